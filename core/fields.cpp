@@ -1,0 +1,119 @@
+#include "core/fields.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace sublab {
+namespace {
+
+std::string number_text(double value) {
+  std::ostringstream out;
+  out.precision(12);
+  out << value;
+  return out.str();
+}
+
+}  // namespace
+
+std::string Rule::text() const {
+  if (!names.empty()) return "one of: " + join(names);
+  const bool low = std::isfinite(min), high = std::isfinite(max);
+  if (low && high) return (min_excluded ? "(" : "[") + number_text(min) + ", " + number_text(max) + "]";
+  if (low) return (min_excluded ? "> " : ">= ") + number_text(min);
+  if (high) return "<= " + number_text(max);
+  return "";
+}
+
+namespace fields_detail {
+
+void throw_type(const std::string& path, const char* wanted, const json& given) {
+  std::string shown = given.dump();
+  if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
+  throw UserError(path, std::string("expected ") + wanted + ", got " + shown);
+}
+
+void check_number(const std::string& path, double value, const Rule& rule) {
+  const bool low = rule.min_excluded ? value > rule.min : value >= rule.min;
+  if (!std::isfinite(value) || !low || value > rule.max)
+    throw UserError(path, number_text(value) + " is out of range; allowed: " + rule.text());
+}
+
+void check_name(const std::string& path, const std::string& value, const Rule& rule) {
+  if (rule.names.empty()) return;
+  if (std::find(rule.names.begin(), rule.names.end(), value) == rule.names.end())
+    throw_unknown_name(path, "value", value, rule.names);
+}
+
+void check_keys(const json& object, const std::string& path, const std::vector<std::string>& known) {
+  for (const auto& [key, value] : object.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      throw_unknown_name(path, "key", key, known);
+}
+
+}  // namespace fields_detail
+
+std::string field_type_name(const json& value) {
+  if (value.is_boolean()) return "bool";
+  if (value.is_number_integer()) return "int";
+  if (value.is_number()) return "number";
+  if (value.is_string()) return "string";
+  if (value.is_array()) return "list";
+  if (value.is_null()) return "optional";
+  return "object";
+}
+
+void set_by_dotted_key(json& root, const std::string& dotted_key, const json& value) {
+  json* node = &root;
+  std::stringstream parts(dotted_key);
+  std::string part, next;
+  std::getline(parts, part, '.');
+  while (std::getline(parts, next, '.')) {
+    if (part.empty()) throw UserError(dotted_key, "has an empty part between its dots");
+    json& child = (*node)[part];
+    if (child.is_null()) child = json::object();
+    if (!child.is_object())
+      throw UserError(dotted_key, "'" + part + "' is not an object, so it has no '" + next + "'");
+    node = &child;
+    part = next;
+  }
+  if (part.empty()) throw UserError(dotted_key, "is not a key");
+  (*node)[part] = value;
+}
+
+void set_by_assignment(json& root, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw UserError("--set " + assignment, "expected KEY=VALUE, for example model.n_heads=8");
+  const std::string text = assignment.substr(equals + 1);
+  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) value = text;
+  set_by_dotted_key(root, assignment.substr(0, equals), value);
+}
+
+json parse_json(const std::string& text, const std::string& where) {
+  // A duplicate key would silently win over the first one; it is a mistake, so it is refused.
+  std::vector<std::vector<std::string>> open;
+  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) open.emplace_back();
+    if (event == json::parse_event_t::object_end) open.pop_back();
+    if (event == json::parse_event_t::key) {
+      const auto key = parsed.get<std::string>();
+      auto& keys = open.back();
+      if (std::find(keys.begin(), keys.end(), key) != keys.end())
+        throw UserError(where, "the key '" + key + "' stands twice in one object");
+      keys.push_back(key);
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, watch, true, /*ignore_comments=*/true);
+  } catch (const json::parse_error& error) {
+    const std::string upto = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
+    const auto line = 1 + std::count(upto.begin(), upto.end(), '\n');
+    const auto column = upto.size() - (upto.rfind('\n') == std::string::npos ? 0 : upto.rfind('\n') + 1) + 1;
+    throw UserError(where, "is not valid JSON at line " + std::to_string(line) + ", column " +
+                               std::to_string(column));
+  }
+}
+
+}  // namespace sublab

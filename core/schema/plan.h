@@ -1,0 +1,68 @@
+// A study after it was resolved: results/<study>/plan.json. `run`, `status`, `report`, `verify` and
+// `compare` read this, never the study's source.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/files.h"
+
+namespace sublab {
+
+/// One trial to do: one variant x one seed (x one probe).
+struct PlannedTrial {
+  std::string id;        ///< record and checkpoint folder name
+  std::string train_id;  ///< hash of everything that decides the trained weights
+  std::string variant;
+  std::string probe;  ///< "" or the probe's name
+  int64_t seed = 0;
+  std::string from;  ///< id of the trial whose checkpoint this one starts from, or ""
+  json config = json::object();  ///< resolved: {"model", "data", "train", "evaluate": [...]}
+
+  template <class F>
+  void fields(F& f) {
+    f("id", id, "trial id");
+    f("train_id", train_id, "hash of what is trained");
+    f("variant", variant, "variant name");
+    f("probe", probe, "probe name, or empty");
+    f("seed", seed, "trial seed");
+    f("from", from, "trial that this one starts from");
+    f("config", config, "resolved configuration");
+  }
+};
+
+struct Plan {
+  int64_t schema = 1;
+  std::string study;
+  std::string question;
+  std::string compare_to;             ///< variant that the others are compared with
+  std::vector<std::string> variants;  ///< in the study's order, sweeps expanded
+  std::vector<int64_t> seeds;
+  json match = json::array();    ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
+  json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
+  json claims = json::array();
+  std::vector<PlannedTrial> trials;
+
+  template <class F>
+  void fields(F& f) {
+    f("schema", schema, "version of this layout", within(1, 1));
+    f("study", study, "study name");
+    f("question", question, "what the study asks");
+    f("compare_to", compare_to, "reference variant");
+    f("variants", variants, "variant names in order");
+    f("seeds", seeds, "trial seeds");
+    f("match", match, "what is held equal");
+    f("measure", measure, "speed measurement");
+    f("claims", claims, "a paper's values");
+    f("trials", trials, "every trial");
+  }
+
+  const PlannedTrial* find(const std::string& id) const;
+};
+
+void write_plan(const fs::path& study_folder, const Plan& plan);
+/// Throws UserError when `study_folder` holds no plan.json, or a damaged one.
+Plan read_plan(const fs::path& study_folder);
+
+}  // namespace sublab
