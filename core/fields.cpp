@@ -18,7 +18,8 @@ std::string number_text(double value) {
 std::string Rule::text() const {
   if (!names.empty()) return "one of: " + join(names);
   const bool low = std::isfinite(min), high = std::isfinite(max);
-  if (low && high) return (min_excluded ? "(" : "[") + number_text(min) + ", " + number_text(max) + "]";
+  if (low && high)
+    return (min_excluded ? "(" : "[") + number_text(min) + ", " + number_text(max) + "]";
   if (low) return (min_excluded ? "> " : ">= ") + number_text(min);
   if (high) return "<= " + number_text(max);
   return "";
@@ -44,7 +45,8 @@ void check_name(const std::string& path, const std::string& value, const Rule& r
     throw_unknown_name(path, "value", value, rule.names);
 }
 
-void check_keys(const json& object, const std::string& path, const std::vector<std::string>& known) {
+void check_keys(const json& object, const std::string& path,
+                const std::vector<std::string>& known) {
   for (const auto& [key, value] : object.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
       throw_unknown_name(path, "key", key, known);
@@ -110,7 +112,8 @@ json parse_json(const std::string& text, const std::string& where) {
   } catch (const json::parse_error& error) {
     const std::string upto = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
     const auto line = 1 + std::count(upto.begin(), upto.end(), '\n');
-    const auto column = upto.size() - (upto.rfind('\n') == std::string::npos ? 0 : upto.rfind('\n') + 1) + 1;
+    const auto column =
+        upto.size() - (upto.rfind('\n') == std::string::npos ? 0 : upto.rfind('\n') + 1) + 1;
     throw UserError(where, "is not valid JSON at line " + std::to_string(line) + ", column " +
                                std::to_string(column));
   }

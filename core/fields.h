@@ -107,9 +107,10 @@ void read_value(const json& from, const std::string& path, T& to, const Rule& ru
     if (!from.is_boolean()) throw_type(path, "true or false", from);
     to = from.get<bool>();
   } else if constexpr (std::is_integral_v<T>) {
-    const bool whole = from.is_number_integer() ||
-                       (from.is_number_float() && std::floor(from.get<double>()) == from.get<double>() &&
-                        std::abs(from.get<double>()) < 9e15);
+    const bool whole =
+        from.is_number_integer() ||
+        (from.is_number_float() && std::floor(from.get<double>()) == from.get<double>() &&
+         std::abs(from.get<double>()) < 9e15);
     if (!whole) throw_type(path, "a whole number", from);
     check_number(path, from.get<double>(), rule);
     to = from.is_number_integer() ? from.get<T>() : static_cast<T>(from.get<double>());
@@ -185,16 +186,25 @@ json write_fields(const Config& config) {
 
 std::string field_type_name(const json& default_value);
 
+namespace fields_detail {
+
+/// Visitor that collects help.
+class Describer {
+ public:
+  template <class T>
+  void operator()(const char* name, T& value, const char* help, const Rule& rule = {}) {
+    const json written = write_value(value);
+    lines.push_back({name, field_type_name(written), written.dump(), help, rule.text()});
+  }
+  std::vector<FieldHelp> lines;
+};
+
+}  // namespace fields_detail
+
 /// Help for the fields of a default-constructed `Config`, in the order they are declared.
 template <class Config>
 std::vector<FieldHelp> describe_fields() {
-  struct Describer {
-    void operator()(const char* name, auto& value, const char* help, const Rule& rule = {}) {
-      const json written = fields_detail::write_value(value);
-      lines.push_back({name, field_type_name(written), written.dump(), help, rule.text()});
-    }
-    std::vector<FieldHelp> lines;
-  } describer;
+  fields_detail::Describer describer;
   Config config;
   config.fields(describer);
   return describer.lines;
@@ -204,7 +214,8 @@ std::vector<FieldHelp> describe_fields() {
 /// a step of the way holds something else than an object.
 void set_by_dotted_key(json& root, const std::string& dotted_key, const json& value);
 
-/// Splits "model.n_heads=8" and sets it; the value is read as JSON, or as a string where it is none.
+/// Splits "model.n_heads=8" and sets it; the value is read as JSON, or as a string where it is
+/// none.
 void set_by_assignment(json& root, const std::string& assignment);
 
 /// Parses JSON that may hold // and /* */ comments. Throws UserError with `where`, line and column.

@@ -114,7 +114,8 @@ FileLock::~FileLock() {
 
 fs::path cache_folder() {
   if (const char* given = std::getenv("SUBLAB_CACHE"); given && *given) return given;
-  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache/sublab";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return fs::path(home) / ".cache/sublab";
   throw UserError("SUBLAB_CACHE", "is not set and there is no HOME; set it to a writable folder");
 }
 

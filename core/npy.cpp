@@ -16,7 +16,8 @@ int64_t element_bytes(const std::string& dtype, const fs::path& path) {
                                                        {"<i4", 4}, {"<u8", 8}, {"<u2", 2},
                                                        {"|u1", 1}, {"|b1", 1}};
   const auto it = sizes.find(dtype);
-  if (it == sizes.end()) throw UserError(path.string(), "npy dtype '" + dtype + "' is not supported");
+  if (it == sizes.end())
+    throw UserError(path.string(), "npy dtype '" + dtype + "' is not supported");
   return it->second;
 }
 
@@ -99,8 +100,11 @@ template void write_npy(const fs::path&, const std::vector<uint8_t>&, std::vecto
 
 NpyArray read_npy(const fs::path& path) {
   const std::string file = read_file(path);
-  const auto damaged = [&](const char* why) { throw UserError(path.string(), std::string("damaged npy file: ") + why); };
-  if (file.size() < 10 || std::string_view(file).substr(0, 8) != kMagic) damaged("no npy 1.0 header");
+  const auto damaged = [&](const char* why) {
+    throw UserError(path.string(), std::string("damaged npy file: ") + why);
+  };
+  if (file.size() < 10 || std::string_view(file).substr(0, 8) != kMagic)
+    damaged("no npy 1.0 header");
   const size_t header_size = static_cast<uint8_t>(file[8]) | static_cast<uint8_t>(file[9]) << 8;
   if (file.size() < 10 + header_size) damaged("header cut off");
   const std::string header = file.substr(10, header_size);
@@ -110,7 +114,8 @@ NpyArray read_npy(const fs::path& path) {
   if (!std::regex_match(header, match, form)) damaged("header not understood");
   if (match[2] == "True") damaged("Fortran order is not supported");
   NpyArray array{match[1], parse_shape(match[3]), file.substr(10 + header_size)};
-  if (array.n_elements() * element_bytes(array.dtype, path) != static_cast<int64_t>(array.bytes.size()))
+  if (array.n_elements() * element_bytes(array.dtype, path) !=
+      static_cast<int64_t>(array.bytes.size()))
     damaged("its size does not fit its shape");
   return array;
 }

@@ -9,7 +9,8 @@
 
 namespace sublab {
 
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64-bit words with good diffusion.
+/// SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64-bit words with good
+/// diffusion.
 constexpr uint64_t mix_bits(uint64_t x) {
   x += 0x9e3779b97f4a7c15ull;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -18,14 +19,17 @@ constexpr uint64_t mix_bits(uint64_t x) {
 }
 
 /// A key for the stream `name` of `seed`; `a` and `b` pick a place in it (a counter, a level).
-constexpr uint64_t stream_key(uint64_t seed, std::string_view name, uint64_t a = 0, uint64_t b = 0) {
+constexpr uint64_t stream_key(uint64_t seed, std::string_view name, uint64_t a = 0,
+                              uint64_t b = 0) {
   uint64_t key = mix_bits(seed);
   for (const char c : name) key = mix_bits(key ^ static_cast<unsigned char>(c));
   return mix_bits(mix_bits(key ^ a) + b);
 }
 
 /// 53 bits of `bits` as a number in [0, 1).
-constexpr double unit_interval(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1.0p-53; }
+constexpr double unit_interval(uint64_t bits) {
+  return static_cast<double>(bits >> 11) * 0x1.0p-53;
+}
 
 /// A sequence of numbers that depends on its key alone.
 class RandomSequence {

@@ -14,19 +14,21 @@ namespace sublab {
 struct BenchSeries {
   std::string variant;
   std::string trial;  ///< id of the trial whose checkpoint was used, or "" (random weights)
-  int64_t repeat_of_reference = 0;  ///< 1 for the second run of compare_to: A against A, the noise floor
+  int64_t repeat_of_reference =
+      0;  ///< 1 for the second run of compare_to: A against A, the noise floor
   double tokens_per_round = 0;
   std::vector<double> seconds;
   double ideal_speedup = 1;  ///< ledger of compare_to / own ledger, at the realised kept counts
   std::vector<double> kept_fraction;  ///< realised, per subsampling module; empty without any
-  bool assumed_keeps = false;  ///< keeps were forced at a stated rate for want of a checkpoint
+  bool assumed_keeps = false;    ///< keeps were forced at a stated rate for want of a checkpoint
   double peak_memory_bytes = 0;  ///< resident set above start-up
 
   template <class F>
   void fields(F& f) {
     f("variant", variant, "variant name");
     f("trial", trial, "trial whose checkpoint was used");
-    f("repeat_of_reference", repeat_of_reference, "1: the reference measured a second time", within(0, 1));
+    f("repeat_of_reference", repeat_of_reference, "1: the reference measured a second time",
+      within(0, 1));
     f("tokens_per_round", tokens_per_round, "tokens processed in one round", above(0));
     f("seconds", seconds, "seconds of each round");
     f("ideal_speedup", ideal_speedup, "what the ledger allows");

@@ -17,7 +17,7 @@ struct PlannedTrial {
   std::string variant;
   std::string probe;  ///< "" or the probe's name
   int64_t seed = 0;
-  std::string from;  ///< id of the trial whose checkpoint this one starts from, or ""
+  std::string from;              ///< id of the trial whose checkpoint this one starts from, or ""
   json config = json::object();  ///< resolved: {"model", "data", "train", "evaluate": [...]}
 
   template <class F>
@@ -39,7 +39,7 @@ struct Plan {
   std::string compare_to;             ///< variant that the others are compared with
   std::vector<std::string> variants;  ///< in the study's order, sweeps expanded
   std::vector<int64_t> seeds;
-  json match = json::array();    ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
+  json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
   json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
   std::vector<PlannedTrial> trials;

@@ -12,9 +12,8 @@
 namespace sublab {
 
 /// How a trial ended; exactly one of them. Only `ok` carries all metrics.
-inline const std::vector<std::string> kOutcomes = {"ok",        "out_of_memory", "diverged",
-                                                   "timed_out", "crashed",       "unsupported",
-                                                   "cancelled"};
+inline const std::vector<std::string> kOutcomes = {
+    "ok", "out_of_memory", "diverged", "timed_out", "crashed", "unsupported", "cancelled"};
 
 /// One measured number of design vocabulary, e.g. {"valid_loss_nats", 4.97, {"context": 256}}.
 struct Metric {
@@ -38,14 +37,15 @@ struct Record {
   std::string train_id;  ///< hash of what was trained
   std::string study;
   std::string variant;
-  std::string probe;  ///< "" for a trial of the study proper, else the probe (e.g. "recall") it belongs to
+  std::string
+      probe;  ///< "" for a trial of the study proper, else the probe (e.g. "recall") it belongs to
   int64_t seed = 0;
   json config = json::object();  ///< resolved: model, data, train, evaluate
   std::string outcome = "ok";
   std::string detail;  ///< for outcomes other than ok: one line (signal, step of divergence, ...)
   std::vector<Metric> metrics;
-  json audit = json::object();    ///< verdict per check (see experiments/audit.h)
-  json ledger = json::object();   ///< FLOPs and bytes per part and level
+  json audit = json::object();   ///< verdict per check (see experiments/audit.h)
+  json ledger = json::object();  ///< FLOPs and bytes per part and level
   json environment = json::object();
   json provenance = json::object();  ///< commit, dirty, build, corpus manifest hash, tokenizer hash
   json times = json::object();       ///< started (RFC 3339), train_seconds, evaluate_seconds, ...
