@@ -1,0 +1,29 @@
+// Everything interchangeable, in one explicit table that is passed down as a value: a program
+// outside this tree extends it by appending to it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/tasks/task.h"
+#include "models/architecture.h"
+
+namespace sublab {
+
+struct Catalog {
+  std::vector<ArchitectureEntry> architectures;
+  Parts parts;
+  std::vector<TaskEntry> tasks;
+
+  /// Throws UserError at `where` with the nearest name when there is none of this name.
+  const ArchitectureEntry& architecture(const std::string& name, const std::string& where) const;
+  const TaskEntry& task(const std::string& name, const std::string& where) const;
+};
+
+/// The variants of this tree.
+Catalog built_in_catalog();
+
+/// Raised by any change of the harness (trainer, packing, evaluation) that moves a result.
+inline constexpr int64_t kHarnessNumericsVersion = 1;
+
+}  // namespace sublab

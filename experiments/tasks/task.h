@@ -1,0 +1,45 @@
+// A task: what a trained model is asked, and for synthetic tasks the rows that teach it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "core/schema/record.h"
+#include "data/row_source.h"
+#include "experiments/config.h"
+#include "models/language_model.h"
+
+namespace sublab {
+
+class TextData;  // experiments/text_data.h: tokenizer and shards of a DataConfig
+
+/// What an evaluation leaves behind.
+struct Evaluation {
+  std::vector<Metric> metrics;
+  fs::path arrays;  ///< folder for .npy files of this trial
+};
+
+struct TaskContext {
+  const LanguageModel& model;
+  const TrialConfig& config;
+  const TextData* text;  ///< null for a trial that trains on a synthetic task
+  int64_t seed;
+};
+
+struct TaskEntry {
+  std::string name;
+  std::string summary;
+  std::string source;
+  int64_t numerics_version = 1;
+  std::function<std::vector<FieldHelp>()> describe;
+  /// Checks {"task": name, ...} against the trial's data and returns it with defaults written out.
+  std::function<json(const json& given, const std::string& path, const DataConfig& data)> resolve;
+  std::function<void(const json& resolved, const TaskContext& context, Evaluation& out)> evaluate;
+  /// Rows to train on, or an empty function when the task only evaluates.
+  std::function<std::unique_ptr<RowSource>(const DataConfig& data, int64_t seed)> training_rows;
+};
+
+}  // namespace sublab
