@@ -1,0 +1,180 @@
+#include "models/parts/decoder.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "models/kernels/rms_norm.h"
+#include "models/kernels/rotate.h"
+#include "models/kernels/swiglu.h"
+
+namespace sublab {
+
+void DecoderConfig::resolve(const std::string& path) {
+  if (n_kv_heads == 0) n_kv_heads = n_heads;
+  if (head_dim == 0) {
+    if (d_model % n_heads != 0)
+      throw UserError(path + "/n_heads", std::to_string(n_heads) + " does not divide d_model " +
+                                             std::to_string(d_model) +
+                                             "; set head_dim, or choose a divisor");
+    head_dim = d_model / n_heads;
+  }
+  if (head_dim % 2 != 0)
+    throw UserError(path + "/head_dim",
+                    std::to_string(head_dim) + " is odd; rotary embedding needs an even head_dim");
+  if (n_heads % n_kv_heads != 0)
+    throw UserError(path + "/n_kv_heads", std::to_string(n_kv_heads) + " does not divide n_heads " +
+                                              std::to_string(n_heads));
+  if (d_ff == 0) d_ff = (8 * d_model / 3 + 7) / 8 * 8;
+}
+
+namespace {
+
+at::Tensor normal(const std::string& name, at::IntArrayRef shape, double std_dev, uint64_t seed) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  tensor.normal_(0, std_dev, generator(seed, "init/" + name));
+  return tensor.requires_grad_();
+}
+
+at::Tensor constant(at::IntArrayRef shape, double value) {
+  return at::full(shape, value, at::kFloat).requires_grad_();
+}
+
+}  // namespace
+
+template <class Self, class F>
+void Decoder::for_each(Self& self, const F& visit) {
+  visit("model.embed_tokens.weight", self.embedding_, true);
+  for (size_t i = 0; i < self.blocks_.size(); ++i) {
+    auto& block = self.blocks_[i];
+    const std::string at = "model.layers." + std::to_string(i) + ".";
+    const auto linear = [&](const std::string& name, auto& map) {
+      visit(at + name + ".weight", map.weight, true);
+      if (map.bias.defined()) visit(at + name + ".bias", map.bias, false);
+    };
+    visit(at + "input_layernorm.weight", block.attention_norm, false);
+    linear("self_attn.q_proj", block.q);
+    linear("self_attn.k_proj", block.k);
+    linear("self_attn.v_proj", block.v);
+    linear("self_attn.o_proj", block.o);
+    visit(at + "post_attention_layernorm.weight", block.mlp_norm, false);
+    linear("mlp.gate_proj", block.gate);
+    linear("mlp.up_proj", block.up);
+    linear("mlp.down_proj", block.down);
+  }
+  visit("model.norm.weight", self.final_norm_, false);
+  if (!self.config_.tied_head) visit("lm_head.weight", self.head_, true);
+}
+
+Decoder::Decoder(const DecoderConfig& config, int64_t vocab_size, uint64_t seed)
+    : config_(config), rope_(plain_rope(config.head_dim, config.rope_theta)) {
+  const int64_t d = config.d_model, f = config.d_ff;
+  const int64_t q_width = config.n_heads * config.head_dim;
+  const int64_t kv_width = config.n_kv_heads * config.head_dim;
+  const double depth_scale = 1 / std::sqrt(2.0 * std::max<int64_t>(config.n_layers, 1));
+  const auto matrix = [&](const std::string& name, int64_t out, int64_t in, double scale) {
+    const double std_dev = config.init_std > 0 ? config.init_std : 1 / std::sqrt(double(in));
+    return normal(name, {out, in}, std_dev * scale, seed);
+  };
+  const double embedding_std =
+      config.embedding_std > 0 ? config.embedding_std : 1 / std::sqrt(double(d));
+  embedding_ = normal("model.embed_tokens.weight", {vocab_size, d}, embedding_std, seed);
+  for (int64_t i = 0; i < config.n_layers; ++i) {
+    const std::string at = "model.layers." + std::to_string(i) + ".";
+    const auto linear = [&](const std::string& name, int64_t out, int64_t in, bool bias,
+                            double scale = 1) {
+      return Linear{matrix(at + name, out, in, scale), bias ? constant({out}, 0) : at::Tensor()};
+    };
+    const bool attention_bias = config.attention_bias, mlp_bias = config.mlp_bias;
+    blocks_.push_back(
+        {constant({d}, 1), constant({d}, 1), linear("self_attn.q_proj", q_width, d, attention_bias),
+         linear("self_attn.k_proj", kv_width, d, attention_bias),
+         linear("self_attn.v_proj", kv_width, d, attention_bias),
+         linear("self_attn.o_proj", d, q_width, attention_bias, depth_scale),
+         linear("mlp.gate_proj", f, d, mlp_bias), linear("mlp.up_proj", f, d, mlp_bias),
+         linear("mlp.down_proj", d, f, mlp_bias, depth_scale)});
+  }
+  final_norm_ = constant({d}, 1);
+  if (!config.tied_head) head_ = matrix("lm_head.weight", vocab_size, d, 1);
+}
+
+at::Tensor Decoder::embed(const at::Tensor& tokens) const {
+  return at::embedding(embedding_, tokens);
+}
+
+at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
+                          const Rows& rows, KvCache* cache) const {
+  if (x.size(0) == 0) return x;
+  const Block& block = blocks_[layer];
+  const int64_t n = x.size(0), head_dim = config_.head_dim;
+  const at::Tensor h = rms_norm(x, block.attention_norm, config_.norm_epsilon);
+  const at::Tensor q =
+      rotate(block.q(h).view({n, config_.n_heads, head_dim}), angles.cos, angles.sin);
+  const at::Tensor k =
+      rotate(block.k(h).view({n, config_.n_kv_heads, head_dim}), angles.cos, angles.sin);
+  const at::Tensor v = block.v(h).view({n, config_.n_kv_heads, head_dim});
+  at::Tensor attended;
+  if (cache) {
+    cache->append(k, v, rows);
+    attended = local_attention().step(q, *cache, rows);
+  } else {
+    attended = local_attention().whole_rows(q, k, v, rows);
+  }
+  const at::Tensor y = x + block.o(attended.reshape({n, config_.n_heads * head_dim}));
+  const at::Tensor g = rms_norm(y, block.mlp_norm, config_.norm_epsilon);
+  return y + block.down(swiglu(block.gate(g), block.up(g)));
+}
+
+at::Tensor Decoder::final_norm(const at::Tensor& x) const {
+  return rms_norm(x, final_norm_, config_.norm_epsilon);
+}
+
+std::unique_ptr<KvCache> Decoder::new_cache(int64_t n_rows, int64_t expected_tokens) const {
+  return full_kv_cache(n_rows, expected_tokens, config_.n_kv_heads, config_.head_dim, options());
+}
+
+std::vector<Parameter> Decoder::parameters() const {
+  std::vector<Parameter> out;
+  for_each(*this, [&](const std::string& name, const at::Tensor& tensor, bool decay) {
+    out.push_back({name, tensor, 1.0, decay});
+  });
+  return out;
+}
+
+void Decoder::add_block_cost(int64_t layer, int64_t level, const std::vector<double>& new_tokens,
+                             const std::vector<double>& past_tokens, double reached,
+                             double bytes_per_number, Ledger& ledger) const {
+  const double n = std::accumulate(new_tokens.begin(), new_tokens.end(), 0.0);
+  const double d = config_.d_model, f = config_.d_ff;
+  const double q_width = config_.n_heads * config_.head_dim;
+  const double kv_width = config_.n_kv_heads * config_.head_dim;
+  const auto linear = [&](const char* part, double in, double out) {
+    LedgerLine line = linear_cost(part, layer, level, n, in, out, bytes_per_number);
+    line.bytes *= reached;
+    ledger.add(line);
+  };
+  linear("attention.qkv", d, q_width + 2 * kv_width);
+  double causal_pairs = 0, square_pairs = 0, cached = 0;
+  for (size_t b = 0; b < new_tokens.size(); ++b) {
+    const double t = new_tokens[b], past = past_tokens.empty() ? 0 : past_tokens[b];
+    causal_pairs += t * past + t * (t + 1) / 2;
+    square_pairs += t * (past + t);
+    cached += t > 0 ? std::min(t, 1.0) * (past + t) : 0;
+  }
+  ledger.add({"attention.scores", layer, level, n, 4 * q_width * causal_pairs,
+              4 * q_width * square_pairs, 2 * kv_width * cached * bytes_per_number});
+  linear("attention.out", q_width, d);
+  linear("swiglu", d, 3 * f);
+}
+
+void Decoder::add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const {
+  ledger.add(
+      linear_cost("head", -1, 0, tokens, config_.d_model, embedding_.size(0), bytes_per_number));
+}
+
+int64_t DecoderState::n_bytes() const {
+  int64_t sum = 0;
+  for (const auto& cache : caches) sum += cache->n_bytes();
+  return sum;
+}
+
+}  // namespace sublab

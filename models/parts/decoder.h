@@ -1,0 +1,111 @@
+// The pre-norm decoder that llama, subllm and others are built from: embedding, a list of blocks
+// (RMSNorm, RoPE, grouped-query attention, SwiGLU), final norm, head. It knows the weights and one
+// block's arithmetic; which tokens pass through which block is the architecture's business.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "models/language_model.h"
+#include "models/parts/attention.h"
+#include "models/parts/kv_cache.h"
+#include "models/parts/rope.h"
+
+namespace sublab {
+
+struct DecoderConfig {
+  int64_t d_model = 256;
+  int64_t n_layers = 8;
+  int64_t n_heads = 4;
+  int64_t n_kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t d_ff = 0;
+  double rope_theta = 10000;
+  double norm_epsilon = 1e-5;
+  bool tied_head = false;
+  bool attention_bias = false;
+  bool mlp_bias = false;
+  double init_std = 0;
+  double embedding_std = 0;
+
+  template <class F>
+  void fields(F& f) {
+    f("d_model", d_model, "width of the residual stream", within(1, 1 << 20));
+    f("n_layers", n_layers, "blocks", within(0, 10000));
+    f("n_heads", n_heads, "query heads", within(1, 4096));
+    f("n_kv_heads", n_kv_heads, "key/value heads; 0 = n_heads", within(0, 4096));
+    f("head_dim", head_dim, "width of a head, even; 0 = d_model / n_heads", within(0, 1 << 16));
+    f("d_ff", d_ff, "width of the feed-forward part; 0 = 8/3 d_model, up to a multiple of 8",
+      within(0, 1 << 22));
+    f("rope_theta", rope_theta, "base of the rotary frequencies", above(1, 1e12));
+    f("norm_epsilon", norm_epsilon, "added to the mean square", within(0, 1));
+    f("tied_head", tied_head, "the head is the embedding");
+    f("attention_bias", attention_bias, "biases on q, k, v and o");
+    f("mlp_bias", mlp_bias, "biases in the feed-forward part");
+    f("init_std", init_std, "of all matrices; 0 = fan_in^-0.5, residual outputs / sqrt(2 n_layers)",
+      within(0, 10));
+    f("embedding_std", embedding_std, "of the embedding; 0 = d_model^-0.5", within(0, 10));
+  }
+
+  /// Fills the zeros that stand for derived values and checks what fields alone cannot. `path` is
+  /// the JSON path of the model config.
+  void resolve(const std::string& path);
+};
+
+class Decoder {
+ public:
+  /// fp32 CPU weights drawn from the streams of `seed`.
+  Decoder(const DecoderConfig& config, int64_t vocab_size, uint64_t seed);
+
+  at::Tensor embed(const at::Tensor& tokens) const;
+  /// Block `layer` over x [N, D]. With a cache, x are new tokens against it.
+  at::Tensor block(int64_t layer, const at::Tensor& x, const RopeAngles& angles, const Rows& rows,
+                   KvCache* cache) const;
+  at::Tensor final_norm(const at::Tensor& x) const;
+  const at::Tensor& head_weight() const { return config_.tied_head ? embedding_ : head_; }
+  RopeAngles angles(const Rows& rows) const {
+    return rope_->angles(rows.positions(), embedding_.options());
+  }
+  std::unique_ptr<KvCache> new_cache(int64_t n_rows, int64_t expected_tokens) const;
+
+  std::vector<Parameter> parameters() const;
+  /// Cost of block `layer` at `level`: per row, `new_tokens` pass, each seeing `past_tokens` and
+  /// its predecessors. `reached` is the probability that any token reaches it (weights are read).
+  void add_block_cost(int64_t layer, int64_t level, const std::vector<double>& new_tokens,
+                      const std::vector<double>& past_tokens, double reached,
+                      double bytes_per_number, Ledger& ledger) const;
+  void add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const;
+
+  const DecoderConfig& config() const { return config_; }
+  at::TensorOptions options() const { return embedding_.options(); }
+
+ private:
+  struct Linear {
+    at::Tensor weight, bias;  // [out, in], [out] or undefined
+    at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+  };
+  struct Block {
+    at::Tensor attention_norm, mlp_norm;
+    Linear q, k, v, o, gate, up, down;
+  };
+  template <class Self, class F>
+  static void for_each(Self& self, const F& visit);
+
+  DecoderConfig config_;
+  at::Tensor embedding_, final_norm_, head_;
+  std::vector<Block> blocks_;
+  std::unique_ptr<Rope> rope_;
+};
+
+/// Decode state of an architecture made of decoder blocks: one cache per block.
+class DecoderState : public DecodeState {
+ public:
+  DecoderState(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches)
+      : DecodeState(n_rows), caches(std::move(caches)) {}
+  int64_t n_bytes() const override;
+  std::vector<std::unique_ptr<KvCache>> caches;
+};
+
+}  // namespace sublab

@@ -1,0 +1,27 @@
+// The head and its loss. Logits of all tokens at once are never made: [C, V] at a time.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace sublab {
+
+/// Sum over tokens of -log softmax(hidden . head^T)[label], divided by `divisor` (the tokens of the
+/// whole step, known before backward), as a scalar. Labels below 0 are left out.
+/// hidden [N, D], head [V, D], labels [N] int64. Gradients to hidden and head are made on the way
+/// forward, so that each chunk's logits are computed once.
+at::Tensor lm_loss(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels,
+                   double divisor);
+
+/// The same with all logits at once, from plain operators.
+at::Tensor lm_loss_naive(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels,
+                         double divisor);
+
+/// -log softmax(hidden . head^T)[label] per token, [N] in hidden's dtype; 0 where the label is
+/// below 0. No gradient.
+at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels);
+
+/// Whether the most likely next token is the label, per token, [N] bool; false where the label is
+/// below 0.
+at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels);
+
+}  // namespace sublab

@@ -1,0 +1,30 @@
+// Rotary position embedding: the angles that tokens are rotated by (arXiv:2104.09864).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+
+namespace sublab {
+
+/// cos and sin [N, K/2] of each token's angles, in the dtype of the model (scaled where a method
+/// scales attention logits through them).
+struct RopeAngles {
+  at::Tensor cos, sin;
+
+  /// The angles of tokens `index` only.
+  RopeAngles keep(const at::Tensor& index) const;
+};
+
+/// Angles from positions. Context-extension methods (baselines/rope) implement this.
+class Rope {
+ public:
+  virtual ~Rope() = default;
+  /// positions [N] int64 -> angles. Computed in fp32 as transformers does, in fp64 for fp64.
+  virtual RopeAngles angles(const at::Tensor& positions, const at::TensorOptions& like) const = 0;
+};
+
+/// theta_i = base^(-2i / head_dim), angle = position * theta_i.
+std::unique_ptr<Rope> plain_rope(int64_t head_dim, double base);
+
+}  // namespace sublab

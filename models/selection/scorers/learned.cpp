@@ -1,0 +1,57 @@
+// A linear map of the residual stream, trained through the gate: s_t = w . x_t  (SUBLLM,
+// arXiv:2406.06571). No bias, no norm on its input, no auxiliary loss.
+#include <cmath>
+
+#include "models/selection/scorers/scorers.h"
+
+namespace sublab {
+namespace learned {
+
+class Learned : public Scorer {
+ public:
+  explicit Learned(const ScorerContext& context) : name_(context.name + ".weight") {
+    // torch's default for a linear map to one output: uniform in +-d_model^-0.5.
+    const double std_dev = context.options.value("scorer_init_std", 0.0);
+    weight_ = at::empty({1, context.d_model}, at::kFloat);
+    const at::Generator stream = generator(context.seed, "init/" + name_);
+    const double bound = 1 / std::sqrt(static_cast<double>(context.d_model));
+    if (std_dev > 0)
+      weight_.normal_(0, std_dev, stream);
+    else
+      weight_.uniform_(-bound, bound, stream);
+    weight_.requires_grad_();
+    learning_rate_scale_ = context.options.value("scorer_learning_rate_scale", 1.0);
+  }
+
+  at::Tensor scores(const ScorerInput& input) const override {
+    return at::linear(input.x, weight_).squeeze(1);
+  }
+
+  std::vector<Parameter> parameters() const override {
+    return {{name_, weight_, learning_rate_scale_, true}};
+  }
+
+  void add_cost(Ledger& ledger, int64_t level, double tokens, double bytes) const override {
+    ledger.add(
+        linear_cost("scorer", -1, level, tokens, static_cast<double>(weight_.size(1)), 1, bytes));
+  }
+
+ private:
+  std::string name_;
+  at::Tensor weight_;  // [1, D]
+  double learning_rate_scale_;
+};
+
+}  // namespace learned
+
+ScorerEntry learned_scorer() {
+  return {"learned",
+          "linear map of the residual stream, trained through the gate",
+          "arXiv:2406.06571",
+          true,
+          true,
+          true,
+          [](const ScorerContext& context) { return std::make_unique<learned::Learned>(context); }};
+}
+
+}  // namespace sublab

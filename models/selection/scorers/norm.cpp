@@ -1,0 +1,30 @@
+// A control without parameters: the root mean square of the residual stream at the token. It has no
+// natural zero; its threshold is the (1 - d) quantile on training text.
+#include "models/selection/scorers/scorers.h"
+
+namespace sublab {
+namespace norm {
+
+class Norm : public Scorer {
+ public:
+  at::Tensor scores(const ScorerInput& input) const override {
+    return input.x.detach().square().mean(1).sqrt();
+  }
+  void add_cost(Ledger& ledger, int64_t level, double tokens, double) const override {
+    ledger.add({"scorer", -1, level, tokens, 0, 0, 0});
+  }
+};
+
+}  // namespace norm
+
+ScorerEntry norm_scorer() {
+  return {"norm",
+          "root mean square of the residual stream (control)",
+          "control",
+          true,
+          false,
+          false,
+          [](const ScorerContext&) { return std::make_unique<norm::Norm>(); }};
+}
+
+}  // namespace sublab

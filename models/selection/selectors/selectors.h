@@ -1,0 +1,18 @@
+// The selectors of this tree, one file each.
+#pragma once
+
+#include "models/selection/scorer.h"
+
+namespace sublab {
+
+SelectorEntry threshold_selector();
+SelectorEntry top_k_selector();
+SelectorEntry top_k_discard_selector();
+
+/// K = ceil(length * retention), at least 0, at most length; safe against the rounding of products.
+int64_t kept_tokens(int64_t length, double retention);
+
+/// Indices of one row's scores from the highest to the lowest; ties in order of index.
+std::vector<int64_t> descending_order(const double* scores, int64_t n);
+
+}  // namespace sublab
