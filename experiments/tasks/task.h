@@ -38,8 +38,10 @@ struct TaskEntry {
   /// Checks {"task": name, ...} against the trial's data and returns it with defaults written out.
   std::function<json(const json& given, const std::string& path, const DataConfig& data)> resolve;
   std::function<void(const json& resolved, const TaskContext& context, Evaluation& out)> evaluate;
-  /// Rows to train on, or an empty function when the task only evaluates.
-  std::function<std::unique_ptr<RowSource>(const DataConfig& data, int64_t seed)> training_rows;
+  /// Rows that teach the task as `resolved`; empty when the task only evaluates.
+  std::function<std::unique_ptr<RowSource>(const DataConfig& data, const json& resolved,
+                                           int64_t seed)>
+      training_rows;
 };
 
 }  // namespace sublab

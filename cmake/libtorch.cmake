@@ -1,0 +1,35 @@
+# LibTorch::torch, from the folder SUBLAB_LIBTORCH (which holds include/ and lib/, as in a wheel's
+# torch/ folder or an unpacked LibTorch). The `sublab` wrapper finds or installs it.
+if(NOT SUBLAB_LIBTORCH)
+  set(SUBLAB_LIBTORCH ${CMAKE_SOURCE_DIR}/.deps/libtorch/torch CACHE PATH "folder of LibTorch")
+endif()
+if(NOT EXISTS ${SUBLAB_LIBTORCH}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "no LibTorch in ${SUBLAB_LIBTORCH}; run ./sublab doctor, or pass -DSUBLAB_LIBTORCH=DIR")
+endif()
+foreach(part MAJOR MINOR PATCH)
+  file(STRINGS ${SUBLAB_LIBTORCH}/include/torch/headeronly/version.h line REGEX "define TORCH_VERSION_${part} ")
+  string(REGEX MATCH "[0-9]+$" number "${line}")
+  list(APPEND version_parts ${number})
+endforeach()
+list(JOIN version_parts . SUBLAB_LIBTORCH_VERSION)
+
+if(SUBLAB_CUDA)
+  set(CMAKE_CUDA_STANDARD 17)
+  if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
+    set(TORCH_CUDA_ARCH_LIST "8.0;9.0")
+  endif()
+  enable_language(CUDA)
+  find_package(Torch REQUIRED PATHS ${SUBLAB_LIBTORCH} NO_DEFAULT_PATH)
+  add_library(LibTorch::torch INTERFACE IMPORTED)
+  target_link_libraries(LibTorch::torch INTERFACE ${TORCH_LIBRARIES})
+  target_link_options(LibTorch::torch INTERFACE -Wl,--no-as-needed ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so)
+else()
+  # The lean form: find_package(Torch) would ask for nvcc and libtorch_cuda.
+  add_library(LibTorch::torch INTERFACE IMPORTED)
+  target_include_directories(LibTorch::torch SYSTEM INTERFACE
+    ${SUBLAB_LIBTORCH}/include ${SUBLAB_LIBTORCH}/include/torch/csrc/api/include)
+  target_link_libraries(LibTorch::torch INTERFACE
+    ${SUBLAB_LIBTORCH}/lib/libtorch_cpu.so ${SUBLAB_LIBTORCH}/lib/libc10.so)
+  target_link_options(LibTorch::torch INTERFACE
+    -Wl,-rpath,${SUBLAB_LIBTORCH}/lib -Wl,-rpath-link,${SUBLAB_LIBTORCH}/../nvidia/cu13/lib)
+endif()

@@ -1,0 +1,64 @@
+// sublab: reads the command line, runs one command, turns errors into one line and an exit code.
+#include <malloc.h>
+
+#include <iostream>
+#include <new>
+
+#include "core/error.h"
+#include "experiments/cli/command.h"
+
+namespace sublab {
+namespace {
+
+/// Every command, in the order that --help lists them.
+constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
+    add_list_command,
+};
+
+int run(int argc, char** argv) {
+  CLI::App app{"sublab: benchmark and ablate token-subsampling language models"};
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "help of every command");
+  const Catalog catalog = built_in_catalog();
+  CommandContext context{catalog};
+  for (const auto add : kCommands) add(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::string what = error.what();
+    if (argc > 1 && app.get_subcommands().empty()) {
+      std::vector<std::string> names;
+      for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
+      const std::string near = nearest_name(argv[1], names);
+      if (!near.empty()) what = std::string("unknown command '") + argv[1] + "'; did you mean '" + near + "'?";
+    }
+    std::cerr << "sublab: " << what << " (try --help)\n";
+    return kBadInput;
+  }
+  return context.exit_code;
+}
+
+}  // namespace
+}  // namespace sublab
+
+int main(int argc, char** argv) {
+  // Large tensors come and go every step; handing them back to the system each time costs page faults.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  try {
+    return sublab::run(argc, argv);
+  } catch (const sublab::UserError& error) {
+    std::cerr << "sublab: " << error.what() << "\n";
+    return sublab::kBadInput;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "sublab: out of memory\n";
+    return sublab::kTrialsFailed;
+  } catch (const std::exception& error) {
+    std::string line = error.what();
+    line = line.substr(0, line.find('\n'));
+    std::cerr << "sublab: internal error: " << line << "\n";
+    return sublab::kTrialsFailed;
+  }
+}

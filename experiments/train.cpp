@@ -1,0 +1,106 @@
+#include "experiments/train.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "core/error.h"
+#include "experiments/optimizer.h"
+#include "models/parts/lm_head.h"
+
+namespace sublab {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+at::Tensor to_tensor(const std::vector<int64_t>& values) {
+  return at::tensor(values, at::kLong);
+}
+
+}  // namespace
+
+LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows) {
+  std::vector<int64_t> tokens, labels, positions, lengths;
+  int64_t n_labels = 0;
+  for (int64_t i = first; i < first + n_rows; ++i) {
+    const TokenRow row = source.row(i);
+    tokens.insert(tokens.end(), row.tokens.begin(), row.tokens.end());
+    labels.insert(labels.end(), row.labels.begin(), row.labels.end());
+    positions.insert(positions.end(), row.positions.begin(), row.positions.end());
+    lengths.push_back(static_cast<int64_t>(row.tokens.size()));
+    for (const int64_t label : row.labels) n_labels += label >= 0;
+  }
+  return {{to_tensor(tokens), Rows::with_positions(lengths, {}, to_tensor(positions))},
+          to_tensor(labels),
+          n_labels};
+}
+
+StepShape step_shape(const TrainConfig& config, const RowSource& source) {
+  const int64_t per_pass = config.micro_batch_tokens > 0 ? config.micro_batch_tokens : config.batch_tokens;
+  const int64_t rows_per_step = config.batch_tokens / source.context_len();
+  const int64_t rows_per_pass = per_pass / source.context_len();
+  if (rows_per_step < 1 || rows_per_pass < 1)
+    throw UserError("/train/batch_tokens",
+                    std::to_string(std::min(config.batch_tokens, per_pass)) +
+                        " tokens hold no row of data.context_len " +
+                        std::to_string(source.context_len()));
+  const int64_t per_step = rows_per_step * source.context_len();
+  return {rows_per_step, std::min(rows_per_pass, rows_per_step), (config.tokens + per_step - 1) / per_step};
+}
+
+TrainingResult train(LanguageModel& model, const RowSource& source, const TrainConfig& config,
+                     uint64_t seed, const std::function<void(const TrainingPoint&)>& after_step) {
+  const StepShape shape = step_shape(config, source);
+  AdamW optimizer(model.parameters(), config);
+  TrainingResult result;
+  const auto start = Clock::now();
+  for (int64_t step = 0; step < shape.n_steps; ++step) {
+    std::vector<LabelledBatch> passes;
+    int64_t n_labels = 0;
+    for (int64_t row = 0; row < shape.rows_per_step; row += shape.rows_per_pass) {
+      const int64_t n_rows = std::min(shape.rows_per_pass, shape.rows_per_step - row);
+      passes.push_back(make_batch(source, step * shape.rows_per_step + row, n_rows));
+      n_labels += passes.back().n_labels;
+    }
+    const double progress = static_cast<double>(step) / static_cast<double>(shape.n_steps);
+    double loss = 0;
+    for (size_t pass = 0; pass < passes.size(); ++pass) {
+      const Coins coins(seed, static_cast<uint64_t>(step) * passes.size() + pass);
+      Run run;
+      run.mode = Mode::train;
+      run.progress = progress;
+      run.coins = &coins;
+      const at::Tensor hidden = run_model(model, passes[pass].batch, nullptr, run);
+      const at::Tensor part = lm_loss(hidden, model.head_weight(), passes[pass].labels,
+                                      static_cast<double>(std::max<int64_t>(n_labels, 1)));
+      part.backward();
+      loss += part.item<double>();
+      result.tokens += static_cast<double>(passes[pass].batch.tokens.numel());
+    }
+    const double norm = optimizer.clip_gradients();
+    // The rate of the step that is being taken: a warm-up from 0 would waste the first one.
+    const double rate_progress = (static_cast<double>(step) + 1) / static_cast<double>(shape.n_steps);
+    const TrainingPoint point{step, result.tokens, loss, norm};
+    if (!std::isfinite(loss) || !std::isfinite(norm)) {
+      result.outcome = "diverged";
+      result.detail = "the loss or its gradient is not finite at step " + std::to_string(step);
+      break;
+    }
+    result.curve.push_back(point);
+    optimizer.step(learning_rate_at(config, rate_progress));
+    if (after_step) after_step(point);
+    if (config.minutes > 0 && seconds_since(start) > 60 * config.minutes) {
+      result.outcome = "timed_out";
+      result.detail = "after " + std::to_string(step + 1) + " of " + std::to_string(shape.n_steps) +
+                      " steps (train.minutes)";
+      break;
+    }
+  }
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+}  // namespace sublab
