@@ -7,12 +7,14 @@
 
 namespace sublab {
 
-/// One row of input. `labels[i]` is what token i should predict, or kIgnoredLabel.
+/// One row of input, or several short ones that fill the place of one. `labels[i]` is what token i
+/// should predict, or kIgnoredLabel.
 struct TokenRow {
   static constexpr int64_t kIgnoredLabel = -1;
   std::vector<int64_t> tokens;
   std::vector<int64_t> labels;
   std::vector<int64_t> positions;  ///< what position encoding sees; contiguous unless sampled (PoSE)
+  std::vector<int64_t> lengths;    ///< of the rows that stand here one after another; sum = tokens
 };
 
 class RowSource {

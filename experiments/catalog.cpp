@@ -1,6 +1,7 @@
 #include "experiments/catalog.h"
 
 #include "core/error.h"
+#include "experiments/tasks/perplexity.h"
 #include "experiments/tasks/recall.h"
 #include "models/llama.h"
 #include "models/selection/scorers/scorers.h"
@@ -37,7 +38,7 @@ Catalog built_in_catalog() {
   catalog.architectures = {llama_entry(), subllm_entry()};
   catalog.parts.scorers = {learned_scorer(), random_scorer(), stride_scorer(), norm_scorer()};
   catalog.parts.selectors = {top_k_selector(), top_k_discard_selector(), threshold_selector()};
-  catalog.tasks = {recall_task()};
+  catalog.tasks = {perplexity_task(), recall_task()};
   return catalog;
 }
 

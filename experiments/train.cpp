@@ -30,7 +30,7 @@ LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows)
     tokens.insert(tokens.end(), row.tokens.begin(), row.tokens.end());
     labels.insert(labels.end(), row.labels.begin(), row.labels.end());
     positions.insert(positions.end(), row.positions.begin(), row.positions.end());
-    lengths.push_back(static_cast<int64_t>(row.tokens.size()));
+    lengths.insert(lengths.end(), row.lengths.begin(), row.lengths.end());
     for (const int64_t label : row.labels) n_labels += label >= 0;
   }
   return {{to_tensor(tokens), Rows::with_positions(lengths, {}, to_tensor(positions))},
@@ -83,7 +83,7 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
     const double norm = optimizer.clip_gradients();
     // The rate of the step that is being taken: a warm-up from 0 would waste the first one.
     const double rate_progress = (static_cast<double>(step) + 1) / static_cast<double>(shape.n_steps);
-    const TrainingPoint point{step, result.tokens, loss, norm};
+    const TrainingPoint point{step, result.tokens, loss, norm, seconds_since(start)};
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       result.outcome = "diverged";
       result.detail = "the loss or its gradient is not finite at step " + std::to_string(step);

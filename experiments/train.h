@@ -16,6 +16,7 @@ struct TrainingPoint {
   double tokens;         ///< tokens trained on when the step was done
   double loss_nats;      ///< mean over the step's predicted tokens
   double gradient_norm;  ///< before clipping
+  double seconds;        ///< since training began
 };
 
 struct TrainingResult {

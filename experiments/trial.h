@@ -1,25 +1,41 @@
-// One trial in this process: train (or take the checkpoint that is there), evaluate, write a
-// record.
+// One trial in this process: train (or take the checkpoint that is there), evaluate, audit.
 #pragma once
+
+#include <functional>
 
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
 #include "experiments/catalog.h"
+#include "experiments/checkpoint.h"
 
 namespace sublab {
 
 /// What a trial reports while it runs; the parent process draws the progress line from it.
 struct TrialProgress {
-  std::string stage;  ///< "train", "evaluate", "audit"
+  std::string stage;  ///< "data", "train", "evaluate" or "audit"
   double done = 0;    ///< share of the stage, in [0, 1]
-  double loss = 0;    ///< running training loss in nats; 0 when none
+  double loss = 0;    ///< training loss in nats; 0 when there is none
   double tokens_per_s = 0;
-};
 
-/// Runs `trial` and returns its record; `study_folder`/arrays and checkpoints are written, the
-/// record itself is not. Expected failures (divergence, timeout, host memory) come back as
-/// outcomes; a user's mistake (missing corpus) throws UserError.
-Record run_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
-                 const Catalog& catalog, const std::function<void(const TrialProgress&)>& report);
+  template <class F>
+  void fields(F& f) {
+    f("stage", stage, "what is being done");
+    f("done", done, "share of it");
+    f("loss", loss, "training loss");
+    f("tokens_per_s", tokens_per_s, "rate");
+  }
+};
+using ReportProgress = std::function<void(const TrialProgress&)>;
+
+/// Trains the model of `config`, evaluates it and fills the record's metrics; arrays go to `arrays`,
+/// the checkpoint to `checkpoint` (taken from there when it is finished already). Expected failures
+/// (divergence, time limit) are outcomes; a user's mistake throws UserError.
+Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
+                 const Catalog& catalog, const ReportProgress& report);
+
+/// The same for a planned trial of a study: folders and names follow from the plan. The record is
+/// returned, not written.
+Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+                         const Catalog& catalog, const ReportProgress& report);
 
 }  // namespace sublab

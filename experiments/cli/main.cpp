@@ -12,7 +12,7 @@ namespace {
 
 /// Every command, in the order that --help lists them.
 constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
-    add_list_command,
+    add_train_command, add_eval_command, add_logits_command, add_audit_command, add_corpus_command, add_list_command, add_trial_command, add_bench_worker_command, add_status_command,
 };
 
 int run(int argc, char** argv) {

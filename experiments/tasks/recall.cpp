@@ -44,6 +44,7 @@ class RecallRows : public RowSource {
       out.labels.insert(out.labels.end(), {asks ? values[pair] : TokenRow::kIgnoredLabel,
                                            TokenRow::kIgnoredLabel});
     }
+    out.lengths = {static_cast<int64_t>(out.tokens.size())};
     for (size_t i = 0; i < out.tokens.size(); ++i) out.positions.push_back(static_cast<int64_t>(i));
     return out;
   }

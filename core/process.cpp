@@ -1,0 +1,92 @@
+#include "core/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace sublab {
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& error_log) {
+  int to_child[2], from_child[2];
+  if (::pipe2(to_child, O_CLOEXEC) != 0 || ::pipe2(from_child, O_CLOEXEC) != 0)
+    throw UserError("process", std::string("cannot make a pipe: ") + std::strerror(errno));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, to_child[0], 0);
+  posix_spawn_file_actions_adddup2(&actions, from_child[1], 1);
+  posix_spawn_file_actions_addopen(&actions, 2, error_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  std::vector<char*> argv;
+  std::string program = "sublab";
+  argv.push_back(program.data());
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const int failed = ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(to_child[0]);
+  ::close(from_child[1]);
+  input_ = to_child[1];
+  output_ = from_child[0];
+  if (failed) throw UserError("process", std::string("cannot start: ") + std::strerror(failed));
+}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ > 0 && !waited_) {
+    ::kill(pid_, SIGKILL);
+    wait();
+  }
+  if (input_ >= 0) ::close(input_);
+  if (output_ >= 0) ::close(output_);
+}
+
+std::optional<std::string> ChildProcess::read_line() {
+  while (true) {
+    const size_t end = buffer_.find('\n');
+    if (end != std::string::npos) {
+      std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return line;
+    }
+    char chunk[4096];
+    const ssize_t n = ::read(output_, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return std::nullopt;
+    buffer_.append(chunk, static_cast<size_t>(n));
+  }
+}
+
+bool ChildProcess::write_line(const std::string& line) {
+  const std::string text = line + "\n";
+  return ::write(input_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+void ChildProcess::kill_with(int signal) {
+  if (pid_ > 0 && !waited_) ::kill(pid_, signal);
+}
+
+ExitState ChildProcess::wait() {
+  if (waited_) return state_;
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  waited_ = true;
+  state_ = WIFSIGNALED(status) ? ExitState{0, WTERMSIG(status)} : ExitState{WEXITSTATUS(status), 0};
+  return state_;
+}
+
+void die_with_parent() {
+  const pid_t parent = ::getppid();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::raise(SIGKILL);  // it died before we asked
+}
+
+}  // namespace sublab

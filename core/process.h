@@ -1,0 +1,52 @@
+// Child processes: started by posix_spawn (a bare fork hangs once OpenMP has worked), read line by
+// line, never left behind.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sublab {
+
+/// How a process ended.
+struct ExitState {
+  int code = 0;    ///< exit status, when `signal` is 0
+  int signal = 0;  ///< signal that killed it, or 0
+};
+
+class ChildProcess {
+ public:
+  /// Starts this very program with `arguments`; its standard input and output are pipes, standard
+  /// error goes to the file `error_log`. Throws UserError when it cannot be started.
+  ChildProcess(const std::vector<std::string>& arguments, const std::string& error_log);
+  /// Kills the process when it still runs.
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  /// The next line that the process prints, or nothing when it has closed its output.
+  std::optional<std::string> read_line();
+  /// Sends a line to the process. False when it is gone.
+  bool write_line(const std::string& line);
+  void kill_with(int signal);
+  ExitState wait();
+  /// Descriptor to poll for output.
+  int output() const { return output_; }
+  /// A whole line is waiting, or the output is closed.
+  bool line_ready() const { return buffer_.find('\n') != std::string::npos; }
+
+ private:
+  pid_t pid_ = -1;
+  int input_ = -1, output_ = -1;
+  bool waited_ = false;
+  ExitState state_;
+  std::string buffer_;
+};
+
+/// Called by a child at its start: it is killed when its parent dies.
+void die_with_parent();
+
+}  // namespace sublab

@@ -1,0 +1,178 @@
+#include "core/schema/study.h"
+
+#include <algorithm>
+#include <set>
+
+namespace sublab {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what) { throw UserError(path, what); }
+
+const json& object_at(const json& value, const std::string& path) {
+  if (!value.is_object()) fields_detail::throw_type(path, "an object", value);
+  return value;
+}
+
+void check_name(const std::string& name, const std::string& path) {
+  if (name.empty() || name.size() > 80 ||
+      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") != std::string::npos)
+    refuse(path, "'" + name + "' is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.'");
+}
+
+Changes changes_of(const json& value, const std::string& path) {
+  Changes changes;
+  for (const auto& [key, item] : object_at(value, path).items()) {
+    static const std::vector<std::string> roots = {"model", "data", "train", "evaluate"};
+    const std::string root = key.substr(0, key.find('.'));
+    if (std::find(roots.begin(), roots.end(), root) == roots.end())
+      throw_unknown_name(path, "key", key, roots);
+    changes.emplace_back(key, item);
+  }
+  return changes;
+}
+
+/// Short form of a swept key and value: "retention=0.8".
+std::string sweep_label(const std::string& key, const json& value) {
+  const size_t dot = key.rfind('.');
+  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::erase_if(text, [](char c) { return c == '"' || c == '[' || c == ']' || c == ' '; });
+  return key.substr(dot == std::string::npos ? 0 : dot + 1) + "=" + text;
+}
+
+/// Replaces the variant by one per combination of swept values.
+void expand(std::vector<Variant>& variants, const std::string& name, const json& sweep, const std::string& path) {
+  const auto at = std::find_if(variants.begin(), variants.end(), [&](const Variant& v) { return v.name == name; });
+  if (at == variants.end()) {
+    std::vector<std::string> names;
+    for (const Variant& variant : variants) names.push_back(variant.name);
+    throw_unknown_name(path, "variant", name, names);
+  }
+  std::vector<Variant> expanded = {*at};
+  for (const auto& [key, values] : object_at(sweep, path + "/" + name).items()) {
+    if (!values.is_array() || values.empty())
+      fields_detail::throw_type(path + "/" + name + "/" + key, "a list of values", values);
+    changes_of({{key, values[0]}}, path + "/" + name);
+    std::vector<Variant> next;
+    for (const Variant& variant : expanded)
+      for (const json& value : values) {
+        Variant swept = variant;
+        swept.name += "/" + sweep_label(key, value);
+        swept.changes.emplace_back(key, value);
+        next.push_back(swept);
+      }
+    expanded = next;
+  }
+  const auto place = variants.erase(at);
+  variants.insert(place, expanded.begin(), expanded.end());
+}
+
+/// The parts of a study that are plain fields.
+struct StudyFields {
+  std::string study, question, compare_to;
+  json base = json::object(), variants = json::object(), sweep = json::object(), probes = json::object(),
+       tune = json::object(), match = json::array(), claims = json::array();
+  std::vector<int64_t> seeds = {1};
+
+  template <class F>
+  void fields(F& f) {
+    f("study", study, "name");
+    f("question", question, "what it asks");
+    f("base", base, "configuration that variants change");
+    f("variants", variants, "name -> changes");
+    f("sweep", sweep, "variant -> key -> values");
+    f("probes", probes, "short trials of their own");
+    f("tune", tune, "a key tuned per variant");
+    f("seeds", seeds, "one trial each", within(0, 9e15));
+    f("compare_to", compare_to, "reference variant");
+    f("match", match, "what is held equal");
+    f("claims", claims, "a paper's values");
+  }
+};
+
+std::vector<Probe> probes_of(const json& value, const Study& study, const std::string& path) {
+  std::vector<Probe> probes;
+  for (const auto& [name, item] : object_at(value, path).items()) {
+    const std::string at = path + "/" + name;
+    check_name(name, at);
+    fields_detail::check_keys(object_at(item, at), at, {"set", "variants"});
+    Probe probe{name, changes_of(item.value("set", json::object()), at + "/set"), {}};
+    for (const auto& [variant, changes] : object_at(item.value("variants", json::object()), at + "/variants").items()) {
+      std::vector<std::string> names;
+      for (const Variant& known : study.variants) names.push_back(known.name);
+      if (std::find(names.begin(), names.end(), variant) == names.end())
+        throw_unknown_name(at + "/variants", "variant", variant, names);
+      probe.variants.push_back({variant, changes_of(changes, at + "/variants/" + variant)});
+    }
+    if (probe.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
+    probes.push_back(probe);
+  }
+  return probes;
+}
+
+Tune tune_of(const json& value, const std::string& path) {
+  Tune tune;
+  for (const auto& [key, item] : object_at(value, path).items()) {
+    if (key == "set") {
+      tune.set = changes_of(item, path + "/set");
+      continue;
+    }
+    if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
+    if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
+    if (!item.is_array() || item.size() < 2) fields_detail::throw_type(path + "/" + key, "a list of two or more values", item);
+    tune.key = key;
+    tune.values.assign(item.begin(), item.end());
+  }
+  return tune;
+}
+
+void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
+  if (seeds.empty()) refuse(path, "is empty; give at least one seed");
+  if (std::set<int64_t>(seeds.begin(), seeds.end()).size() != seeds.size()) refuse(path, "names a seed twice");
+}
+
+}  // namespace
+
+Study read_study(const fs::path& path, const std::vector<std::string>& assignments) {
+  Study study;
+  study.file = path.string();
+  if (!fs::exists(path)) refuse(study.file, "does not exist");
+  StudyFields read;
+  json parsed = parse_json(read_file(path), study.file);
+  const std::string at = study.file + ": ";
+  read_fields(parsed, at, read);
+  for (const std::string& assignment : assignments) set_by_assignment(read.base, assignment);
+  study.name = read.study;
+  check_name(study.name, at + "/study");
+  study.question = read.question;
+  study.base = object_at(read.base, at + "/base");
+  fields_detail::check_keys(study.base, at + "/base", {"model", "data", "train", "evaluate", "measure"});
+  if (study.base.contains("measure")) {
+    study.has_measure = true;
+    read_fields(study.base["measure"], at + "/base/measure", study.measure);
+    study.base.erase("measure");
+  }
+  // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
+  const auto ordered = nlohmann::ordered_json::parse(read_file(path), nullptr, true, true);
+  object_at(read.variants, at + "/variants");
+  if (read.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
+  for (const auto& [name, changes] : ordered["variants"].items()) {
+    check_name(name, at + "/variants");
+    study.variants.push_back({name, changes_of(read.variants[name], at + "/variants/" + name)});
+  }
+  for (const auto& [name, sweep] : object_at(read.sweep, at + "/sweep").items())
+    expand(study.variants, name, sweep, at + "/sweep");
+  study.probes = probes_of(read.probes, study, at + "/probes");
+  study.tune = tune_of(read.tune, at + "/tune");
+  study.seeds = read.seeds;
+  check_seeds(study.seeds, at + "/seeds");
+  std::vector<std::string> names;
+  for (const Variant& variant : study.variants) names.push_back(variant.name);
+  study.compare_to = read.compare_to.empty() ? names.front() : read.compare_to;
+  if (std::find(names.begin(), names.end(), study.compare_to) == names.end())
+    throw_unknown_name(at + "/compare_to", "variant", study.compare_to, names);
+  study.match = read.match;
+  study.claims = read.claims;
+  return study;
+}
+
+}  // namespace sublab

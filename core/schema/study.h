@@ -1,0 +1,82 @@
+// A study as its author wrote it: a question, a base configuration, variants as changes to it.
+//
+//   { "study": "retention", "question": "...",
+//     "base": { "model": {...}, "data": {...}, "train": {...}, "evaluate": [ {"task": "perplexity"} ],
+//               "measure": {...} },
+//     "variants": { "llama": {}, "subllm": { "model.architecture": "subllm" } },
+//     "sweep": { "subllm": { "model.retention": [0.8, 0.64] } },
+//     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } } },
+//     "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
+//     "seeds": [1, 2, 3], "compare_to": "llama" }
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/files.h"
+
+namespace sublab {
+
+/// Dotted keys and their values, applied to the base in order.
+using Changes = std::vector<std::pair<std::string, json>>;
+
+/// How the study's speed is measured.
+struct MeasureConfig {
+  std::vector<std::string> modes = {"train", "prefill", "decode"};
+  std::vector<int64_t> context = {256};
+  std::vector<int64_t> batch = {1};
+  int64_t rounds = 9;
+  int64_t decode_tokens = 32;
+
+  template <class F>
+  void fields(F& f) {
+    f("modes", modes, "what is timed", one_of({"train", "prefill", "decode"}));
+    f("context", context, "tokens per row", within(1, 1 << 24));
+    f("batch", batch, "rows", within(1, 1 << 16));
+    f("rounds", rounds, "interleaved rounds", within(9, 10000));
+    f("decode_tokens", decode_tokens, "tokens generated per row and round", within(1, 1 << 20));
+  }
+};
+
+struct Variant {
+  std::string name;
+  Changes changes;
+};
+
+/// Short trials of their own for some variants; their metric fills a column of those variants' rows.
+struct Probe {
+  std::string name;
+  Changes set;                    ///< applied to every variant of the probe, after the variant's own
+  std::vector<Variant> variants;  ///< further changes per variant
+};
+
+/// A learning rate (or another key) per variant, chosen by validation loss among trials of their own.
+struct Tune {
+  std::string key;  ///< "" = no tuning
+  std::vector<json> values;
+  Changes set;  ///< applied to tuning trials
+};
+
+struct Study {
+  std::string file;  ///< where it was read from; stands before paths in messages
+  std::string name;
+  std::string question;
+  json base = json::object();
+  std::vector<Variant> variants;  ///< sweeps expanded: "subllm/retention=0.8"
+  std::vector<Probe> probes;
+  Tune tune;
+  std::vector<int64_t> seeds = {1};
+  std::string compare_to;
+  json match = json::array();
+  bool has_measure = false;
+  MeasureConfig measure;
+  json claims = json::array();
+};
+
+/// Reads a study strictly. `assignments` ("model.n_heads=8") change the base. Throws UserError.
+Study read_study(const fs::path& path, const std::vector<std::string>& assignments);
+
+}  // namespace sublab

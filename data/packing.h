@@ -1,0 +1,90 @@
+// Documents to rows: training rows of equal length, and the windows that perplexity is measured on.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "data/row_source.h"
+#include "data/shards.h"
+
+namespace sublab {
+
+/// Which documents an epoch has, in which order, how often. Data-engineering methods
+/// (baselines/sampling) implement this.
+class DocumentSampler {
+ public:
+  virtual ~DocumentSampler() = default;
+  /// Documents of epoch `epoch`, as indices into `shard`.
+  virtual std::vector<int64_t> epoch(const TokenShard& shard, const std::vector<int64_t>& documents,
+                                     int64_t epoch) const = 0;
+};
+
+/// Every document once per epoch, in an order drawn from the stream "order" of `seed`.
+std::unique_ptr<DocumentSampler> plain_sampler(uint64_t seed);
+
+/// What position encoding is told. Position-skipping methods (baselines/positions) implement this.
+class PositionSampler {
+ public:
+  virtual ~PositionSampler() = default;
+  /// Positions of row `index` of `n` tokens.
+  virtual std::vector<int64_t> positions(int64_t index, int64_t n) const = 0;
+};
+
+/// 0, 1, 2, ...
+std::unique_ptr<PositionSampler> contiguous_positions();
+
+/// Documents to train on: all, or the first ones by key that hold `unique_tokens` (0 = all).
+std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_tokens);
+
+/// Documents end to end, each after a boundary id, cut into rows of `context_len`. Every token is
+/// predicted once per epoch: rows overlap by the one token that the next row starts from.
+/// With `split_at_documents`, a row says where documents begin, so that nothing looks across, and
+/// positions restart there.
+class PackedDocuments : public RowSource {
+ public:
+  PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents, int32_t boundary_id,
+                  int64_t vocab_size, int64_t context_len, bool split_at_documents,
+                  std::unique_ptr<DocumentSampler> sampler, std::unique_ptr<PositionSampler> positions);
+
+  TokenRow row(int64_t index) const override;
+  int64_t context_len() const override { return context_len_; }
+  int64_t vocab_size() const override { return vocab_size_; }
+  /// Rows of the first epoch; the remainder of its stream is left out.
+  int64_t rows_per_epoch() const { return rows_per_epoch_; }
+
+ private:
+  struct Epoch {
+    int64_t number = -1;
+    std::vector<int64_t> documents, starts;  // starts[i]: place of document i's boundary in the stream
+    int64_t length = 0;
+  };
+  std::shared_ptr<const Epoch> epoch(int64_t number) const;
+
+  const TokenShard& shard_;
+  std::vector<int64_t> documents_;
+  int32_t boundary_id_;
+  int64_t vocab_size_, context_len_;
+  bool split_at_documents_;
+  std::unique_ptr<DocumentSampler> sampler_;
+  std::unique_ptr<PositionSampler> positions_;
+  int64_t rows_per_epoch_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const Epoch> last_;
+};
+
+/// One window of a document: tokens [begin, end) of it are read, those from `first_scored` on are
+/// scored. Before the document's first token stands the boundary id, which counts as place -1.
+struct Window {
+  int64_t begin, end, first_scored;
+};
+
+/// Windows of at most `window` inputs, moved by `stride`: the first one scores everything, later ones
+/// only what no earlier one scored. Every token of the document is scored exactly once.
+std::vector<Window> windows(int64_t n_tokens, int64_t window, int64_t stride);
+
+/// Documents of a shard in order of key until `max_tokens` are reached (0 = all).
+std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens);
+
+}  // namespace sublab

@@ -1,0 +1,127 @@
+#include "data/shards.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "data/corpus.h"
+
+namespace sublab {
+namespace {
+
+constexpr std::string_view kMagic = "SUBLABT1";
+
+struct SampledDocument {
+  std::string text;
+  uint64_t key;
+  uint64_t source;
+};
+
+std::vector<SampledDocument> sample(const std::vector<std::string>& corpora, Split split,
+                                    int64_t bytes_per_source) {
+  std::vector<SampledDocument> out;
+  for (size_t source = 0; source < corpora.size(); ++source) {
+    std::vector<SampledDocument> documents;
+    read_documents(corpora[source], split, [&](std::string_view text) {
+      documents.push_back({std::string(text), document_key(text), source});
+    });
+    std::sort(documents.begin(), documents.end(),
+              [](const auto& a, const auto& b) { return a.key < b.key; });
+    int64_t bytes = 0;
+    for (SampledDocument& document : documents) {
+      if (bytes_per_source > 0 && bytes >= bytes_per_source) break;
+      bytes += static_cast<int64_t>(document.text.size());
+      out.push_back(std::move(document));
+    }
+  }
+  // The same text may stand in two corpora; it counts once.
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  out.erase(std::unique(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key == b.key; }),
+            out.end());
+  return out;
+}
+
+std::vector<std::vector<int32_t>> encode_all(const std::vector<SampledDocument>& documents,
+                                             const Tokenizer& tokenizer) {
+  std::vector<std::vector<int32_t>> ids(documents.size());
+  const size_t n_threads = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < n_threads; ++t)
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < documents.size(); i += n_threads) ids[i] = tokenizer.encode(documents[i].text);
+    });
+  for (std::thread& thread : threads) thread.join();
+  return ids;
+}
+
+void write_number(std::ostream& out, uint64_t value) {
+  out.write(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void write_shard(const fs::path& path, const std::vector<SampledDocument>& documents,
+                 const Tokenizer& tokenizer) {
+  const auto ids = encode_all(documents, tokenizer);
+  const uint64_t token_bytes = tokenizer.vocab_size() <= 65536 ? 2 : 4;
+  uint64_t n_tokens = 0;
+  for (const auto& document : ids) n_tokens += document.size();
+  write_file_durably(path, [&](std::ostream& out) {
+    out << kMagic;
+    write_number(out, documents.size());
+    write_number(out, n_tokens);
+    write_number(out, token_bytes);
+    uint64_t first = 0;
+    for (size_t i = 0; i < documents.size(); ++i) {
+      for (const uint64_t number : {first, static_cast<uint64_t>(documents[i].text.size()), documents[i].key,
+                                    documents[i].source})
+        write_number(out, number);
+      first += ids[i].size();
+    }
+    for (const auto& document : ids)
+      for (const int32_t id : document)
+        out.write(reinterpret_cast<const char*>(&id), static_cast<std::streamsize>(token_bytes));  // little endian
+  });
+}
+
+}  // namespace
+
+TokenShard::TokenShard(const fs::path& path) : file_(path) {
+  const auto bytes = file_.bytes();
+  const auto damaged = [&] { throw UserError(path.string(), "is damaged; delete it, it is made again"); };
+  if (bytes.size() < 32 || std::memcmp(bytes.data(), kMagic.data(), 8) != 0) damaged();
+  uint64_t head[3];
+  std::memcpy(head, bytes.data() + 8, sizeof head);
+  const auto [n_documents, n_tokens, token_bytes] = head;
+  const uint64_t room = bytes.size() - 32;
+  if ((token_bytes != 2 && token_bytes != 4) || n_documents > room / sizeof(Entry) ||
+      n_tokens > room / token_bytes || room != n_documents * sizeof(Entry) + n_tokens * token_bytes)
+    damaged();
+  index_ = {reinterpret_cast<const Entry*>(bytes.data() + 32), n_documents};
+  for (size_t i = 0; i < index_.size(); ++i)
+    if (index_[i].first_token > n_tokens || (i > 0 && index_[i].first_token < index_[i - 1].first_token)) damaged();
+  if (!index_.empty() && index_[0].first_token != 0) damaged();
+  tokens_ = bytes.data() + 32 + n_documents * sizeof(Entry);
+  n_tokens_ = static_cast<int64_t>(n_tokens);
+  token_bytes_ = static_cast<int64_t>(token_bytes);
+}
+
+std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
+                                          int64_t bytes_per_source) {
+  std::vector<std::string> out;
+  for (SampledDocument& document : sample(corpora, split, bytes_per_source)) out.push_back(std::move(document.text));
+  return out;
+}
+
+TokenShard open_shard(const std::vector<std::string>& corpora, Split split, const Tokenizer& tokenizer,
+                      int64_t bytes_per_source) {
+  std::string identity = std::string(split_name(split)) + " " + tokenizer.content_hash() + " " +
+                         std::to_string(bytes_per_source);
+  for (const std::string& name : corpora) identity += " " + read_manifest(name).of(split).sha256;
+  const fs::path path = cache_folder() / "shards" / (short_hash(identity) + ".tokens");
+  const FileLock lock(path.string() + ".lock");
+  if (!fs::exists(path)) write_shard(path, sample(corpora, split, bytes_per_source), tokenizer);
+  return TokenShard(path);
+}
+
+}  // namespace sublab

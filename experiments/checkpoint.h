@@ -1,0 +1,50 @@
+// A checkpoint: a folder with config.json, model.safetensors and, where text was trained on, the
+// tokenizer. For `llama`, config.json and model.safetensors are transformers' own.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/files.h"
+#include "data/tokenizer.h"
+#include "experiments/catalog.h"
+
+namespace sublab {
+
+/// What a checkpoint says beside its weights; the object "sublab" in config.json.
+struct CheckpointInfo {
+  json model = json::object();  ///< resolved model config
+  int64_t vocab_size = 0;
+  int64_t context_len = 0;
+  int64_t boundary_id = 0;
+  std::string tokenizer;  ///< specification it was trained with; "" when it came from elsewhere
+  int64_t numerics_version = 1;
+  std::string trained_on = "text";
+
+  template <class F>
+  void fields(F& f) {
+    f("model", model, "resolved model config");
+    f("vocab_size", vocab_size, "number of ids", within(1, 1e9));
+    f("context_len", context_len, "tokens per row in training", within(1, 1e9));
+    f("boundary_id", boundary_id, "id that stands before every document", within(0, 1e9));
+    f("tokenizer", tokenizer, "specification of the tokenizer");
+    f("numerics_version", numerics_version, "of the architecture", within(1, 1e9));
+    f("trained_on", trained_on, "text, or a task");
+  }
+};
+
+struct Checkpoint {
+  std::unique_ptr<LanguageModel> model;
+  CheckpointInfo info;
+  std::unique_ptr<Tokenizer> tokenizer;  ///< null when the checkpoint has none
+};
+
+/// Writes the folder: all of it or nothing. `tokenizer` may be null.
+void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
+                     const Tokenizer* tokenizer);
+
+/// Opens a folder of this program's or of transformers'. `changes` are applied to the model config
+/// before the model is built ({"threshold": 0.1}). Throws UserError.
+Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes = json::object());
+
+}  // namespace sublab

@@ -1,0 +1,23 @@
+#include "core/process.h"
+#include "experiments/cli/command.h"
+#include "experiments/measure.h"
+
+namespace sublab {
+
+void add_bench_worker_command(CLI::App& app, CommandContext& context) {
+  auto* command = app.add_subcommand("bench-worker", "one variant, resident; started by `bench`");
+  command->group("");  // hidden
+  auto folder = std::make_shared<std::string>();
+  auto id = std::make_shared<std::string>();
+  command->add_option("DIR", *folder, "study folder")->required();
+  command->add_option("ID", *id, "trial id")->required();
+  command->callback([&context, folder, id] {
+    die_with_parent();
+    const Plan plan = read_plan(*folder);
+    const PlannedTrial* trial = plan.find(*id);
+    if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
+    serve_rounds(*trial, *folder, context.catalog);
+  });
+}
+
+}  // namespace sublab

@@ -1,0 +1,60 @@
+#include <cstdio>
+#include <iostream>
+
+#include "core/progress.h"
+#include "experiments/cli/command.h"
+#include "experiments/run_study.h"
+
+namespace sublab {
+namespace {
+
+void print_status(const fs::path& folder, bool as_json) {
+  const Plan plan = read_plan(folder);
+  json trials = json::array();
+  std::map<std::string, int64_t> counts{{"done", 0}, {"running", 0}, {"failed", 0}, {"missing", 0}};
+  double seconds_done = 0, tokens_done = 0, tokens_left = 0;
+  for (const PlannedTrial& trial : plan.trials) {
+    const std::string state = trial_state(folder, trial);
+    ++counts[state];
+    const double tokens = trial.config.at("train").at("tokens").get<double>();
+    json line = {{"id", trial.id}, {"variant", trial.variant}, {"probe", trial.probe}, {"seed", trial.seed}, {"state", state}};
+    if (state == "done" || state == "failed") {
+      const Record record = read_record(record_path(folder, trial));
+      line["outcome"] = record.outcome;
+      line["detail"] = record.detail;
+      const double seconds = record.times.value("train_seconds", 0.0);
+      if (state == "done" && seconds > 0) seconds_done += seconds, tokens_done += tokens;
+    }
+    if (state == "missing" || state == "running") tokens_left += tokens;
+    trials.push_back(line);
+  }
+  const double left = tokens_done > 0 ? seconds_done / tokens_done * tokens_left : 0;
+  if (as_json) {
+    std::cout << json{{"study", plan.study}, {"counts", counts}, {"trials", trials}, {"seconds_left", left}}.dump(1) << "\n";
+    return;
+  }
+  std::printf("%s: %ld done, %ld running, %ld failed, %ld missing", plan.study.c_str(), counts["done"], counts["running"],
+              counts["failed"], counts["missing"]);
+  std::printf(left > 0 ? ", about %s of training left\n" : "\n", duration_text(left).c_str());
+  for (const json& trial : trials) {
+    const std::string probe = trial["probe"], outcome = trial.value("outcome", "");
+    std::printf("%-8s %-28s %-7s seed %-4ld %s%s\n", trial["state"].get<std::string>().c_str(),
+                trial["variant"].get<std::string>().c_str(), probe.c_str(), trial["seed"].get<int64_t>(),
+                trial["id"].get<std::string>().c_str(),
+                outcome.empty() || outcome == "ok" ? "" : ("  " + outcome + ": " + trial.value("detail", "")).c_str());
+  }
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, CommandContext&) {
+  auto* command = app.add_subcommand("status", "what of a study is done, running, failed and why");
+  command->footer("Example: sublab status results/quick");
+  auto folder = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  command->add_option("DIR", *folder, "study folder")->required();
+  command->add_flag("--json", *as_json, "print JSON");
+  command->callback([folder, as_json] { print_status(*folder, *as_json); });
+}
+
+}  // namespace sublab

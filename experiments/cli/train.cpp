@@ -1,0 +1,58 @@
+#include <cstdio>
+#include <iostream>
+
+#include "core/progress.h"
+#include "experiments/cli/command.h"
+#include "experiments/resolve.h"
+#include "experiments/trial.h"
+
+namespace sublab {
+namespace {
+
+struct Arguments {
+  std::string out;
+  std::vector<std::string> assignments;
+  int64_t seed = 1;
+  bool as_json = false;
+};
+
+void train(const Arguments& arguments, CommandContext& context) {
+  json given = {{"model", json::object()},
+                {"data", {{"corpus", {"foldoc", "jargon"}}}},
+                {"train", json::object()},
+                {"evaluate", {{{"task", "perplexity"}}}}};
+  for (const std::string& assignment : arguments.assignments) set_by_assignment(given, assignment);
+  const TrialConfig config = resolve_trial(given, "--set", context.catalog);
+  if (fs::exists(arguments.out)) throw UserError(arguments.out, "exists already; name a new folder");
+  ProgressLine progress;
+  const Record record = run_trial(config, arguments.seed, arguments.out, fs::path(arguments.out).string() + ".arrays",
+                                  context.catalog, [&](const TrialProgress& p) {
+                                    char text[120];
+                                    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss, p.tokens_per_s);
+                                    if (!arguments.as_json) progress.show(p.done, text);
+                                  });
+  context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
+  if (arguments.as_json) {
+    std::cout << write_fields(record).dump(1) << "\n";
+    return;
+  }
+  progress.note(record.outcome + (record.detail.empty() ? "" : ": " + record.detail));
+  for (const Metric& metric : record.metrics)
+    if (metric.value) std::printf("%-26s %.6g\n", metric.name.c_str(), *metric.value);
+  std::printf("%-26s %s\n", "causality", record.audit.value("verdict", "not audited").c_str());
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, CommandContext& context) {
+  auto* command = app.add_subcommand("train", "train and evaluate one model; leaves a checkpoint");
+  command->footer("Example: sublab train ckpt/small --set model.architecture=subllm --set train.tokens=200000");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("CKPT", arguments->out, "folder to make")->required();
+  command->add_option("--set", arguments->assignments, "a setting, for example model.d_model=128")->take_all();
+  command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", arguments->as_json, "print the record as JSON");
+  command->callback([&context, arguments] { train(*arguments, context); });
+}
+
+}  // namespace sublab

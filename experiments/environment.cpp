@@ -1,0 +1,99 @@
+#include "experiments/environment.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "core/build_info.h"
+#include "core/files.h"
+
+namespace sublab {
+namespace {
+
+/// The value of the first "key : value" line of a /proc file.
+std::string proc_value(const std::string& path, const std::string& key) {
+  std::ifstream in(path);
+  std::string line;
+  while (std::getline(in, line))
+    if (line.starts_with(key)) {
+      const size_t colon = line.find(':');
+      if (colon == std::string::npos) continue;
+      const size_t begin = line.find_first_not_of(" \t", colon + 1);
+      return begin == std::string::npos ? "" : line.substr(begin);
+    }
+  return "";
+}
+
+double kilobytes(const std::string& path, const std::string& key) {
+  const std::string text = proc_value(path, key);
+  return text.empty() ? 0 : std::stod(text) * 1024;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+std::string instruction_set() {
+  const std::string flags = proc_value("/proc/cpuinfo", "flags");
+  for (const char* name : {"amx_bf16", "avx512f", "avx2", "avx", "sse4_2"})
+    if (flags.find(name) != std::string::npos) return name;
+  return "unknown";
+}
+
+}  // namespace
+
+json environment() {
+  json caches = json::object();
+  for (int i = 0; i < 4; ++i) {
+    const std::string base = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/";
+    const std::string size = first_line(base + "size");
+    if (!size.empty()) caches["L" + first_line(base + "level") + " " + first_line(base + "type")] = size;
+  }
+  double load = 0;
+  std::istringstream(first_line("/proc/loadavg")) >> load;
+  return {{"cpu", proc_value("/proc/cpuinfo", "model name")},
+          {"cores", std::thread::hardware_concurrency()},
+          {"caches", caches},
+          {"instruction_set", instruction_set()},
+          {"threads", at::get_num_threads()},
+          {"memory_bytes", kilobytes("/proc/meminfo", "MemTotal")},
+          {"gpu", at::hasCUDA() ? json("present") : json(nullptr)},
+          {"libtorch", build_info().libtorch_version},
+          {"blas", at::hasMKL() ? "MKL" : "other"},
+          {"compiler", build_info().compiler},
+          {"flags", build_info().flags},
+          {"load_at_start", load}};
+}
+
+json code_provenance() {
+  return {{"commit", build_info().commit}, {"dirty", build_info().dirty}, {"build_type", build_info().build_type}};
+}
+
+double peak_resident_bytes() { return kilobytes("/proc/self/status", "VmHWM"); }
+double resident_bytes() { return kilobytes("/proc/self/status", "VmRSS"); }
+
+bool reset_peak_resident() {
+  std::ofstream out("/proc/self/clear_refs");
+  out << "5";
+  out.flush();
+  return static_cast<bool>(out);
+}
+
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace sublab

@@ -1,0 +1,24 @@
+// The machine and the program, as a record states them.
+#pragma once
+
+#include "core/fields.h"
+
+namespace sublab {
+
+/// CPU, caches, instruction set, threads, memory, GPU, LibTorch, compiler, load at the time.
+json environment();
+
+/// Commit and build of this program.
+json code_provenance();
+
+/// Peak resident set of this process so far, in bytes (VmHWM; ru_maxrss would be inherited).
+double peak_resident_bytes();
+/// Resident set of this process now, in bytes.
+double resident_bytes();
+/// Starts the peak anew where the kernel lets us; true when it did.
+bool reset_peak_resident();
+
+/// Current time as RFC 3339, UTC.
+std::string timestamp();
+
+}  // namespace sublab

@@ -1,0 +1,229 @@
+#include "experiments/resolve.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "core/hash.h"
+#include "data/corpus.h"
+#include "data/tokenizer.h"
+
+namespace sublab {
+namespace {
+
+void check_data(const DataConfig& data, const std::string& where, const Catalog& catalog) {
+  if (data.train_on != "text") {
+    if (!catalog.task(data.train_on, where + "/data/train_on").training_rows)
+      throw UserError(where + "/data/train_on", "'" + data.train_on + "' makes no rows to train on");
+    return;
+  }
+  if (data.corpus.empty())
+    throw UserError(where + "/data/corpus", "is empty; name at least one (see `sublab corpus list`)");
+  check_tokenizer_spec(data.tokenizer, where + "/data/tokenizer");
+}
+
+std::vector<json> resolve_tasks(const json& given, const TrialConfig& config, const std::string& where,
+                                const Catalog& catalog) {
+  std::vector<json> tasks;
+  if (!given.is_array()) fields_detail::throw_type(where, "a list", given);
+  for (size_t i = 0; i < given.size(); ++i) {
+    const std::string at = where + "/" + std::to_string(i);
+    if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
+      fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
+    tasks.push_back(catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
+  }
+  return tasks;
+}
+
+}  // namespace
+
+TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog) {
+  fields_detail::check_keys(given, where, {"model", "data", "train", "evaluate"});
+  TrialConfig config;
+  read_fields(given.value("data", json::object()), where + "/data", config.data);
+  read_fields(given.value("train", json::object()), where + "/train", config.train);
+  check_data(config.data, where, catalog);
+  if (config.train.batch_tokens < config.data.context_len)
+    throw UserError(where + "/train/batch_tokens", std::to_string(config.train.batch_tokens) +
+                                                       " tokens hold no row of data.context_len " +
+                                                       std::to_string(config.data.context_len));
+  json model = given.value("model", json::object());
+  if (!model.is_object()) fields_detail::throw_type(where + "/model", "an object", model);
+  const json name = model.value("architecture", json("llama"));
+  if (!name.is_string()) fields_detail::throw_type(where + "/model/architecture", "a string", name);
+  model["architecture"] = name;
+  config.model = catalog.architecture(name, where + "/model/architecture").resolve(model, where + "/model", catalog.parts);
+  config.evaluate = resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
+  return config;
+}
+
+std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from, const Catalog& catalog) {
+  json identity = write_fields(config);
+  identity.erase("evaluate");
+  // A task that makes the training rows decides the weights too.
+  if (config.data.train_on != "text") identity["rows"] = config.evaluate;
+  identity["seed"] = seed;
+  identity["from"] = from;
+  identity["threads"] = at::get_num_threads();
+  identity["harness_version"] = kHarnessNumericsVersion;
+  identity["numerics_version"] = catalog.architecture(config.model.at("architecture"), "").numerics_version;
+  return short_hash(identity.dump());
+}
+
+std::string trial_id_of(const std::string& train_id, const TrialConfig& config, const Catalog& catalog) {
+  json identity = {train_id};
+  for (const json& task : config.evaluate) {
+    identity.push_back(task);
+    identity.push_back(catalog.task(task.at("task"), "").numerics_version);
+  }
+  return short_hash(identity.dump());
+}
+
+namespace {
+
+json apply(json base, const Changes& changes, const std::string& where) {
+  for (const auto& [key, value] : changes) {
+    try {
+      set_by_dotted_key(base, key, value);
+    } catch (const UserError& error) {
+      throw UserError(where, error.what());
+    }
+  }
+  return base;
+}
+
+/// One entry of a study's "match".
+struct Match {
+  std::string by;
+  double tolerance = 0.01;
+  std::vector<std::string> variants;
+
+  template <class F>
+  void fields(F& f) {
+    f("by", by, "what is held equal", one_of({"train_tokens", "train_flops", "parameters"}));
+    f("tolerance", tolerance, "relative", within(0, 10));
+    f("variants", variants, "among these; empty = all");
+  }
+};
+
+class Planner {
+ public:
+  Planner(const Study& study, const Catalog& catalog, const std::map<std::string, double>& rates)
+      : study_(study), catalog_(catalog), rates_(rates) {}
+
+  Plan make() {
+    plan_.study = study_.name;
+    plan_.question = study_.question;
+    plan_.compare_to = study_.compare_to;
+    plan_.seeds = study_.seeds;
+    plan_.match = study_.match;
+    plan_.claims = study_.claims;
+    if (study_.has_measure) plan_.measure = write_fields(study_.measure);
+    for (const Variant& variant : study_.variants) plan_.variants.push_back(variant.name);
+    for (const Variant& variant : study_.variants) add_variant(variant);
+    for (const Probe& probe : study_.probes) add_probe(probe);
+    check_match();
+    return std::move(plan_);
+  }
+
+ private:
+  std::string where(const std::string& part) const { return study_.file + ": " + part; }
+
+  void add(const json& given, const std::string& at, const std::string& variant, const std::string& probe, int64_t seed) {
+    const TrialConfig config = resolve_trial(given, at, catalog_);
+    PlannedTrial trial;
+    trial.train_id = train_id_of(config, seed, "", catalog_);
+    trial.id = trial_id_of(trial.train_id, config, catalog_);
+    trial.variant = variant;
+    trial.probe = probe;
+    trial.seed = seed;
+    trial.config = write_fields(config);
+    plan_.trials.push_back(trial);
+  }
+
+  void add_variant(const Variant& variant) {
+    const std::string at = where("/variants/" + variant.name);
+    json given = apply(study_.base, variant.changes, at);
+    if (!study_.tune.key.empty()) {
+      for (const json& value : study_.tune.values) {
+        json tuning = apply(given, study_.tune.set, where("/tune/set"));
+        add(apply(tuning, {{study_.tune.key, value}}, where("/tune")), at, variant.name, "tune", study_.seeds.front());
+      }
+      const auto rate = rates_.find(variant.name);
+      if (rate == rates_.end()) return;
+      given = apply(given, {{study_.tune.key, rate->second}}, at);
+    }
+    for (const int64_t seed : study_.seeds) add(given, at, variant.name, "", seed);
+  }
+
+  void add_probe(const Probe& probe) {
+    for (const Variant& chosen : probe.variants) {
+      const std::string at = where("/probes/" + probe.name + "/variants/" + chosen.name);
+      for (const Variant& variant : study_.variants)
+        if (variant.name == chosen.name) {
+          json given = apply(study_.base, variant.changes, at);
+          given = apply(given, probe.set, at);
+          given = apply(given, chosen.changes, at);
+          for (const int64_t seed : study_.seeds) add(given, at, variant.name, probe.name, seed);
+        }
+    }
+  }
+
+  /// What one trial has of the quantity that a study holds equal.
+  double quantity(const std::string& by, const PlannedTrial& trial, const std::string& at) const {
+    TrialConfig config;
+    read_fields(trial.config, at, config);
+    if (by == "train_tokens") return static_cast<double>(config.train.tokens);
+    constexpr int64_t kVocab = 4096;  // the same for all variants; its exact size cancels nearly
+    const auto model = catalog_.architecture(config.model.at("architecture"), at).make(config.model, kVocab, 0, catalog_.parts);
+    if (by == "parameters") {
+      double n = 0;
+      for (const Parameter& parameter : model->parameters()) n += static_cast<double>(parameter.tensor.numel());
+      return n;
+    }
+    Ledger ledger;
+    model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
+    return 3 * ledger.flops_causal() / static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
+  }
+
+  void check_match() const {
+    if (!study_.match.is_array()) fields_detail::throw_type(where("/match"), "a list", study_.match);
+    for (size_t i = 0; i < study_.match.size(); ++i) {
+      const std::string at = where("/match/" + std::to_string(i));
+      Match match;
+      read_fields(study_.match[i], at, match);
+      check_one(match.by, match.tolerance, match.variants, at);
+    }
+  }
+
+  void check_one(const std::string& by, double tolerance, const std::vector<std::string>& among, const std::string& at) const {
+    for (const std::string& name : among)
+      if (std::find(plan_.variants.begin(), plan_.variants.end(), name) == plan_.variants.end())
+        throw_unknown_name(at + "/variants", "variant", name, plan_.variants);
+    std::string first_name;
+    double first = 0;
+    for (const PlannedTrial& trial : plan_.trials) {
+      const bool counts = trial.probe.empty() && trial.seed == plan_.seeds.front() &&
+                          (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
+      if (!counts) continue;
+      const double value = quantity(by, trial, at);
+      if (first_name.empty()) first = value, first_name = trial.variant;
+      if (std::abs(value - first) > tolerance * first)
+        throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " + trial.variant + " has " +
+                                json(value).dump() + ", tolerance " + json(tolerance).dump());
+    }
+  }
+
+  const Study& study_;
+  const Catalog& catalog_;
+  const std::map<std::string, double>& rates_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan resolve_study(const Study& study, const Catalog& catalog, const std::map<std::string, double>& rates) {
+  return Planner(study, catalog, rates).make();
+}
+
+}  // namespace sublab

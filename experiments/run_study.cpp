@@ -1,0 +1,260 @@
+#include "experiments/run_study.h"
+
+#include <fnmatch.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <cstring>
+#include <memory>
+#include <set>
+
+#include "core/process.h"
+#include "core/progress.h"
+#include "experiments/measure.h"
+#include "experiments/resolve.h"
+#include "experiments/trial.h"
+
+namespace sublab {
+namespace {
+
+volatile sig_atomic_t g_interrupted = 0;  // set by SIGINT and SIGTERM alone
+
+void on_interrupt(int) { g_interrupted = 1; }
+
+fs::path lock_path(const fs::path& folder, const PlannedTrial& trial) { return folder / "work" / (trial.id + ".lock"); }
+
+std::string label(const PlannedTrial& trial) {
+  std::string text = trial.variant;
+  if (!trial.probe.empty()) text += " (" + trial.probe + ")";
+  return text + ", seed " + std::to_string(trial.seed);
+}
+
+std::string outcome_of_signal(int signal) {
+  return signal == SIGKILL ? "out_of_memory" : "crashed";
+}
+
+/// The last line that a child left on its standard error.
+std::string last_line(const fs::path& path) {
+  if (!fs::exists(path)) return "";
+  std::string text = read_file(path);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
+}
+
+/// One trial that runs in a process of its own.
+struct Running {
+  PlannedTrial trial;
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<ChildProcess> process;
+  fs::path error_log;
+  TrialProgress progress;
+};
+
+class Runner {
+ public:
+  Runner(const Plan& plan, const RunOptions& options, ProgressLine& progress)
+      : plan_(plan), options_(options), progress_(progress) {}
+
+  RunSummary run(const std::vector<PlannedTrial>& trials) {
+    std::vector<PlannedTrial> waiting;
+    for (size_t i = 0; i < trials.size(); ++i) {
+      if (static_cast<int64_t>(i) % options_.n_shards != options_.shard - 1) continue;
+      ++summary_.matched;
+      if (trial_state(options_.out, trials[i]) == "done")
+        ++summary_.skipped;
+      else
+        waiting.push_back(trials[i]);
+    }
+    total_ = waiting.size();
+    while ((!waiting.empty() || !running_.empty()) && !g_interrupted) {
+      while (!waiting.empty() && running_.size() < static_cast<size_t>(options_.jobs)) {
+        start(waiting.front());
+        waiting.erase(waiting.begin());
+      }
+      listen();
+    }
+    for (auto& running : running_) running.process->kill_with(SIGKILL);
+    summary_.interrupted = g_interrupted != 0;
+    return summary_;
+  }
+
+ private:
+  void start(const PlannedTrial& trial) {
+    auto lock = std::make_unique<FileLock>(lock_path(options_.out, trial), /*wait=*/false);
+    // Another process has it, or had it and finished meanwhile.
+    if (!lock->held() || trial_state(options_.out, trial) == "done") {
+      ++finished_;
+      return;
+    }
+    Running running{trial, std::move(lock), nullptr, options_.out / "work" / (trial.id + ".log"), {}};
+    running.process = std::make_unique<ChildProcess>(
+        std::vector<std::string>{"trial", options_.out.string(), trial.id}, running.error_log.string());
+    running_.push_back(std::move(running));
+  }
+
+  void listen() {
+    std::vector<pollfd> polls;
+    for (const Running& running : running_) polls.push_back({running.process->output(), POLLIN, 0});
+    if (::poll(polls.data(), polls.size(), 500) <= 0) return;
+    for (size_t i = polls.size(); i-- > 0;) {
+      if (!(polls[i].revents & (POLLIN | POLLHUP))) continue;
+      bool open = true;
+      do {
+        const auto line = running_[i].process->read_line();
+        open = line.has_value();
+        if (open) update(running_[i], *line);
+      } while (open && running_[i].process->line_ready());
+      if (open) continue;
+      finish(running_[i]);
+      running_.erase(running_.begin() + static_cast<long>(i));
+    }
+  }
+
+  void update(Running& running, const std::string& line) {
+    const json parsed = json::parse(line, nullptr, false);
+    if (parsed.is_discarded() || !parsed.is_object()) return;
+    read_fields(parsed, "trial", running.progress);
+    double done = static_cast<double>(finished_);
+    for (const Running& each : running_) done += each.progress.stage == "train" ? 0.85 * each.progress.done : each.progress.stage == "data" ? 0 : 0.9;
+    char text[200];
+    const TrialProgress& p = running.progress;
+    std::snprintf(text, sizeof text, "%zu/%zu  %s: %s %.0f%%", finished_ + 1, total_, label(running.trial).c_str(), p.stage.c_str(), 100 * p.done);
+    std::string shown = text;
+    if (p.loss > 0) {
+      std::snprintf(text, sizeof text, ", loss %.3f, %.0f tokens/s", p.loss, p.tokens_per_s);
+      shown += text;
+    }
+    if (!options_.quiet) progress_.show(done / static_cast<double>(total_), shown);
+  }
+
+  void finish(Running& running) {
+    const ExitState exit = running.process->wait();
+    if (g_interrupted) return;
+    if (exit.code == 2 && exit.signal == 0) {
+      std::string line = last_line(running.error_log);
+      if (line.starts_with("sublab: ")) line.erase(0, 8);
+      throw UserError(line);
+    }
+    const fs::path path = record_path(options_.out, running.trial);
+    if (exit.signal != 0 || !fs::exists(path)) {
+      Record record;
+      record.id = running.trial.id;
+      record.train_id = running.trial.train_id;
+      record.study = plan_.study;
+      record.variant = running.trial.variant;
+      record.probe = running.trial.probe;
+      record.seed = running.trial.seed;
+      record.config = running.trial.config;
+      record.outcome = exit.signal ? outcome_of_signal(exit.signal) : "crashed";
+      record.detail = exit.signal ? "signal " + std::to_string(exit.signal) + " (" + ::strsignal(exit.signal) + ")"
+                                  : last_line(running.error_log);
+      write_record(path, record);
+    }
+    const Record record = read_record(path);
+    const bool ok = record.outcome == "ok";
+    ok ? ++summary_.done : ++summary_.failed;
+    ++finished_;
+    std::string text = label(running.trial) + ": " + record.outcome + (record.detail.empty() ? "" : " (" + record.detail + ")");
+    char number[80];
+    for (const char* name : {"valid_loss_nats", "recall_accuracy"})
+      if (const Metric* metric = record.find(name); metric && metric->value) {
+        std::snprintf(number, sizeof number, ", %s %.4f", name, *metric->value);
+        text += number;
+      }
+    if (!options_.quiet) progress_.note(text);
+  }
+
+  const Plan& plan_;
+  const RunOptions& options_;
+  ProgressLine& progress_;
+  RunSummary summary_;
+  std::vector<Running> running_;
+  size_t finished_ = 0, total_ = 0;
+};
+
+std::vector<PlannedTrial> chosen(const Plan& plan, const RunOptions& options, bool tuning) {
+  std::vector<PlannedTrial> out;
+  std::set<std::string> seen;  // two variants may resolve to the same trial; it runs once
+  for (const PlannedTrial& trial : plan.trials)
+    if ((trial.probe == "tune") == tuning && ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0 &&
+        seen.insert(trial.id).second)
+      out.push_back(trial);
+  return out;
+}
+
+void add_to(RunSummary& total, const RunSummary& part) {
+  total.done += part.done;
+  total.skipped += part.skipped;
+  total.failed += part.failed;
+  total.matched += part.matched;
+  total.interrupted = total.interrupted || part.interrupted;
+}
+
+}  // namespace
+
+fs::path record_path(const fs::path& study_folder, const PlannedTrial& trial) {
+  return study_folder / "records" / (trial.id + ".json");
+}
+
+std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial) {
+  const fs::path path = record_path(study_folder, trial);
+  if (fs::exists(path)) return read_record(path).outcome == "ok" ? "done" : "failed";
+  if (fs::exists(lock_path(study_folder, trial)) && !FileLock(lock_path(study_folder, trial), false).held())
+    return "running";
+  return "missing";
+}
+
+std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan, const fs::path& study_folder) {
+  std::map<std::string, double> rates, best;
+  std::set<std::string> unfinished;
+  if (study.tune.key.empty()) return rates;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (trial.probe != "tune") continue;
+    if (!fs::exists(record_path(study_folder, trial))) {
+      unfinished.insert(trial.variant);
+      continue;
+    }
+    const Record record = read_record(record_path(study_folder, trial));
+    const Metric* loss = record.find("valid_loss_nats");
+    if (record.outcome != "ok" || !loss || !loss->value) continue;  // a rate that diverges is no candidate
+    if (best.count(trial.variant) && best[trial.variant] <= *loss->value) continue;
+    best[trial.variant] = *loss->value;
+    rates[trial.variant] = trial.config.at("train").at("learning_rate").get<double>();
+  }
+  for (const std::string& variant : unfinished) rates.erase(variant);
+  return rates;
+}
+
+RunSummary run_study(const Study& study, const RunOptions& options, const Catalog& catalog) {
+  Plan plan = resolve_study(study, catalog, {});
+  if (options.dry_run) {
+    const auto rates = fs::exists(options.out / "plan.json") ? tuned_rates(study, plan, options.out) : std::map<std::string, double>{};
+    plan = resolve_study(study, catalog, rates);
+    for (const bool tuning : {true, false})
+      for (const PlannedTrial& trial : chosen(plan, options, tuning))
+        std::printf("%s  %-8s %s\n", trial.id.c_str(), trial_state(options.out, trial).c_str(), label(trial).c_str());
+    return {0, 0, 0, static_cast<int64_t>(chosen(plan, options, false).size() + chosen(plan, options, true).size()), false};
+  }
+  make_writable_folder(options.out / "work");
+  write_file_durably(options.out / "study.json", read_file(study.file));
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ProgressLine progress;
+  RunSummary total;
+  plan = resolve_study(study, catalog, tuned_rates(study, plan, options.out));
+  write_plan(options.out, plan);
+  add_to(total, Runner(plan, options, progress).run(chosen(plan, options, true)));
+  if (total.interrupted) return total;
+  // The tuned rates are known now: the plan is completed with the main trials.
+  plan = resolve_study(study, catalog, tuned_rates(study, plan, options.out));
+  write_plan(options.out, plan);
+  add_to(total, Runner(plan, options, progress).run(chosen(plan, options, false)));
+  if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1) return total;
+  if (study.has_measure) measure_study(plan, options.out, catalog, progress);
+  return total;
+}
+
+}  // namespace sublab

@@ -1,0 +1,218 @@
+#include "experiments/tasks/perplexity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "core/npy.h"
+#include "experiments/keep_counter.h"
+#include "experiments/text_data.h"
+#include "models/parts/lm_head.h"
+
+namespace sublab {
+
+void PerplexityConfig::resolve(const std::string& path, int64_t context_len) {
+  if (window == 0) window = context_len;
+  if (stride == 0) stride = std::max<int64_t>(1, window / 2);
+  if (stride > window)
+    throw UserError(path + "/stride", std::to_string(stride) + " is above window " + std::to_string(window) +
+                                          ", so that tokens would be left out");
+}
+
+namespace perplexity {
+
+constexpr int64_t kBuckets = 16;
+constexpr int64_t kTokensPerPass = 8192;
+
+/// A window of a document, to be run with others of about its length.
+struct Piece {
+  size_t document;
+  Window window;
+  int64_t n_inputs() const { return window.end - window.begin; }
+};
+
+std::vector<Piece> pieces_of(const std::vector<std::vector<int64_t>>& documents, int64_t window, int64_t stride) {
+  std::vector<Piece> pieces;
+  for (size_t d = 0; d < documents.size(); ++d)
+    for (const Window& w : windows(static_cast<int64_t>(documents[d].size()), window, stride)) pieces.push_back({d, w});
+  // Equal lengths side by side make batches without ragged rows.
+  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.n_inputs() > b.n_inputs(); });
+  return pieces;
+}
+
+struct PieceBatch {
+  Batch batch;
+  at::Tensor labels;
+};
+
+PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
+                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id) {
+  std::vector<int64_t> tokens, labels, lengths;
+  for (size_t i = first; i < last; ++i) {
+    const auto& ids = documents[pieces[i].document];
+    const Window& w = pieces[i].window;
+    lengths.push_back(pieces[i].n_inputs());
+    for (int64_t place = w.begin; place < w.end; ++place) {
+      tokens.push_back(place < 0 ? boundary_id : ids[place]);
+      labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
+    }
+  }
+  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)}, at::tensor(labels, at::kLong)};
+}
+
+}  // namespace perplexity
+
+PerplexityResult measure_perplexity(const LanguageModel& model, const std::vector<std::vector<int64_t>>& documents,
+                                    int64_t boundary_id, int64_t window, int64_t stride, const Run& run) {
+  using namespace perplexity;
+  at::NoGradGuard no_grad;
+  PerplexityResult result;
+  result.documents.resize(documents.size());
+  for (size_t d = 0; d < documents.size(); ++d) result.documents[d].token_losses.resize(documents[d].size());
+  result.positions.loss.assign(kBuckets, 0);
+  result.positions.tokens.assign(kBuckets, 0);
+  for (int64_t b = 1; b <= kBuckets; ++b)
+    result.positions.bucket_end.push_back(static_cast<double>((window * b + kBuckets - 1) / kBuckets));
+  KeepCounter counter(run.observer);
+  Run counted = run;
+  counted.observer = &counter;
+  const std::vector<Piece> pieces = pieces_of(documents, window, stride);
+  for (size_t first = 0; first < pieces.size();) {
+    size_t last = first;
+    int64_t n = 0;
+    while (last < pieces.size() && (last == first || n + pieces[last].n_inputs() <= kTokensPerPass))
+      n += pieces[last++].n_inputs();
+    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
+    const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
+    const at::Tensor losses = token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
+    const auto* loss = losses.const_data_ptr<float>();
+    for (size_t i = first; i < last; ++i) {
+      const Window& w = pieces[i].window;
+      const bool from_start = w.begin == -1 && pieces[i].n_inputs() == window;
+      for (int64_t place = w.begin; place < w.end; ++place, ++loss) {
+        if (place + 1 < w.first_scored) continue;
+        result.documents[pieces[i].document].token_losses[place + 1] = *loss;
+        result.loss_sum += *loss;
+        ++result.n_tokens;
+        if (!from_start) continue;  // only here every place of the window is scored, in one text
+        const int64_t bucket = std::min<int64_t>(kBuckets - 1, (place - w.begin) * kBuckets / window);
+        result.positions.loss[bucket] += *loss;
+        ++result.positions.tokens[bucket];
+      }
+    }
+    first = last;
+  }
+  result.kept_fraction = counter.fractions();
+  return result;
+}
+
+namespace perplexity {
+
+/// Mean loss over some buckets, or nothing without tokens.
+std::optional<double> mean_loss(const PositionLosses& positions, int64_t first, int64_t last) {
+  double loss = 0, tokens = 0;
+  for (int64_t b = first; b < last; ++b) loss += positions.loss[b], tokens += positions.tokens[b];
+  return tokens > 0 ? std::optional(loss / tokens) : std::nullopt;
+}
+
+void write_arrays(const fs::path& folder, const PerplexityResult& result) {
+  std::vector<double> documents, positions;
+  std::vector<uint64_t> keys;
+  std::vector<float> losses;
+  for (const DocumentLosses& document : result.documents) {
+    double sum = 0;
+    for (const float loss : document.token_losses) sum += loss;
+    documents.insert(documents.end(), {sum, static_cast<double>(document.token_losses.size()),
+                                       static_cast<double>(document.n_bytes)});
+    keys.push_back(document.key);
+    losses.insert(losses.end(), document.token_losses.begin(), document.token_losses.end());
+  }
+  for (int64_t b = 0; b < kBuckets; ++b)
+    positions.insert(positions.end(), {result.positions.bucket_end[b], result.positions.loss[b], result.positions.tokens[b]});
+  const auto n = static_cast<int64_t>(keys.size());
+  write_npy(folder / "perplexity.documents.npy", documents, {n, 3});
+  write_npy(folder / "perplexity.document_keys.npy", keys, {n});
+  write_npy(folder / "perplexity.positions.npy", positions, {kBuckets, 3});
+  write_npy(folder / "perplexity.token_losses.npy", losses, {static_cast<int64_t>(losses.size())});
+}
+
+double trigram_loss(const TextData& text, const std::vector<std::vector<int64_t>>& documents) {
+  std::vector<std::vector<int64_t>> train;
+  for (const int64_t d : text.documents()) train.push_back(TextData::ids(text.train(), d));
+  const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(), text.tokenizer().boundary_id());
+  double loss = 0, tokens = 0;
+  for (const auto& document : documents) loss += trigram.loss_nats(document), tokens += static_cast<double>(document.size());
+  return loss / tokens;
+}
+
+void add_metrics(const PerplexityConfig& config, const TaskContext& context, const PerplexityResult& result,
+                 const PerplexityResult& training_selection, double trigram, Evaluation& out) {
+  const json conditions = {{"split", config.split}, {"window", config.window}, {"stride", config.stride},
+                           {"documents", result.documents.size()}, {"tokens", result.n_tokens}};
+  const auto add = [&](const std::string& name, std::optional<double> value, const std::string& note = "") {
+    out.metrics.push_back({name, value, conditions, note});
+  };
+  const double loss = result.loss_sum / result.n_tokens;
+  add("valid_loss_nats", loss);
+  add("valid_perplexity", std::exp(loss));
+  const bool lossless = context.text->tokenizer().lossless();
+  add("valid_bits_per_byte",
+      lossless ? std::optional(result.loss_sum / std::numbers::ln2 / result.n_bytes) : std::nullopt,
+      lossless ? "" : "the tokenizer does not give back every byte");
+  add("loss_early_nats", mean_loss(result.positions, 0, kBuckets / 4));
+  add("loss_late_nats", mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
+  add("trigram_loss_nats", trigram, "interpolated trigram on the same training tokens");
+  if (result.kept_fraction.empty()) return;
+  add("selection_gap_nats", training_selection.loss_sum / training_selection.n_tokens - loss,
+      "train-mode selection minus evaluate-mode selection");
+  const auto levels = context.model.module_levels();
+  for (size_t m = 0; m < result.kept_fraction.size(); ++m)
+    out.metrics.push_back({"kept_fraction_" + std::to_string(levels[m]), result.kept_fraction[m], {{"module", m}}, ""});
+}
+
+void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
+  PerplexityConfig config;
+  read_fields(resolved, "/evaluate", config);
+  const TokenShard& shard = context.text->split(config.split == "test" ? Split::test : Split::validation);
+  std::vector<std::vector<int64_t>> documents;
+  const auto chosen = evaluation_documents(shard, config.max_tokens);
+  for (const int64_t d : chosen) documents.push_back(TextData::ids(shard, d));
+  const int32_t boundary = context.text->tokenizer().boundary_id();
+  PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window, config.stride, Run{});
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    result.documents[i].n_bytes = shard.n_bytes(chosen[i]);
+    result.documents[i].key = shard.key(chosen[i]);
+    result.n_bytes += static_cast<double>(shard.n_bytes(chosen[i]));
+  }
+  PerplexityResult training_selection;
+  if (!result.kept_fraction.empty()) {
+    Run run;
+    run.mode = Mode::train;  // coins stay off
+    training_selection = measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
+  }
+  write_arrays(out.arrays, result);
+  add_metrics(config, context, result, training_selection, trigram_loss(*context.text, documents), out);
+}
+
+}  // namespace perplexity
+
+TaskEntry perplexity_task() {
+  TaskEntry entry;
+  entry.name = "perplexity";
+  entry.summary = "loss, perplexity and bits per byte on held-out documents";
+  entry.source = "sum of losses / sum of tokens, sliding window";
+  entry.describe = [] { return describe_fields<PerplexityConfig>(); };
+  entry.resolve = [](const json& given, const std::string& path, const DataConfig& data) {
+    PerplexityConfig config;
+    read_fields(given, path, config);
+    if (data.train_on != "text")
+      throw UserError(path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
+    config.resolve(path, data.context_len);
+    return write_fields(config);
+  };
+  entry.evaluate = perplexity::evaluate;
+  return entry;
+}
+
+}  // namespace sublab

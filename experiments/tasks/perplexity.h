@@ -1,0 +1,57 @@
+// Perplexity on held-out documents: exp of the sum of losses over the sum of tokens.
+//
+// Each document is read through windows of at most `window` inputs, moved by `stride`; the boundary
+// id stands before its first token and counts as an input. The first window scores all its tokens,
+// later ones only those that no window scored before, so that each token is scored once.
+#pragma once
+
+#include "experiments/tasks/task.h"
+
+namespace sublab {
+
+struct PerplexityConfig {
+  std::string task = "perplexity";
+  std::string split = "validation";
+  int64_t window = 0;
+  int64_t stride = 0;
+  int64_t max_tokens = 200'000;
+
+  template <class F>
+  void fields(F& f) {
+    f("task", task, "perplexity", one_of({"perplexity"}));
+    f("split", split, "which documents", one_of({"validation", "test"}));
+    f("window", window, "inputs per window; 0 = data.context_len", within(0, 1 << 24));
+    f("stride", stride, "inputs that the window moves by, at most window; 0 = half of it", within(0, 1 << 24));
+    f("max_tokens", max_tokens, "evaluate on about this many tokens; 0 = all", within(0, 1e15));
+  }
+  /// Fills in the zeros. Throws UserError at `path`.
+  void resolve(const std::string& path, int64_t context_len);
+};
+
+/// Losses of one document's tokens, in order.
+struct DocumentLosses {
+  std::vector<float> token_losses;
+  int64_t n_bytes = 0;
+  uint64_t key = 0;
+};
+
+/// Sums over the tokens that a full window scores, by place in the window.
+struct PositionLosses {
+  std::vector<double> loss, tokens;  ///< per bucket
+  std::vector<double> bucket_end;    ///< first place behind the bucket
+};
+
+struct PerplexityResult {
+  std::vector<DocumentLosses> documents;
+  PositionLosses positions;
+  double loss_sum = 0, n_tokens = 0, n_bytes = 0;
+  std::vector<double> kept_fraction;  ///< per subsampling module, of its parent level
+};
+
+/// Scores `documents` (ids without boundary). `run` chooses the mode; evaluate is the honest one.
+PerplexityResult measure_perplexity(const LanguageModel& model, const std::vector<std::vector<int64_t>>& documents,
+                                    int64_t boundary_id, int64_t window, int64_t stride, const Run& run);
+
+TaskEntry perplexity_task();
+
+}  // namespace sublab

@@ -1,0 +1,181 @@
+#include "experiments/trial.h"
+
+#include <cmath>
+#include <optional>
+
+#include "core/npy.h"
+#include "experiments/audit.h"
+#include "experiments/environment.h"
+#include "experiments/text_data.h"
+#include "experiments/train.h"
+
+namespace sublab {
+namespace {
+
+/// Everything that a trial works with; built once, in order.
+class Trial {
+ public:
+  Trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
+        const Catalog& catalog, const ReportProgress& report)
+      : config_(config), seed_(seed), checkpoint_(checkpoint), arrays_(arrays), catalog_(catalog), report_(report) {}
+
+  Record run() {
+    record_.seed = seed_;
+    record_.config = write_fields(config_);
+    record_.environment = environment();
+    record_.provenance = code_provenance();
+    record_.times["started"] = timestamp();
+    open_data();
+    build_model();
+    train_model();
+    if (record_.outcome == "ok") evaluate_model();
+    record_.times["ended"] = timestamp();
+    return std::move(record_);
+  }
+
+ private:
+  void say(const std::string& stage, double done, double loss = 0, double rate = 0) const {
+    if (report_) report_({stage, done, loss, rate});
+  }
+  void add(const std::string& name, double value) {
+    const bool finite = std::isfinite(value);
+    record_.metrics.push_back({name, finite ? std::optional(value) : std::nullopt, json::object(), finite ? "" : "not finite"});
+  }
+
+  void open_data() {
+    say("data", 0);
+    if (config_.data.train_on == "text") {
+      text_.emplace(config_.data);
+      rows_ = text_->rows(seed_);
+      record_.provenance.update(text_->provenance());
+      return;
+    }
+    const TaskEntry& task = catalog_.task(config_.data.train_on, "/data/train_on");
+    json resolved = task.resolve({{"task", task.name}}, "/data", config_.data);
+    for (const json& evaluation : config_.evaluate)
+      if (evaluation.at("task") == task.name) resolved = evaluation;
+    rows_ = task.training_rows(config_.data, resolved, seed_);
+  }
+
+  void build_model() {
+    const ArchitectureEntry& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    model_ = entry.make(config_.model, rows_->vocab_size(), static_cast<uint64_t>(seed_), catalog_.parts);
+    double parameters = 0, embedding = 0;
+    for (const Parameter& parameter : model_->parameters()) {
+      parameters += static_cast<double>(parameter.tensor.numel());
+      if (parameter.name == "model.embed_tokens.weight" || parameter.name == "lm_head.weight")
+        embedding += static_cast<double>(parameter.tensor.numel());
+    }
+    Ledger ledger;
+    model_->add_cost(CostShape::whole_rows(1, config_.data.context_len), ledger);
+    record_.ledger = ledger.to_json();
+    add("n_params", parameters);
+    add("n_params_non_embedding", parameters - embedding);
+    add("train_flops_per_token", 3 * ledger.flops_causal() / static_cast<double>(config_.data.context_len));
+    Ledger decode;
+    model_->add_cost(CostShape::decode(1, config_.data.context_len), decode);
+    add("decode_bytes_per_token", decode.bytes());
+    add("train_tokens", static_cast<double>(config_.train.tokens));
+    add("tokens_per_parameter", static_cast<double>(config_.train.tokens) / parameters);
+  }
+
+  CheckpointInfo info() const {
+    const ArchitectureEntry& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    return {config_.model,
+            rows_->vocab_size(),
+            config_.data.context_len,
+            text_ ? text_->tokenizer().boundary_id() : 0,
+            text_ ? config_.data.tokenizer : "",
+            entry.numerics_version,
+            config_.data.train_on};
+  }
+
+  void train_model() {
+    if (fs::exists(checkpoint_ / "config.json")) {
+      model_ = load_checkpoint(checkpoint_, catalog_).model;
+      const NpyArray curve = read_npy(checkpoint_ / "loss_curve.npy");
+      write_npy(arrays_ / "loss_curve.npy", curve);
+      record_.times["train_seconds"] = 0.0;
+      return;
+    }
+    const double resident_before = resident_bytes();
+    const bool fresh_peak = reset_peak_resident();
+    const StepShape shape = step_shape(config_.train, *rows_);
+    const std::string start = timestamp();
+    const TrainingResult result = train(*model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
+      const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
+      say("train", done, p.loss_nats, p.seconds > 0 ? p.tokens / p.seconds : 0);
+    });
+    record_.outcome = result.outcome;
+    record_.detail = result.detail;
+    record_.times["train_seconds"] = result.seconds;
+    if (fresh_peak) add("peak_memory_bytes", peak_resident_bytes() - resident_before);
+    std::vector<double> curve;
+    for (const TrainingPoint& point : result.curve) curve.insert(curve.end(), {point.tokens, point.loss_nats});
+    const auto n = static_cast<int64_t>(result.curve.size());
+    write_npy(arrays_ / "loss_curve.npy", curve, {n, 2});
+    if (result.outcome != "ok") return;
+    calibrate();
+    save_checkpoint(checkpoint_, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
+    write_npy(checkpoint_ / "loss_curve.npy", curve, {n, 2});
+  }
+
+  void calibrate() {
+    constexpr int64_t kRows = 32;
+    std::vector<Batch> batches;
+    for (int64_t i = 0; i < kRows; i += 8) batches.push_back(make_batch(*rows_, i, 8).batch);
+    model_->calibrate(batches);
+  }
+
+  void evaluate_model() {
+    Evaluation out;
+    out.arrays = arrays_;
+    for (size_t i = 0; i < config_.evaluate.size(); ++i) {
+      say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
+      const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
+      catalog_.task(config_.evaluate[i].at("task"), "/evaluate").evaluate(config_.evaluate[i], context, out);
+    }
+    record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
+    say("audit", 0);
+    const auto& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    AuditSettings settings = AuditSettings::brief();
+    settings.seed = static_cast<uint64_t>(seed_);
+    record_.audit = write_fields(audit_model([&] { return fresh_model(); }, entry.expects, settings));
+  }
+
+  /// The trained weights once more, in a model of their own: the audit changes what it is given.
+  std::unique_ptr<LanguageModel> fresh_model() const { return load_checkpoint(checkpoint_, catalog_).model; }
+
+  TrialConfig config_;
+  int64_t seed_;
+  fs::path checkpoint_, arrays_;
+  const Catalog& catalog_;
+  ReportProgress report_;
+  Record record_;
+  std::optional<TextData> text_;
+  std::unique_ptr<RowSource> rows_;
+  std::unique_ptr<LanguageModel> model_;
+};
+
+}  // namespace
+
+Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
+                 const Catalog& catalog, const ReportProgress& report) {
+  return Trial(config, seed, checkpoint, arrays, catalog, report).run();
+}
+
+Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+                         const Catalog& catalog, const ReportProgress& report) {
+  TrialConfig config;
+  read_fields(trial.config, "plan.json", config);
+  Record record = run_trial(config, trial.seed, study_folder / "checkpoints" / trial.train_id,
+                            study_folder / "arrays" / trial.id, catalog, report);
+  record.id = trial.id;
+  record.train_id = trial.train_id;
+  record.study = plan.study;
+  record.variant = trial.variant;
+  record.probe = trial.probe;
+  return record;
+}
+
+}  // namespace sublab
