@@ -42,7 +42,7 @@ std::unique_ptr<PositionSampler> contiguous_positions() { return std::make_uniqu
 std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens) {
   std::vector<int64_t> documents;
   int64_t tokens = 0;
-  for (int64_t d = 0; d < shard.n_documents(); ++d) {  // a shard stands in order of key
+  for (int64_t d = 0; d < shard.n_documents(); ++d) {
     if (max_tokens > 0 && tokens >= max_tokens) break;
     documents.push_back(d);
     tokens += shard.n_tokens(d);
@@ -109,6 +109,15 @@ TokenRow PackedDocuments::row(int64_t index) const {
     const auto part = positions_->positions(index, length);
     out.positions.insert(out.positions.end(), part.begin(), part.end());
   }
+  return out;
+}
+
+std::vector<int64_t> PackedDocuments::documents_of_rows(int64_t n) const {
+  const auto first = epoch(0);
+  if (n >= rows_per_epoch_) return first->documents;
+  std::vector<int64_t> out;
+  for (size_t i = 0; i < first->documents.size() && first->starts[i] <= n * context_len_; ++i)
+    out.push_back(first->documents[i]);
   return out;
 }
 

@@ -35,7 +35,7 @@ class PositionSampler {
 /// 0, 1, 2, ...
 std::unique_ptr<PositionSampler> contiguous_positions();
 
-/// Documents to train on: all, or the first ones by key that hold `unique_tokens` (0 = all).
+/// Documents to train on: all, or the first ones that hold `unique_tokens` (0 = all).
 std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_tokens);
 
 /// Documents end to end, each after a boundary id, cut into rows of `context_len`. Every token is
@@ -51,6 +51,8 @@ class PackedDocuments : public RowSource {
   TokenRow row(int64_t index) const override;
   int64_t context_len() const override { return context_len_; }
   int64_t vocab_size() const override { return vocab_size_; }
+  /// The documents that rows 0 to n - 1 touch, each once.
+  std::vector<int64_t> documents_of_rows(int64_t n) const;
   /// Rows of the first epoch; the remainder of its stream is left out.
   int64_t rows_per_epoch() const { return rows_per_epoch_; }
 
@@ -84,7 +86,7 @@ struct Window {
 /// only what no earlier one scored. Every token of the document is scored exactly once.
 std::vector<Window> windows(int64_t n_tokens, int64_t window, int64_t stride);
 
-/// Documents of a shard in order of key until `max_tokens` are reached (0 = all).
+/// The first documents of a shard until `max_tokens` are reached (0 = all).
 std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens);
 
 }  // namespace sublab

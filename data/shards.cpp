@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -17,29 +18,33 @@ struct SampledDocument {
   std::string text;
   uint64_t key;
   uint64_t source;
+  double place;  ///< share of its source's text that stands before it
 };
 
 std::vector<SampledDocument> sample(const std::vector<std::string>& corpora, Split split,
                                     int64_t bytes_per_source) {
   std::vector<SampledDocument> out;
+  std::unordered_set<uint64_t> seen;
   for (size_t source = 0; source < corpora.size(); ++source) {
     std::vector<SampledDocument> documents;
     read_documents(corpora[source], split, [&](std::string_view text) {
-      documents.push_back({std::string(text), document_key(text), source});
+      documents.push_back({std::string(text), document_key(text), source, 0});
     });
     std::sort(documents.begin(), documents.end(),
               [](const auto& a, const auto& b) { return a.key < b.key; });
     int64_t bytes = 0;
+    const size_t first = out.size();
     for (SampledDocument& document : documents) {
       if (bytes_per_source > 0 && bytes >= bytes_per_source) break;
+      document.place = static_cast<double>(bytes);
       bytes += static_cast<int64_t>(document.text.size());
-      out.push_back(std::move(document));
+      // The same text may stand in two corpora; it counts once.
+      if (seen.insert(document.key).second) out.push_back(std::move(document));
     }
+    for (size_t i = first; i < out.size(); ++i) out[i].place /= static_cast<double>(bytes);
   }
-  // The same text may stand in two corpora; it counts once.
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-  out.erase(std::unique(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key == b.key; }),
-            out.end());
+  // Any beginning of the list holds the sources in their shares.
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
   return out;
 }
 
@@ -115,7 +120,7 @@ std::vector<std::string> sample_documents(const std::vector<std::string>& corpor
 
 TokenShard open_shard(const std::vector<std::string>& corpora, Split split, const Tokenizer& tokenizer,
                       int64_t bytes_per_source) {
-  std::string identity = std::string(split_name(split)) + " " + tokenizer.content_hash() + " " +
+  std::string identity = "v2 " + std::string(split_name(split)) + " " + tokenizer.content_hash() + " " +
                          std::to_string(bytes_per_source);
   for (const std::string& name : corpora) identity += " " + read_manifest(name).of(split).sha256;
   const fs::path path = cache_folder() / "shards" / (short_hash(identity) + ".tokens");

@@ -47,8 +47,9 @@ class TokenShard {
   int64_t n_tokens_ = 0, token_bytes_ = 2;
 };
 
-/// Documents of `split`, at most `bytes_per_source` of text of each corpus (0 = all), in the order of
-/// their keys: a sample that depends on the corpora alone.
+/// Documents of `split`, at most `bytes_per_source` of text of each corpus (0 = all): those with the
+/// lowest keys, a sample that depends on the corpora alone. They stand in such an order that any
+/// beginning of the list holds the sources in their shares.
 std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
                                           int64_t bytes_per_source);
 

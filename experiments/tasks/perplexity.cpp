@@ -137,9 +137,13 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
   write_npy(folder / "perplexity.token_losses.npy", losses, {static_cast<int64_t>(losses.size())});
 }
 
-double trigram_loss(const TextData& text, const std::vector<std::vector<int64_t>>& documents) {
+/// What counting gets from the documents that the run's rows touch.
+double trigram_loss(const TaskContext& context, const std::vector<std::vector<int64_t>>& documents) {
+  const TextData& text = *context.text;
+  const auto rows = text.rows(context.seed);
+  const int64_t n_rows = (context.config.train.tokens + rows->context_len() - 1) / rows->context_len();
   std::vector<std::vector<int64_t>> train;
-  for (const int64_t d : text.documents()) train.push_back(TextData::ids(text.train(), d));
+  for (const int64_t d : rows->documents_of_rows(n_rows)) train.push_back(TextData::ids(text.train(), d));
   const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(), text.tokenizer().boundary_id());
   double loss = 0, tokens = 0;
   for (const auto& document : documents) loss += trigram.loss_nats(document), tokens += static_cast<double>(document.size());
@@ -192,7 +196,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
     training_selection = measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }
   write_arrays(out.arrays, result);
-  add_metrics(config, context, result, training_selection, trigram_loss(*context.text, documents), out);
+  add_metrics(config, context, result, training_selection, trigram_loss(context, documents), out);
 }
 
 }  // namespace perplexity

@@ -1,0 +1,47 @@
+#include "analysis/format.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace sublab {
+namespace {
+
+std::string printed(const char* form, int digits, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, form, digits, value);
+  return text;
+}
+
+std::string true_minus(std::string text) {
+  if (text.starts_with('-')) text.replace(0, 1, "−");
+  return text;
+}
+
+}  // namespace
+
+std::string fixed(double value, int digits) { return true_minus(printed("%.*f", digits, value)); }
+
+std::string signed_fixed(double value, int digits) { return true_minus(printed("%+.*f", digits, value)); }
+
+std::string significant(double value, int digits) { return true_minus(printed("%.*g", digits, value)); }
+
+std::string si_text(double value) {
+  static const char* const units[] = {"", " k", " M", " G", " T", " P"};
+  int unit = 0;
+  while (std::abs(value) >= 999.5 && unit < 5) value /= 1000, ++unit;
+  const double size = std::abs(value);
+  return fixed(value, unit == 0 && value == std::floor(value) ? 0 : size >= 100 ? 0 : size >= 10 ? 1 : 2) + units[unit];
+}
+
+std::string interval_text(const Interval& interval, int digits) {
+  return "[" + fixed(interval.low, digits) + ", " + fixed(interval.high, digits) + "]";
+}
+
+size_t footnote(Report& report, const std::string& text) {
+  for (size_t i = 0; i < report.footnotes.size(); ++i)
+    if (report.footnotes[i] == text) return i + 1;
+  report.footnotes.push_back(text);
+  return report.footnotes.size();
+}
+
+}  // namespace sublab

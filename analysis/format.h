@@ -1,0 +1,20 @@
+// Numbers and footnotes as text.
+#pragma once
+
+#include <string>
+
+#include "analysis/report.h"
+#include "analysis/statistics.h"
+
+namespace sublab {
+
+std::string fixed(double value, int digits);
+std::string signed_fixed(double value, int digits);  ///< "+0.12", "-0.12" with a true minus sign
+std::string significant(double value, int digits);
+std::string si_text(double value);                   ///< "1.23 M"
+std::string interval_text(const Interval& interval, int digits);  ///< "[a, b]"
+
+/// The number of a footnote, added when it is new.
+size_t footnote(Report& report, const std::string& text);
+
+}  // namespace sublab

@@ -1,0 +1,93 @@
+// One page that needs nothing else: no network, light and dark, tables that sort.
+#include "analysis/report.h"
+#include "analysis/svg.h"
+
+namespace sublab {
+namespace {
+
+constexpr const char* kStyle = R"(
+:root{--ink:#1b1f24;--soft:#5b6470;--line:#d7dce2;--paper:#fff;--mark:#0b6b3a}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4b0;--line:#363d46;--paper:#14171b;--mark:#5fd394}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1280px;padding:2rem 1.5rem 4rem;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.05rem;margin:2.2rem 0 .5rem}
+p.question{font-size:1.05rem;color:var(--soft);margin:.2rem 0 1rem}
+ul{padding-left:1.1rem;margin:.4rem 0}li{margin:.15rem 0}
+ul.facts{color:var(--soft);font-size:.88rem}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,td{padding:.3rem .7rem;text-align:right}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
+thead th{border-top:2px solid var(--ink);border-bottom:1px solid var(--ink);cursor:pointer;font-weight:600}
+thead th[aria-sort=ascending]:after{content:" ↑"}thead th[aria-sort=descending]:after{content:" ↓"}
+tbody tr:last-child td{border-bottom:2px solid var(--ink)}tbody td{border-bottom:1px solid var(--line)}
+td.strong{font-weight:700}
+td .i{color:var(--soft);font-size:.8rem;font-weight:400}
+sup{color:var(--soft)}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:1.5rem}
+figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}
+svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}
+ol.notes{color:var(--soft);font-size:.85rem}
+@media print{body{max-width:none}thead th{cursor:auto}}
+)";
+
+constexpr const char* kScript = R"(
+document.querySelectorAll('table').forEach(t=>t.querySelectorAll('thead th').forEach((h,i)=>h.addEventListener('click',()=>{
+const up=h.getAttribute('aria-sort')!=='ascending',b=t.tBodies[0];
+t.querySelectorAll('thead th').forEach(o=>o.removeAttribute('aria-sort'));h.setAttribute('aria-sort',up?'ascending':'descending');
+const key=r=>{const v=r.cells[i].dataset.v;return v===undefined?r.cells[i].textContent:+v};
+[...b.rows].sort((p,q)=>{const x=key(p),y=key(q);const c=typeof x===typeof y?(x<y?-1:x>y?1:0):typeof x==='number'?-1:1;return up?c:-c}).forEach(r=>b.append(r))})));
+)";
+
+std::string cell_html(const Cell& cell) {
+  std::string text = escaped(cell.text);
+  const size_t bracket = text.find(" [");
+  if (bracket != std::string::npos && cell.low) text = text.substr(0, bracket) + " <span class='i'>" + text.substr(bracket + 1) + "</span>";
+  for (const size_t note : cell.notes) text += "<sup><a href='#n" + std::to_string(note) + "'>" + std::to_string(note) + "</a></sup>";
+  std::string open = "<td";
+  if (cell.strong) open += " class='strong'";
+  if (cell.value) open += " data-v='" + json(*cell.value).dump() + "'";
+  if (!cell.records.empty()) open += " title='records: " + escaped(join(cell.records)) + "'";
+  return open + ">" + text + "</td>";
+}
+
+std::string table_html(const Table& table) {
+  std::string out = "<h2>" + escaped(table.title) + "</h2><div class='scroll'><table><thead><tr><th>variant</th>";
+  for (const Column& column : table.columns) out += "<th title='" + escaped(column.help) + "'>" + escaped(column.name) + "</th>";
+  out += "</tr></thead><tbody>";
+  for (const Row& row : table.rows) {
+    out += "<tr><td>" + escaped(row.variant) + "</td>";
+    for (const Cell& cell : row.cells) out += cell_html(cell);
+    out += "</tr>\n";
+  }
+  return out + "</tbody></table></div>";
+}
+
+std::string list_html(const std::vector<std::string>& items, const std::string& kind) {
+  std::string out = "<ul class='" + kind + "'>";
+  for (const std::string& item : items) out += "<li>" + escaped(item) + "</li>";
+  return out + "</ul>";
+}
+
+}  // namespace
+
+std::string report_as_html(const Report& report) {
+  std::string out = "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
+                    "<meta name='color-scheme' content='light dark'><link rel='icon' href='data:,'><title>" +
+                    escaped(report.study) + "</title><style>" + kStyle + "</style></head><body>";
+  out += "<h1>" + escaped(report.study) + "</h1><p class='question'>" + escaped(report.question) + "</p>" + list_html(report.facts, "facts");
+  for (const Table& table : report.tables) out += table_html(table);
+  out += "<h2>What follows</h2>" + list_html(report.findings, "findings");
+  if (!report.footnotes.empty()) {
+    out += "<ol class='notes'>";
+    for (size_t i = 0; i < report.footnotes.size(); ++i)
+      out += "<li id='n" + std::to_string(i + 1) + "'>" + escaped(report.footnotes[i]) + "</li>";
+    out += "</ol>";
+  }
+  out += "<h2>Figures</h2><div class='figures'>";
+  for (const Figure& figure : report.figures)
+    out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" + figure_as_svg(figure) + "</figure>\n";
+  return out + "</div><script>" + kScript + "</script></body></html>\n";
+}
+
+}  // namespace sublab

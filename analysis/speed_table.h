@@ -1,0 +1,18 @@
+// The parts of a report that come from arrays and from the speed measurement.
+#pragma once
+
+#include "analysis/report.h"
+#include "analysis/study_data.h"
+
+namespace sublab {
+
+/// One table per measurement: tokens/s, speed-up with interval and verdict, ideal, realised.
+void add_speed_tables(const BenchFile& bench, Report& report);
+/// Speed-up against what the ledger allows.
+void add_speed_figure(const BenchFile& bench, Report& report);
+/// Training loss over tokens, first seed, smoothed.
+void add_loss_curves(const StudyData& data, Report& report);
+/// Validation loss by position in the window, first seed.
+void add_position_figure(const StudyData& data, Report& report);
+
+}  // namespace sublab

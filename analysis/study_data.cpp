@@ -1,0 +1,89 @@
+#include "analysis/study_data.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/npy.h"
+
+namespace sublab {
+namespace {
+
+std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
+  if (!fs::exists(folder / "perplexity.documents.npy") || !fs::exists(folder / "perplexity.document_keys.npy"))
+    return std::nullopt;
+  const NpyArray sums = read_npy(folder / "perplexity.documents.npy");
+  const NpyArray keys = read_npy(folder / "perplexity.document_keys.npy");
+  if (sums.dtype != "<f8" || sums.shape.size() != 2 || sums.shape[1] != 3 || keys.dtype != "<u8" ||
+      keys.n_elements() != sums.shape[0])
+    throw UserError(folder.string(), "its perplexity arrays do not fit together");
+  DocumentLossTable out;
+  out.keys.resize(keys.n_elements());
+  std::memcpy(out.keys.data(), keys.bytes.data(), keys.bytes.size());
+  const std::vector<double> values = sums.as_doubles();
+  for (size_t d = 0; d < out.keys.size(); ++d) {
+    out.sums.push_back({values[3 * d], values[3 * d + 1]});
+    out.n_bytes += values[3 * d + 2];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<const Record*> VariantData::good() const {
+  std::vector<const Record*> out;
+  for (const Record& record : records)
+    if (record.outcome == "ok") out.push_back(&record);
+  return out;
+}
+
+const VariantData& StudyData::variant(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const VariantData& each : variants) {
+    if (each.name == name) return each;
+    names.push_back(each.name);
+  }
+  throw_unknown_name(folder.string(), "variant", name, names);
+}
+
+std::optional<BenchFile> read_bench(const fs::path& folder) {
+  if (!fs::is_directory(folder / "bench")) return std::nullopt;
+  for (const auto& entry : fs::directory_iterator(folder / "bench")) {
+    if (entry.path().extension() != ".json") continue;
+    BenchFile bench;
+    read_fields(parse_json(read_file(entry.path()), entry.path().string()), entry.path().string(), bench);
+    return bench;
+  }
+  return std::nullopt;
+}
+
+StudyData read_study_data(const fs::path& folder) {
+  StudyData data;
+  data.folder = folder;
+  data.plan = read_plan(folder);
+  for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
+  int64_t n_records = 0;
+  for (const PlannedTrial& trial : data.plan.trials) {
+    const fs::path path = folder / "records" / (trial.id + ".json");
+    if (!fs::exists(path)) {
+      ++data.missing;
+      continue;
+    }
+    ++n_records;
+    Record record = read_record(path);
+    for (VariantData& variant : data.variants) {
+      if (variant.name != trial.variant) continue;
+      // Two variants may resolve to one trial, whose record names the first of them.
+      record.variant = trial.variant;
+      if (auto losses = read_losses(folder / "arrays" / trial.id)) variant.losses[trial.id] = std::move(*losses);
+      if (trial.probe.empty())
+        variant.records.push_back(record);
+      else
+        variant.probes[trial.probe].push_back(record);
+    }
+  }
+  if (n_records == 0) throw UserError(folder.string(), "has no records yet; run the study first");
+  data.bench = read_bench(folder);
+  return data;
+}
+
+}  // namespace sublab

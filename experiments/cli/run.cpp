@@ -1,0 +1,101 @@
+#include "experiments/cli/run.h"
+
+#include <iostream>
+#include <set>
+#include <sstream>
+
+#include "analysis/report.h"
+#include "data/corpus.h"
+#include "data/sources/sources.h"
+#include "experiments/resolve.h"
+
+namespace sublab {
+
+void prepare_corpora(const Study& study) {
+  std::set<std::string> names;
+  const auto collect = [&names](const json& corpora) {
+    if (corpora.is_array())
+      for (const json& name : corpora)
+        if (name.is_string()) names.insert(name.get<std::string>());
+  };
+  if (study.base.contains("data") && study.base["data"].is_object()) collect(study.base["data"].value("corpus", json()));
+  for (const Variant& variant : study.variants)
+    for (const auto& [key, value] : variant.changes)
+      if (key == "data.corpus") collect(value);
+  for (const std::string& name : names) {
+    bool built_in = false;
+    for (const Source& source : text_sources()) {
+      if (source.name != name) continue;
+      built_in = true;
+      if (!fs::exists(corpus_folder(name) / "manifest.json")) {
+        std::cerr << "preparing corpus " << name << "\n";
+        prepare_source(source);
+      }
+    }
+    if (!built_in) read_manifest(name);
+  }
+}
+
+namespace {
+
+void parse_shard(const std::string& text, RunOptions& options) {
+  int64_t i = 0, n = 0;
+  char slash = 0;
+  std::istringstream in(text);
+  if (!(in >> i >> slash >> n) || slash != '/' || n < 1 || i < 1 || i > n || !in.eof())
+    throw UserError("--shard " + text, "expected I/N with 1 <= I <= N, for example 2/4");
+  options.shard = i;
+  options.n_shards = n;
+}
+
+}  // namespace
+
+int run_study_command(const fs::path& file, RunArguments arguments, const Catalog& catalog) {
+  const Study study = read_study(file, arguments.assignments);
+  RunOptions& options = arguments.options;
+  if (options.out.empty()) options.out = fs::path("results") / study.name;
+  parse_shard(arguments.shard, options);
+  options.quiet = arguments.as_json;
+  resolve_study(study, catalog, {});  // every mistake in the study shows before anything is done
+  if (!options.dry_run) prepare_corpora(study);
+  const RunSummary summary = run_study(study, options, catalog);
+  if (summary.interrupted) {
+    std::cerr << "interrupted; finished trials are kept. Go on with: sublab run " << file.string() << " --out "
+              << options.out.string() << "\n";
+    return kInterrupted;
+  }
+  if (summary.matched == 0) {
+    std::cerr << "sublab: nothing matched --only '" << options.only << "'\n";
+    return kNothingMatched;
+  }
+  if (options.dry_run) return kDone;
+  std::cerr << summary.done << " trials run, " << summary.skipped << " done before, " << summary.failed << " failed\n";
+  const Report report = build_report(options.out);
+  std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
+  return summary.failed ? kTrialsFailed : kDone;
+}
+
+void add_run_options(CLI::App& command, RunArguments& arguments) {
+  command.add_option("--out", arguments.options.out, "results folder; default results/<study>");
+  command.add_option("--set", arguments.assignments, "change the base, for example train.tokens=100000")->take_all();
+  command.add_option("--only", arguments.options.only, "variants that match this glob");
+  command.add_option("--jobs", arguments.options.jobs, "trials at once")->check(CLI::Range(1, 1024));
+  command.add_option("--shard", arguments.shard, "do the I-th of N parts: I/N");
+  command.add_flag("--dry-run", arguments.options.dry_run, "list the trials and stop");
+  command.add_flag("--json", arguments.as_json, "print the report as JSON, no progress");
+}
+
+void add_run_command(CLI::App& app, CommandContext& context) {
+  auto* command = app.add_subcommand("run", "run a study; run again, it does only what is missing");
+  command->footer("A trial is done when its record says ok; failed ones are tried again.\n"
+                  "Example: sublab run experiments/studies/quick.json --out results/mine --set train.tokens=100000");
+  auto file = std::make_shared<std::string>();
+  auto arguments = std::make_shared<RunArguments>();
+  command->add_option("STUDY", *file, "study file")->required();
+  add_run_options(*command, *arguments);
+  command->callback([&context, file, arguments] {
+    context.exit_code = run_study_command(*file, *arguments, context.catalog);
+  });
+}
+
+}  // namespace sublab
