@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "core/error.h"
 
@@ -28,6 +30,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   std::string program = "sublab";
   argv.push_back(program.data());
   std::vector<std::string> copies = arguments;
+  copies.insert(copies.end(), {"--parent", std::to_string(::getpid())});
   for (std::string& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
   const int failed = ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
@@ -83,10 +86,21 @@ ExitState ChildProcess::wait() {
   return state_;
 }
 
-void die_with_parent() {
-  const pid_t parent = ::getppid();
+void die_with_parent(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::raise(SIGKILL);  // it died before we asked
+}
+
+int64_t n_killed_for_memory() {
+  int64_t most = 0;
+  for (const char* path : {"/proc/vmstat", "/sys/fs/cgroup/memory.events"}) {
+    std::ifstream in(path);
+    std::string name;
+    int64_t count = 0;
+    while (in >> name >> count)
+      if (name == "oom_kill") most = std::max(most, count);
+  }
+  return most;
 }
 
 }  // namespace sublab

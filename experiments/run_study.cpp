@@ -29,10 +29,6 @@ std::string label(const PlannedTrial& trial) {
   return text + ", seed " + std::to_string(trial.seed);
 }
 
-std::string outcome_of_signal(int signal) {
-  return signal == SIGKILL ? "out_of_memory" : "crashed";
-}
-
 /// The last line that a child left on its standard error.
 std::string last_line(const fs::path& path) {
   if (!fs::exists(path)) return "";
@@ -47,6 +43,7 @@ struct Running {
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<ChildProcess> process;
   fs::path error_log;
+  int64_t n_killed_before;  ///< n_killed_for_memory() at its start
   TrialProgress progress;
 };
 
@@ -86,7 +83,8 @@ class Runner {
       ++finished_;
       return;
     }
-    Running running{trial, std::move(lock), nullptr, options_.out / "work" / (trial.id + ".log"), {}};
+    fs::remove(record_path(options_.out, trial));  // of an attempt that failed; not this one's outcome
+    Running running{trial, std::move(lock), nullptr, options_.out / "work" / (trial.id + ".log"), n_killed_for_memory(), {}};
     running.process = std::make_unique<ChildProcess>(
         std::vector<std::string>{"trial", options_.out.string(), trial.id}, running.error_log.string());
     running_.push_back(std::move(running));
@@ -145,7 +143,8 @@ class Runner {
       record.probe = running.trial.probe;
       record.seed = running.trial.seed;
       record.config = running.trial.config;
-      record.outcome = exit.signal ? outcome_of_signal(exit.signal) : "crashed";
+      const bool starved = exit.signal == SIGKILL && n_killed_for_memory() > running.n_killed_before;
+      record.outcome = starved ? "out_of_memory" : "crashed";
       record.detail = exit.signal ? "signal " + std::to_string(exit.signal) + " (" + ::strsignal(exit.signal) + ")"
                                   : last_line(running.error_log);
       write_record(path, record);

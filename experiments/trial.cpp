@@ -1,6 +1,7 @@
 #include "experiments/trial.h"
 
 #include <cmath>
+#include <new>
 #include <optional>
 
 #include "core/npy.h"
@@ -157,6 +158,15 @@ class Trial {
   std::unique_ptr<LanguageModel> model_;
 };
 
+/// An allocation that failed: of C++, or of a tensor on the host or a device.
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  const std::string what = error.what();
+  return what.find("not enough memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 }  // namespace
 
 Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
@@ -168,8 +178,17 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
                          const Catalog& catalog, const ReportProgress& report) {
   TrialConfig config;
   read_fields(trial.config, "plan.json", config);
-  Record record = run_trial(config, trial.seed, study_folder / "checkpoints" / trial.train_id,
-                            study_folder / "arrays" / trial.id, catalog, report);
+  Record record;
+  try {
+    record = run_trial(config, trial.seed, study_folder / "checkpoints" / trial.train_id,
+                       study_folder / "arrays" / trial.id, catalog, report);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    record.config = trial.config;
+    record.seed = trial.seed;
+    record.outcome = "out_of_memory";
+    record.detail = first_line(error.what());
+  }
   record.id = trial.id;
   record.train_id = trial.train_id;
   record.study = plan.study;

@@ -23,9 +23,9 @@ struct ArchitectureEntry {
   /// Checks a model config (the JSON object "model") and returns it with every default written out.
   /// Throws UserError with the JSON path.
   std::function<json(const json& given, const std::string& path, const Parts& parts)> resolve;
-  /// Builds the model of a resolved config with initial weights of `seed`, fp32 on the CPU.
+  /// Builds the model of a resolved config, fp32 on the CPU; `initial` may be just a seed.
   std::function<std::unique_ptr<LanguageModel>(const json& resolved, int64_t vocab_size,
-                                               uint64_t seed, const Parts& parts)>
+                                               const Initial& initial, const Parts& parts)>
       make;
 };
 

@@ -17,8 +17,8 @@ struct Config : DecoderConfig {
 
 class Llama : public LanguageModel {
  public:
-  Llama(const Config& config, int64_t vocab_size, uint64_t seed)
-      : decoder_(config, vocab_size, seed) {}
+  Llama(const Config& config, int64_t vocab_size, const Initial& initial)
+      : decoder_(config, vocab_size, initial) {}
 
   at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
 
@@ -76,8 +76,8 @@ ArchitectureEntry llama_entry() {
   entry.resolve = [](const json& given, const std::string& path, const Parts&) {
     return write_fields(llama::read(given, path));
   };
-  entry.make = [](const json& resolved, int64_t vocab_size, uint64_t seed, const Parts&) {
-    return std::make_unique<llama::Llama>(llama::read(resolved, "/model"), vocab_size, seed);
+  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial, const Parts&) {
+    return std::make_unique<llama::Llama>(llama::read(resolved, "/model"), vocab_size, initial);
   };
   return entry;
 }

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <string>
 #include <string_view>
 
 #include "core/random.h"
@@ -15,6 +16,28 @@ namespace sublab {
 inline at::Generator generator(uint64_t seed, std::string_view name) {
   return at::make_generator<at::CPUGeneratorImpl>(stream_key(seed, name));
 }
+
+/// How a new model's weights come about: drawn from the streams of `seed`, or shapes without numbers
+/// (meta tensors), enough to count and to cost a model that would not fit.
+struct Initial {
+  uint64_t seed = 0;
+  bool shapes_only = false;
+
+  Initial(uint64_t seed) : seed(seed) {}  // NOLINT: a seed is the usual case
+  static Initial shapes() {
+    Initial initial(0);
+    initial.shapes_only = true;
+    return initial;
+  }
+  at::TensorOptions options() const {
+    return at::TensorOptions(at::kFloat).device(shapes_only ? at::kMeta : at::kCPU);
+  }
+};
+
+/// A trainable tensor drawn from N(0, std_dev^2), stream "init/`name`".
+at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev, const Initial& initial);
+/// A trainable tensor of one value.
+at::Tensor constant_parameter(at::IntArrayRef shape, double value, const Initial& initial);
 
 /// The coins of one training step: a function of (key, name, place), not of how many were drawn
 /// before, so that a resumed run and a forced test see the same ones.

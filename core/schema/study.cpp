@@ -96,7 +96,8 @@ std::vector<Probe> probes_of(const json& value, const Study& study, const std::s
     check_name(name, at);
     fields_detail::check_keys(object_at(item, at), at, {"set", "variants"});
     Probe probe{name, changes_of(item.value("set", json::object()), at + "/set"), {}};
-    for (const auto& [variant, changes] : object_at(item.value("variants", json::object()), at + "/variants").items()) {
+    const json chosen = item.value("variants", json::object());
+    for (const auto& [variant, changes] : object_at(chosen, at + "/variants").items()) {
       std::vector<std::string> names;
       for (const Variant& known : study.variants) names.push_back(known.name);
       if (std::find(names.begin(), names.end(), variant) == names.end())

@@ -20,6 +20,7 @@ enum ExitCode : int {
 /// Handed to every command: what it may use, and where its exit code goes.
 struct CommandContext {
   const Catalog& catalog;
+  std::string command_line;  ///< as the user gave it, to be named in hints
   int exit_code = kDone;
 };
 
@@ -34,7 +35,6 @@ void add_corpus_command(CLI::App& app, CommandContext& context);
 void add_doctor_command(CLI::App& app, CommandContext& context);
 void add_eval_command(CLI::App& app, CommandContext& context);
 void add_export_command(CLI::App& app, CommandContext& context);
-void add_generate_command(CLI::App& app, CommandContext& context);
 void add_import_command(CLI::App& app, CommandContext& context);
 void add_list_command(CLI::App& app, CommandContext& context);
 void add_logits_command(CLI::App& app, CommandContext& context);

@@ -18,12 +18,22 @@ constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
     add_calibrate_command, add_doctor_command, add_trial_command, add_bench_worker_command,
 };
 
+/// " word", quoted where a shell would take it apart.
+std::string shell_word(const std::string& word) {
+  const bool plain = word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;#~!`") == std::string::npos && !word.empty();
+  if (plain) return " " + word;
+  std::string quoted = " '";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"sublab: benchmark and ablate token-subsampling language models"};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of every command");
   const Catalog catalog = built_in_catalog();
-  CommandContext context{catalog};
+  CommandContext context{catalog, "sublab"};
+  for (int i = 1; i < argc; ++i) context.command_line += shell_word(argv[i]);
   for (const auto add : kCommands) add(app, context);
   try {
     app.parse(argc, argv);

@@ -15,7 +15,7 @@ void add_quick_command(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<RunArguments>();
   add_run_options(*command, *arguments);
   command->callback([&context, arguments] {
-    context.exit_code = run_study_command(studies_folder() / "quick.json", *arguments, context.catalog);
+    context.exit_code = run_study_command(studies_folder() / "quick.json", *arguments, context);
   });
 }
 

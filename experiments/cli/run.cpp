@@ -50,18 +50,18 @@ void parse_shard(const std::string& text, RunOptions& options) {
 
 }  // namespace
 
-int run_study_command(const fs::path& file, RunArguments arguments, const Catalog& catalog) {
+int run_study_command(const fs::path& file, RunArguments arguments, const CommandContext& context) {
   const Study study = read_study(file, arguments.assignments);
   RunOptions& options = arguments.options;
   if (options.out.empty()) options.out = fs::path("results") / study.name;
   parse_shard(arguments.shard, options);
   options.quiet = arguments.as_json;
+  const Catalog& catalog = context.catalog;
   resolve_study(study, catalog, {});  // every mistake in the study shows before anything is done
   if (!options.dry_run) prepare_corpora(study);
   const RunSummary summary = run_study(study, options, catalog);
   if (summary.interrupted) {
-    std::cerr << "interrupted; finished trials are kept. Go on with: sublab run " << file.string() << " --out "
-              << options.out.string() << "\n";
+    std::cerr << "interrupted; finished trials are kept. Go on with: " << context.command_line << "\n";
     return kInterrupted;
   }
   if (summary.matched == 0) {
@@ -94,7 +94,7 @@ void add_run_command(CLI::App& app, CommandContext& context) {
   command->add_option("STUDY", *file, "study file")->required();
   add_run_options(*command, *arguments);
   command->callback([&context, file, arguments] {
-    context.exit_code = run_study_command(*file, *arguments, context.catalog);
+    context.exit_code = run_study_command(*file, *arguments, context);
   });
 }
 

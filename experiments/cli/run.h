@@ -22,6 +22,6 @@ void add_run_options(CLI::App& command, RunArguments& arguments);
 void prepare_corpora(const Study& study);
 
 /// Runs the study of `file`, prints its table and returns the exit code.
-int run_study_command(const fs::path& file, RunArguments arguments, const Catalog& catalog);
+int run_study_command(const fs::path& file, RunArguments arguments, const CommandContext& context);
 
 }  // namespace sublab

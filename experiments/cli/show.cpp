@@ -24,7 +24,7 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   out.config = trial.config;
   const int64_t context = trial.config.at("data").at("context_len");
   const auto& entry = catalog.architecture(trial.config.at("model").at("architecture"), "show");
-  const auto model = entry.make(trial.config.at("model"), vocabulary(trial.config.at("data").at("tokenizer")), 1, catalog.parts);
+  const auto model = entry.make(trial.config.at("model"), vocabulary(trial.config.at("data").at("tokenizer")), Initial::shapes(), catalog.parts);
   for (const Parameter& parameter : model->parameters()) out.parameters += static_cast<double>(parameter.tensor.numel());
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
   out.train_flops = 3 * out.ledger.flops_causal() / static_cast<double>(context);

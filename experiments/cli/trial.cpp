@@ -14,8 +14,10 @@ void add_trial_command(CLI::App& app, CommandContext& context) {
   auto id = std::make_shared<std::string>();
   command->add_option("DIR", *folder, "study folder")->required();
   command->add_option("ID", *id, "trial id")->required();
-  command->callback([&context, folder, id] {
-    die_with_parent();
+  auto parent = std::make_shared<pid_t>(0);
+  command->add_option("--parent", *parent, "process that started this one")->required();
+  command->callback([&context, folder, id, parent] {
+    die_with_parent(*parent);
     const Plan plan = read_plan(*folder);
     const PlannedTrial* trial = plan.find(*id);
     if (!trial) throw UserError(*folder, "the plan has no trial " + *id);

@@ -27,20 +27,6 @@ void DecoderConfig::resolve(const std::string& path) {
   if (d_ff == 0) d_ff = (8 * d_model / 3 + 7) / 8 * 8;
 }
 
-namespace {
-
-at::Tensor normal(const std::string& name, at::IntArrayRef shape, double std_dev, uint64_t seed) {
-  at::Tensor tensor = at::empty(shape, at::kFloat);
-  tensor.normal_(0, std_dev, generator(seed, "init/" + name));
-  return tensor.requires_grad_();
-}
-
-at::Tensor constant(at::IntArrayRef shape, double value) {
-  return at::full(shape, value, at::kFloat).requires_grad_();
-}
-
-}  // namespace
-
 template <class Self, class F>
 void Decoder::for_each(Self& self, const F& visit) {
   visit("model.embed_tokens.weight", self.embedding_, true);
@@ -65,7 +51,7 @@ void Decoder::for_each(Self& self, const F& visit) {
   if (!self.config_.tied_head) visit("lm_head.weight", self.head_, true);
 }
 
-Decoder::Decoder(const DecoderConfig& config, int64_t vocab_size, uint64_t seed)
+Decoder::Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial)
     : config_(config), rope_(plain_rope(config.head_dim, config.rope_theta)) {
   const int64_t d = config.d_model, f = config.d_ff;
   const int64_t q_width = config.n_heads * config.head_dim;
@@ -73,27 +59,25 @@ Decoder::Decoder(const DecoderConfig& config, int64_t vocab_size, uint64_t seed)
   const double depth_scale = 1 / std::sqrt(2.0 * std::max<int64_t>(config.n_layers, 1));
   const auto matrix = [&](const std::string& name, int64_t out, int64_t in, double scale) {
     const double std_dev = config.init_std > 0 ? config.init_std : 1 / std::sqrt(double(in));
-    return normal(name, {out, in}, std_dev * scale, seed);
+    return normal_parameter(name, {out, in}, std_dev * scale, initial);
   };
-  const double embedding_std =
-      config.embedding_std > 0 ? config.embedding_std : 1 / std::sqrt(double(d));
-  embedding_ = normal("model.embed_tokens.weight", {vocab_size, d}, embedding_std, seed);
+  embedding_ = normal_parameter("model.embed_tokens.weight", {vocab_size, d}, config.embedding_std, initial);
   for (int64_t i = 0; i < config.n_layers; ++i) {
     const std::string at = "model.layers." + std::to_string(i) + ".";
     const auto linear = [&](const std::string& name, int64_t out, int64_t in, bool bias,
                             double scale = 1) {
-      return Linear{matrix(at + name, out, in, scale), bias ? constant({out}, 0) : at::Tensor()};
+      return Linear{matrix(at + name, out, in, scale), bias ? constant_parameter({out}, 0, initial) : at::Tensor()};
     };
     const bool attention_bias = config.attention_bias, mlp_bias = config.mlp_bias;
     blocks_.push_back(
-        {constant({d}, 1), constant({d}, 1), linear("self_attn.q_proj", q_width, d, attention_bias),
+        {constant_parameter({d}, 1, initial), constant_parameter({d}, 1, initial), linear("self_attn.q_proj", q_width, d, attention_bias),
          linear("self_attn.k_proj", kv_width, d, attention_bias),
          linear("self_attn.v_proj", kv_width, d, attention_bias),
          linear("self_attn.o_proj", d, q_width, attention_bias, depth_scale),
          linear("mlp.gate_proj", f, d, mlp_bias), linear("mlp.up_proj", f, d, mlp_bias),
          linear("mlp.down_proj", d, f, mlp_bias, depth_scale)});
   }
-  final_norm_ = constant({d}, 1);
+  final_norm_ = constant_parameter({d}, 1, initial);
   if (!config.tied_head) head_ = matrix("lm_head.weight", vocab_size, d, 1);
 }
 

@@ -28,7 +28,7 @@ struct DecoderConfig {
   bool attention_bias = false;
   bool mlp_bias = false;
   double init_std = 0;
-  double embedding_std = 0;
+  double embedding_std = 1;
 
   template <class F>
   void fields(F& f) {
@@ -46,7 +46,7 @@ struct DecoderConfig {
     f("mlp_bias", mlp_bias, "biases in the feed-forward part");
     f("init_std", init_std, "of all matrices; 0 = fan_in^-0.5, residual outputs / sqrt(2 n_layers)",
       within(0, 10));
-    f("embedding_std", embedding_std, "of the embedding; 0 = d_model^-0.5", within(0, 10));
+    f("embedding_std", embedding_std, "of the embedding; 1 trains fastest here (docs/LOG.md)", above(0, 10));
   }
 
   /// Fills the zeros that stand for derived values and checks what fields alone cannot. `path` is
@@ -56,8 +56,7 @@ struct DecoderConfig {
 
 class Decoder {
  public:
-  /// fp32 CPU weights drawn from the streams of `seed`.
-  Decoder(const DecoderConfig& config, int64_t vocab_size, uint64_t seed);
+  Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial);
 
   at::Tensor embed(const at::Tensor& tokens) const;
   /// Block `layer` over x [N, D]. With a cache, x are new tokens against it.

@@ -37,7 +37,7 @@ struct ScorerContext {
   int64_t module;
   int64_t d_model;
   double retention;
-  uint64_t seed;
+  Initial initial;
   json options = json::object();  ///< scorer-specific settings of the model's config
   at::TensorOptions tensor_options;
 };

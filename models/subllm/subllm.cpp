@@ -42,16 +42,16 @@ struct Level {
 
 class Subllm : public LanguageModel {
  public:
-  Subllm(const Config& config, int64_t vocab_size, uint64_t seed, const Parts& parts)
+  Subllm(const Config& config, int64_t vocab_size, const Initial& initial, const Parts& parts)
       : config_(config),
         structure_(parse_structure(config.structure, "/model/structure")),
-        decoder_(config, vocab_size, seed),
+        decoder_(config, vocab_size, initial),
         scorer_entry_(find_scorer(parts, config.scorer, "/model/scorer")),
         train_selector_(find_selector(parts, config.train_selector, "/model/train_selector")),
         evaluate_selector_(
             find_selector(parts, config.evaluate_selector, "/model/evaluate_selector")) {
     for (size_t m = 0; m < structure_.module_levels.size(); ++m)
-      modules_.push_back(new_module(m, seed));
+      modules_.push_back(new_module(m, initial));
   }
 
   at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
@@ -127,15 +127,15 @@ class Subllm : public LanguageModel {
  private:
   static std::string module_name(size_t m) { return "model.modules." + std::to_string(m); }
 
-  Module new_module(size_t m, uint64_t seed) const {
+  Module new_module(size_t m, const Initial& initial) const {
     Module module;
     module.retention = config_.retention_of(static_cast<int64_t>(m));
-    module.bypass = at::full({config_.d_model}, config_.bypass_init, at::kFloat).requires_grad_();
+    module.bypass = constant_parameter({config_.d_model}, config_.bypass_init, initial);
     module.threshold = at::zeros({}, at::kDouble);
     if (module.retention < 1)
       module.scorer =
           scorer_entry_.make({module_name(m) + ".scorer", static_cast<int64_t>(m), config_.d_model,
-                              module.retention, seed, write_fields(config_), decoder_.options()});
+                              module.retention, initial, write_fields(config_), decoder_.options()});
     return module;
   }
 
@@ -336,9 +336,9 @@ ArchitectureEntry subllm_entry() {
   entry.resolve = [](const json& given, const std::string& path, const Parts& parts) {
     return write_fields(subllm::read(given, path, parts));
   };
-  entry.make = [](const json& resolved, int64_t vocab_size, uint64_t seed, const Parts& parts) {
+  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial, const Parts& parts) {
     return std::make_unique<subllm::Subllm>(subllm::read(resolved, "/model", parts), vocab_size,
-                                            seed, parts);
+                                            initial, parts);
   };
   return entry;
 }

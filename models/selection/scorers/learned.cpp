@@ -12,14 +12,12 @@ class Learned : public Scorer {
   explicit Learned(const ScorerContext& context) : name_(context.name + ".weight") {
     // torch's default for a linear map to one output: uniform in +-d_model^-0.5.
     const double std_dev = context.options.value("scorer_init_std", 0.0);
-    weight_ = at::empty({1, context.d_model}, at::kFloat);
-    const at::Generator stream = generator(context.seed, "init/" + name_);
     const double bound = 1 / std::sqrt(static_cast<double>(context.d_model));
-    if (std_dev > 0)
-      weight_.normal_(0, std_dev, stream);
-    else
-      weight_.uniform_(-bound, bound, stream);
-    weight_.requires_grad_();
+    weight_ = normal_parameter(name_, {1, context.d_model}, std_dev, context.initial);
+    if (std_dev == 0 && !context.initial.shapes_only) {
+      at::NoGradGuard no_grad;
+      weight_.uniform_(-bound, bound, generator(context.initial.seed, "init/" + name_));
+    }
     learning_rate_scale_ = context.options.value("scorer_learning_rate_scale", 1.0);
   }
 

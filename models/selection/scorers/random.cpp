@@ -8,7 +8,7 @@ namespace random_scorer_detail {
 class Random : public Scorer {
  public:
   explicit Random(const ScorerContext& context)
-      : key_(stream_key(context.seed, "random_scorer", context.module)),
+      : key_(stream_key(context.initial.seed, "random_scorer", context.module)),
         retention_(context.retention) {}
 
   /// d - u with u uniform in [0, 1): above 0 with probability d.

@@ -1,0 +1,88 @@
+#include "core/fields.h"
+
+#include <catch2/catch.hpp>
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+struct Inner {
+  double rate = 0.5;
+  template <class F>
+  void fields(F& f) {
+    f("rate", rate, "a rate", above(0, 1));
+  }
+};
+
+struct Outer {
+  int64_t count = 3;
+  std::string kind = "plain";
+  std::optional<double> maybe;
+  std::vector<int64_t> sizes = {1, 2};
+  Inner inner;
+  template <class F>
+  void fields(F& f) {
+    f("count", count, "a count", within(1, 10));
+    f("kind", kind, "a kind", one_of({"plain", "fancy"}));
+    f("maybe", maybe, "optional");
+    f("sizes", sizes, "sizes", within(0, 100));
+    f("inner", inner, "nested");
+  }
+};
+
+std::string error_of(const std::string& text) {
+  Outer outer;
+  try {
+    read_fields(parse_json(text, "t"), "t: ", outer);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("fields survive a round trip", "[unit]") {
+  Outer outer;
+  outer.count = 7;
+  outer.maybe = 0.25;
+  outer.inner.rate = 0.125;
+  Outer back;
+  read_fields(write_fields(outer), "", back);
+  CHECK(write_fields(back) == write_fields(outer));
+  CHECK(back.count == 7);
+  CHECK(*back.maybe == 0.25);
+  CHECK(describe_fields<Outer>().size() == 5);
+  CHECK(describe_fields<Outer>()[0].allowed == "[1, 10]");
+}
+
+TEST_CASE("each mistake in a config is one line with its path", "[unit]") {
+  CHECK_THAT(error_of(R"({"coutn": 3})"), Contains("t: : unknown key 'coutn'; did you mean 'count'?"));
+  CHECK_THAT(error_of(R"({"count": "3"})"), Contains("/count: expected a whole number, got \"3\""));
+  CHECK_THAT(error_of(R"({"count": 3.5})"), Contains("/count: expected a whole number"));
+  CHECK_THAT(error_of(R"({"count": 11})"), Contains("/count: 11 is out of range; allowed: [1, 10]"));
+  CHECK_THAT(error_of(R"({"kind": "fanci"})"), Contains("did you mean 'fancy'?"));
+  CHECK_THAT(error_of(R"({"sizes": [1, -2]})"), Contains("/sizes/1: -2 is out of range"));
+  CHECK_THAT(error_of(R"({"inner": {"rate": 0}})"), Contains("/inner/rate: 0 is out of range; allowed: (0, 1]"));
+  CHECK_THAT(error_of(R"({"inner": 4})"), Contains("/inner: expected an object"));
+  CHECK_THAT(error_of(R"([1])"), Contains("expected an object"));
+}
+
+TEST_CASE("JSON may have comments, but no key twice", "[unit]") {
+  CHECK(parse_json("// why\n{\"a\": /* x */ 1}", "t")["a"] == 1);
+  CHECK_THROWS_WITH(parse_json("{\"a\": 1,\n  \"a\": 2}", "t"), Contains("the key 'a' stands twice"));
+  CHECK_THROWS_WITH(parse_json("{\n  \"a\": }", "t"), Contains("t: is not valid JSON at line 2"));
+}
+
+TEST_CASE("dotted keys set nested values", "[unit]") {
+  json root = {{"model", {{"d_model", 1}}}};
+  set_by_assignment(root, "model.d_model=8");
+  set_by_assignment(root, "model.scorer=random");
+  set_by_assignment(root, "data.corpus=[\"a\"]");
+  CHECK(root["model"]["d_model"] == 8);
+  CHECK(root["model"]["scorer"] == "random");
+  CHECK(root["data"]["corpus"][0] == "a");
+  CHECK_THROWS_WITH(set_by_assignment(root, "model.d_model.x=1"), Contains("is not an object"));
+  CHECK_THROWS_WITH(set_by_assignment(root, "nothing"), Contains("expected KEY=VALUE"));
+}

@@ -1,0 +1,133 @@
+#include "core/files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/npy.h"
+#include "core/random.h"
+#include "core/safetensors.h"
+#include "tests/temporary_folder.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+TEST_CASE("SHA-256 gives the published digests", "[unit]") {
+  CHECK(sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Sha256 hash;
+  for (int i = 0; i < 10000; ++i) hash.update(std::string(100, 'a'));
+  CHECK(hash.hex() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST_CASE("a durable write leaves the old file or the new one", "[unit]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "a/b.txt";
+  write_file_durably(path, "one");
+  write_file_durably(path, "two");
+  CHECK(read_file(path) == "two");
+  const auto fail = [](std::ostream& out) {
+    out << "half";
+    throw UserError("stopped");
+  };
+  CHECK_THROWS(write_file_durably(path, fail));
+  CHECK(read_file(path) == "two");
+  CHECK(std::distance(fs::directory_iterator(path.parent_path()), fs::directory_iterator()) == 1);
+  CHECK_THROWS_WITH(write_file_durably("/proc/sublab/x", "x"), Contains("cannot make this folder"));
+  CHECK_THROWS_WITH(read_file(folder.path), Contains("is a folder"));
+}
+
+TEST_CASE("npy arrays survive a round trip and damaged ones are refused", "[unit]") {
+  const TemporaryFolder folder;
+  write_npy(folder.path / "x.npy", std::vector<double>{1, 2.5, -3, 4, 5, 6}, {2, 3});
+  const NpyArray back = read_npy(folder.path / "x.npy");
+  CHECK(back.shape == std::vector<int64_t>{2, 3});
+  CHECK(back.as_doubles()[1] == 2.5);
+  std::string bytes = read_file(folder.path / "x.npy");
+  write_file_durably(folder.path / "y.npy", bytes.substr(0, bytes.size() - 1));
+  CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("does not fit its shape"));
+  write_file_durably(folder.path / "y.npy", "nothing");
+  CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("damaged npy file"));
+}
+
+namespace {
+
+void write_raw_safetensors(const fs::path& path, const std::string& header, size_t data_bytes) {
+  std::string file(8, '\0');
+  const uint64_t size = header.size();
+  std::memcpy(file.data(), &size, 8);
+  write_file_durably(path, file + header + std::string(data_bytes, 'x'));
+}
+
+}  // namespace
+
+TEST_CASE("safetensors survive a round trip", "[unit]") {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(values.data()), 24);
+  write_safetensors(folder.path / "m.safetensors", {{"a", {"F32", {2, 3}, bytes}}, {"empty", {"F32", {0}, {}}}}, {{"format", "pt"}});
+  const SafetensorsFile file(folder.path / "m.safetensors");
+  CHECK(file.tensors().at("a").shape == std::vector<int64_t>{2, 3});
+  CHECK(std::equal(bytes.begin(), bytes.end(), file.tensors().at("a").bytes.begin()));
+  CHECK(file.metadata().at("format") == "pt");
+}
+
+TEST_CASE("hostile safetensors are refused with a reason", "[unit]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "m.safetensors";
+  const auto refuses = [&](const std::string& header, size_t data, const std::string& why) {
+    write_raw_safetensors(path, header, data);
+    INFO(header);
+    CHECK_THROWS_WITH(SafetensorsFile(path), Contains(why));
+  };
+  refuses("[]", 0, "header is no object");
+  refuses("{", 0, "not valid JSON");
+  refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "lies outside the file");
+  refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8, "lies outside the file");
+  refuses(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "does not fit its bytes");
+  refuses(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}})", 8, "does not fit its bytes");
+  refuses(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8, "out of range");
+  refuses(R"({"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}})", 8, "unknown dtype");
+  refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", 8, "no pair of offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[2]}})", 8, "no pair of offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "overlap");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "hole");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "left over");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "stands twice");
+  write_file_durably(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}");
+  CHECK_THROWS_WITH(SafetensorsFile(path), Contains("cut off or too large"));
+  write_file_durably(path, "abc");
+  CHECK_THROWS_WITH(SafetensorsFile(path), Contains("shorter than its header"));
+}
+
+TEST_CASE("random damage to a safetensors file never does worse than an error", "[unit]") {
+  const TemporaryFolder folder;
+  const std::vector<uint8_t> data(64, 7);
+  write_safetensors(folder.path / "m.safetensors", {{"a", {"F32", {4, 2}, {data.data(), 32}}}, {"b", {"F16", {16}, {data.data(), 32}}}}, {});
+  const std::string good = read_file(folder.path / "m.safetensors");
+  RandomSequence random(1, "damage");
+  int refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::string bad = good;
+    for (int k = 0; k < 3; ++k) bad[random.below(bad.size())] = static_cast<char>(random.next());
+    if (i % 3 == 0) bad.resize(random.below(bad.size()));
+    write_file_durably(folder.path / "bad.safetensors", bad);
+    try {
+      const SafetensorsFile file(folder.path / "bad.safetensors");
+    } catch (const UserError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 200);
+}
+
+TEST_CASE("a lock is held by one at a time", "[unit]") {
+  const TemporaryFolder folder;
+  const FileLock first(folder.path / "lock");
+  CHECK(first.held());
+  CHECK_FALSE(FileLock(folder.path / "lock", false).held());
+}

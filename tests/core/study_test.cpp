@@ -1,0 +1,77 @@
+#include "core/schema/study.h"
+
+#include <catch2/catch.hpp>
+
+#include "core/schema/record.h"
+#include "tests/temporary_folder.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+Study study_of(const std::string& text) {
+  const TemporaryFolder folder;
+  write_file_durably(folder.path / "s.json", text);
+  return read_study(folder.path / "s.json", {});
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    study_of(text);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a study keeps the order of its variants and expands sweeps", "[unit]") {
+  const Study study = study_of(R"({ "study": "s", "base": {}, // comment
+    "variants": { "z": {}, "a": { "model.architecture": "subllm" } },
+    "sweep": { "a": { "model.retention": [0.8, 0.5] } }, "seeds": [1, 2], "compare_to": "z" })");
+  REQUIRE(study.variants.size() == 3);
+  CHECK(study.variants[0].name == "z");
+  CHECK(study.variants[1].name == "a/retention=0.8");
+  CHECK(study.variants[2].changes.back().second == json(0.5));
+}
+
+TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
+  CHECK_THAT(error_of("nonsense"), Contains("s.json: is not valid JSON at line 1"));
+  CHECK_THAT(error_of("[]"), Contains("expected an object"));
+  CHECK_THAT(error_of(R"({"study":"s","varaints":{}})"), Contains("unknown key 'varaints'; did you mean 'variants'?"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{}})"), Contains("/variants: is empty"));
+  CHECK_THAT(error_of(R"({"study":"a b","variants":{"x":{}}})"), Contains("is not a name"));
+  CHECK_THAT(error_of(R"({"study":"../x","variants":{"x":{}}})"), Contains("is not a name"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"modle.d":1}}})"), Contains("did you mean 'model'?"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"compare_to":"y"})"), Contains("/compare_to: unknown variant 'y'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[]})"), Contains("/seeds: is empty"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[1,1]})"), Contains("/seeds: names a seed twice"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":"1"})"), Contains("/seeds: expected a list"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"q":{}}})"), Contains("/sweep: unknown variant 'q'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"x":{"model.d_model":4}}})"), Contains("expected a list of values"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"modle":{}}})"), Contains("/base: unknown key 'modle'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"measure":{"modes":["trian"]}}})"), Contains("did you mean 'train'?"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{"q":{}}}}})"), Contains("unknown variant 'q'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{}}}})"), Contains("is empty"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"tune":{"model.d_model":[1,2]}})"), Contains("tunes train.learning_rate"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{},"x":{}}})"), Contains("the key 'x' stands twice"));
+}
+
+TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
+  const TemporaryFolder folder;
+  Record record;
+  record.id = "abc";
+  record.metrics.push_back({"valid_loss_nats", 4.5, {{"window", 256}}, ""});
+  record.metrics.push_back({"peak_memory_bytes", std::nullopt, json::object(), "not measured"});
+  write_record(folder.path / "records/abc.json", record);
+  const auto back = read_records(folder.path);
+  REQUIRE(back.size() == 1);
+  CHECK(*back[0].find("valid_loss_nats")->value == 4.5);
+  CHECK_FALSE(back[0].find("peak_memory_bytes")->value);
+  record.metrics[0].value = std::nan("");
+  CHECK_THROWS_AS(write_record(folder.path / "records/abc.json", record), std::logic_error);
+  write_file_durably(folder.path / "records/abc.json", "{\"outcome\": \"fine\"}");
+  CHECK_THROWS_WITH(read_records(folder.path), Contains("/outcome: unknown value 'fine'"));
+}

@@ -1,0 +1,126 @@
+// What every architecture in the catalog promises, asked by name.
+#include <catch2/catch.hpp>
+
+#include "experiments/audit.h"
+#include "models/parts/lm_head.h"
+#include "tests/models/small_models.h"
+
+using namespace sublab;
+
+namespace {
+
+struct Subject {
+  std::string name;
+  json config;
+};
+
+/// Every architecture; those with scorers once per scorer, nested on two levels.
+std::vector<Subject> subjects() {
+  const Catalog catalog = built_in_catalog();
+  std::vector<Subject> out;
+  for (const auto& entry : catalog.architectures) {
+    if (entry.name != "subllm") {
+      out.push_back({entry.name, {{"architecture", entry.name}}});
+      continue;
+    }
+    for (const auto& scorer : catalog.parts.scorers)
+      for (const char* structure : {"T(T(TT)T)T", "(T)T(T)"})
+        out.push_back({entry.name + " " + scorer.name + " " + structure,
+                       {{"architecture", entry.name}, {"scorer", scorer.name}, {"structure", structure}, {"retention", 0.5}}});
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("shapes, finite gradients for every parameter, same seed same output", "[contract]") {
+  for (const Subject& subject : subjects()) {
+    INFO(subject.name);
+    const auto model = small_model(subject.config), twin = small_model(subject.config);
+    at::manual_seed(1);
+    const Batch batch = random_batch({20, 20, 20});
+    const Coins coins(1, 0);
+    Run run;
+    run.mode = Mode::train;
+    run.coins = &coins;
+    const at::Tensor hidden = run_model(*model, batch, nullptr, run);
+    CHECK(hidden.sizes() == at::IntArrayRef({60, 32}));
+    CHECK(run_model(*twin, batch, nullptr, run).equal(hidden));
+    lm_loss(hidden, model->head_weight(), batch.tokens, 60).backward();
+    for (const Parameter& parameter : model->parameters()) {
+      INFO(parameter.name);
+      REQUIRE(parameter.tensor.grad().defined());
+      CHECK(parameter.tensor.grad().isfinite().all().item<bool>());
+      CHECK(parameter.tensor.grad().abs().sum().item<double>() > 0);
+    }
+  }
+}
+
+TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]") {
+  at::manual_seed(5);
+  for (const Subject& subject : subjects())
+    for (const auto& [dtype, tolerance] : {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
+      INFO(subject.name);
+      const auto model = small_model(subject.config, dtype);
+      const std::vector<int64_t> lengths = {17, 1, 9};
+      const Batch batch = random_batch(lengths);
+      RecordedKeeps keeps;
+      Run whole;
+      whole.recorded = &keeps;
+      at::NoGradGuard no_grad;
+      const at::Tensor expected = run_model(*model, batch, nullptr, whole);
+      Run step;
+      step.mode = Mode::step;
+      if (!model->retention().empty()) step.forced = &keeps;
+      for (int64_t cut = 0; cut <= 17; ++cut) {
+        const auto state = model->new_state(3, 2);
+        std::vector<int64_t> first, second;
+        for (const int64_t length : lengths) first.push_back(std::min(cut, length)), second.push_back(length - first.back());
+        const auto part = [&](const std::vector<int64_t>& begin, const std::vector<int64_t>& take, const at::Tensor& of) {
+          std::vector<at::Tensor> rows;
+          for (size_t b = 0; b < 3; ++b) rows.push_back(of.slice(0, batch.rows->begin(b) + begin[b], batch.rows->begin(b) + begin[b] + take[b]));
+          return at::cat(rows);
+        };
+        const std::vector<int64_t> zero = {0, 0, 0};
+        const auto a = run_model(*model, continue_rows(*state, part(zero, first, batch.tokens), first), state.get(), step);
+        const auto b = run_model(*model, continue_rows(*state, part(first, second, batch.tokens), second), state.get(), step);
+        CHECK(max_difference(a, part(zero, first, expected)) < tolerance);
+        CHECK(max_difference(b, part(first, second, expected)) < tolerance);
+        CHECK(state->lengths() == lengths);
+      }
+    }
+}
+
+TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
+  const Catalog catalog = built_in_catalog();
+  for (const Subject& subject : subjects()) {
+    INFO(subject.name);
+    const auto report = audit_model([&] { return small_model(subject.config); },
+                                    catalog.architecture(subject.config.at("architecture"), "").expects, AuditSettings{});
+    INFO(report.verdict);
+    CHECK(report.as_expected());
+  }
+}
+
+TEST_CASE("a dropped token appends nothing to inner caches", "[contract]") {
+  const auto model = small_model({{"architecture", "subllm"}, {"structure", "T(TT)T"}, {"scorer", "stride"}, {"retention", 0.25}});
+  const auto state = model->new_state(1, 100);
+  Run run;
+  run.mode = Mode::step;
+  at::NoGradGuard no_grad;
+  const int64_t per_token = 2 * 32 * 4;  // keys and values of one layer, fp32
+  for (int64_t t = 1; t <= 40; ++t) {
+    run_model(*model, continue_rows(*state, at::zeros({1}, at::kLong), {1}), state.get(), run);
+    CHECK(state->n_bytes() == per_token * (2 * t + 2 * (t / 4)));
+  }
+}
+
+TEST_CASE("the ledger counts the matrix multiplications that run", "[contract]") {
+  // One block by hand: q, k, v, o, gate, up, down, and the head.
+  const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}, {"n_kv_heads", 2}, {"d_ff", 40}});
+  Ledger ledger;
+  model->add_cost(CostShape::whole_rows(2, 10), ledger);
+  const double linear = 2.0 * 20 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 40) + 2.0 * 20 * 32 * kSmallVocab;
+  CHECK(ledger.flops_causal() == Approx(linear + 4.0 * 32 * 2 * 55));
+  CHECK(ledger.flops_square() == Approx(linear + 4.0 * 32 * 2 * 100));
+}
