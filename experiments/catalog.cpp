@@ -1,14 +1,52 @@
 #include "experiments/catalog.h"
 
 #include "core/error.h"
-#include "experiments/tasks/perplexity.h"
-#include "experiments/tasks/recall.h"
-#include "models/llama.h"
-#include "models/selection/scorers/scorers.h"
-#include "models/selection/selectors/selectors.h"
-#include "models/subllm/subllm.h"
 
 namespace sublab {
+
+// The table. A variant's file ends in a function <name>_<kind>(), which returns its entry; a line here
+// declares that function and puts the entry into the catalog.
+#define SUBLAB_ARCHITECTURES(LINE) \
+  LINE(llama)                      \
+  LINE(subllm)
+
+#define SUBLAB_SCORERS(LINE) \
+  LINE(learned)              \
+  LINE(random)               \
+  LINE(stride)               \
+  LINE(norm)
+
+#define SUBLAB_SELECTORS(LINE) \
+  LINE(top_k)                  \
+  LINE(top_k_discard)          \
+  LINE(threshold)
+
+#define SUBLAB_TASKS(LINE) \
+  LINE(perplexity)         \
+  LINE(recall)
+
+#define SUBLAB_DECLARE_ARCHITECTURE(name) ArchitectureEntry name##_architecture();
+#define SUBLAB_DECLARE_SCORER(name) ScorerEntry name##_scorer();
+#define SUBLAB_DECLARE_SELECTOR(name) SelectorEntry name##_selector();
+#define SUBLAB_DECLARE_TASK(name) TaskEntry name##_task();
+SUBLAB_ARCHITECTURES(SUBLAB_DECLARE_ARCHITECTURE)
+SUBLAB_SCORERS(SUBLAB_DECLARE_SCORER)
+SUBLAB_SELECTORS(SUBLAB_DECLARE_SELECTOR)
+SUBLAB_TASKS(SUBLAB_DECLARE_TASK)
+
+Catalog built_in_catalog() {
+#define SUBLAB_ARCHITECTURE(name) name##_architecture(),
+#define SUBLAB_SCORER(name) name##_scorer(),
+#define SUBLAB_SELECTOR(name) name##_selector(),
+#define SUBLAB_TASK(name) name##_task(),
+  Catalog catalog;
+  catalog.architectures = {SUBLAB_ARCHITECTURES(SUBLAB_ARCHITECTURE)};
+  catalog.parts.scorers = {SUBLAB_SCORERS(SUBLAB_SCORER)};
+  catalog.parts.selectors = {SUBLAB_SELECTORS(SUBLAB_SELECTOR)};
+  catalog.tasks = {SUBLAB_TASKS(SUBLAB_TASK)};
+  return catalog;
+}
+
 namespace {
 
 template <class Entry>
@@ -31,15 +69,6 @@ const ArchitectureEntry& Catalog::architecture(const std::string& name,
 
 const TaskEntry& Catalog::task(const std::string& name, const std::string& where) const {
   return find(tasks, "task", name, where);
-}
-
-Catalog built_in_catalog() {
-  Catalog catalog;
-  catalog.architectures = {llama_entry(), subllm_entry()};
-  catalog.parts.scorers = {learned_scorer(), random_scorer(), stride_scorer(), norm_scorer()};
-  catalog.parts.selectors = {top_k_selector(), top_k_discard_selector(), threshold_selector()};
-  catalog.tasks = {perplexity_task(), recall_task()};
-  return catalog;
 }
 
 }  // namespace sublab

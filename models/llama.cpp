@@ -1,5 +1,10 @@
-#include "models/llama.h"
-
+// Llama (arXiv:2302.13971): every token passes through every block.
+//
+//   h = x + Wo attention(RMSNorm(x)),  y = h + Wdown(silu(Wgate n) * Wup n),  n = RMSNorm(h)
+//
+// with rotary positions on q and k and grouped key/value heads (arXiv:2305.13245). Parameter names
+// and arithmetic are those of transformers' LlamaForCausalLM, so that checkpoints open in both.
+#include "models/architecture.h"
 #include "models/parts/decoder.h"
 
 namespace sublab {
@@ -67,7 +72,7 @@ Config read(const json& given, const std::string& path) {
 
 }  // namespace llama
 
-ArchitectureEntry llama_entry() {
+ArchitectureEntry llama_architecture() {
   ArchitectureEntry entry;
   entry.name = "llama";
   entry.summary = "decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU";

@@ -25,7 +25,7 @@ Changes changes_of(const json& value, const std::string& path) {
     static const std::vector<std::string> roots = {"model", "data", "train", "evaluate"};
     const std::string root = key.substr(0, key.find('.'));
     if (std::find(roots.begin(), roots.end(), root) == roots.end())
-      throw_unknown_name(path, "key", key, roots);
+      throw_unknown_name(path + "/" + key, "part", root, roots);
     changes.emplace_back(key, item);
   }
   return changes;

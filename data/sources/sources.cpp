@@ -109,18 +109,26 @@ std::string gunzip(const fs::path& path) {
   return out;
 }
 
+/// Of a package's pages in several languages, those that are mostly ASCII.
+static bool is_english(const std::string& text) {
+  const auto n = std::count_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
+  return 10 * n < static_cast<int64_t>(text.size());
+}
+
 Extractor files_extractor(const std::string& folder, const std::string& ending,
                           std::string (*clean)(const std::string&)) {
   return [=](const fs::path& unpacked, const AddDocument& add) {
     std::vector<fs::path> files;
     if (fs::is_directory(unpacked / folder))
       for (const auto& entry : fs::recursive_directory_iterator(unpacked / folder))
-        if (entry.is_regular_file() && entry.path().string().ends_with(ending)) files.push_back(entry.path());
+        if (entry.is_regular_file() && entry.path().string().ends_with(ending) &&
+            entry.path().string().find("/translations/") == std::string::npos)
+          files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     constexpr size_t kShortest = 200;  // a stub that only names another page is no document
     for (const fs::path& file : files) {
       std::string text = clean(file.extension() == ".gz" ? gunzip(file) : read_file(file));
-      if (text.size() >= kShortest && invalid_utf8(text) == std::string::npos) add(std::move(text));
+      if (text.size() >= kShortest && invalid_utf8(text) == std::string::npos && is_english(text)) add(std::move(text));
     }
   };
 }

@@ -52,6 +52,4 @@ struct PerplexityResult {
 PerplexityResult measure_perplexity(const LanguageModel& model, const std::vector<std::vector<int64_t>>& documents,
                                     int64_t boundary_id, int64_t window, int64_t stride, const Run& run);
 
-TaskEntry perplexity_task();
-
 }  // namespace sublab

@@ -1,6 +1,12 @@
-#include "experiments/tasks/recall.h"
-
+// Multi-query associative recall (arXiv:2312.04927): a row states key-value pairs, then asks for the
+// value of every key again, in random order with repeats.
+//
+//   tokens  k1 v1 k2 v2 k1 v1 k2 v2 k2 v2 ...
+//   labels   .  .  .  . v1  . v2  . v2  . ...      (. = not scored)
+//
+// The answer to a query is the next token, so the task is next-token prediction. Chance: 1 / n_values.
 #include "core/random.h"
+#include "experiments/tasks/task.h"
 #include "experiments/train.h"
 #include "models/parts/lm_head.h"
 

@@ -1,8 +1,16 @@
-#include "models/subllm/subllm.h"
-
+// SUBLLM (arXiv:2406.06571): a Llama whose inner blocks see only the tokens that a scorer keeps.
+// Between `(` and `)` of the structure string the kept tokens pass, with their original positions;
+// at `)` they return to the stream, gated by their weight and a learned bypass scale c:
+//
+//   out_t = x_t + c * w_t * (y_t - x_t)  where kept,   out_t = x_t elsewhere.
+//
+// Training selects by top-k over the row (not causal, on purpose), evaluation by a threshold on the
+// token's own score. Differences from the paper: its body was not available; what it leaves open
+// (docs/architecture.md) is an option here, with the released code's choice as the default.
 #include <algorithm>
 #include <cmath>
 
+#include "models/architecture.h"
 #include "models/kernels/subsample.h"
 #include "models/subllm/config.h"
 #include "models/subllm/training_aids.h"
@@ -327,7 +335,7 @@ Config read(const json& given, const std::string& path, const Parts& parts) {
 
 namespace sublab {
 
-ArchitectureEntry subllm_entry() {
+ArchitectureEntry subllm_architecture() {
   ArchitectureEntry entry;
   entry.name = "subllm";
   entry.summary = "Llama whose inner blocks see only the tokens that a scorer keeps";

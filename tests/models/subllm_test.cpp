@@ -1,9 +1,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "experiments/catalog.h"
 #include "models/parts/lm_head.h"
-#include "models/selection/selectors/selectors.h"
+#include "models/selection/ranking.h"
+#include "models/subllm/config.h"
 #include "models/subllm/structure.h"
 #include "models/subllm/training_aids.h"
 #include "tests/models/small_models.h"
@@ -95,12 +95,14 @@ TEST_CASE("the discard rule gives the weights of its definition, in both flip st
     bool flip(std::string_view, int64_t, double) const override { return heads; }
     bool heads;
   };
+  const Parts parts = built_in_catalog().parts;
+  const SelectorEntry& discard_rule = subllm::find_selector(parts, "top_k_discard", "test");
   for (const bool reversed : {false, true}) {
     const Forced coins(reversed);
     Run run;
     run.mode = Mode::train;
     run.coins = &coins;
-    const Selection s = top_k_discard_selector().select({scores, *rows, 0.64, 0, run});
+    const Selection s = discard_rule.select({scores, *rows, 0.64, 0, run});
     CHECK(s.index.equal(at::tensor(std::vector<int64_t>{0, 2, 4, 5}, at::kLong)));
     // Ranks: token 2 first, 4 second, 5 third, 0 fourth. Discarded weights .2, 0, then padding.
     const at::Tensor expected = reversed ? at::tensor(std::vector<double>{0.3, 1.0, 0.9, 0.6}, at::kDouble)

@@ -2,7 +2,7 @@
 // arXiv:2406.06571). No bias, no norm on its input, no auxiliary loss.
 #include <cmath>
 
-#include "models/selection/scorers/scorers.h"
+#include "models/selection/scorer.h"
 
 namespace sublab {
 namespace learned {

@@ -1,6 +1,6 @@
 // A control without parameters: the root mean square of the residual stream at the token. It has no
 // natural zero; its threshold is the (1 - d) quantile on training text.
-#include "models/selection/scorers/scorers.h"
+#include "models/selection/scorer.h"
 
 namespace sublab {
 namespace norm {

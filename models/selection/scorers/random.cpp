@@ -1,6 +1,6 @@
 // A control: keeps a token with probability d, whatever it is. The draw hashes (seed, module,
 // ordinal at the parent level), so that it is causal, the same in every mode and for every row.
-#include "models/selection/scorers/scorers.h"
+#include "models/selection/scorer.h"
 
 namespace sublab {
 namespace random_scorer_detail {

@@ -1,6 +1,6 @@
 // A control: keeps token t iff floor((t + 1) d) > floor(t d), evenly spread over the level's own
 // ordinals.
-#include "models/selection/scorers/scorers.h"
+#include "models/selection/scorer.h"
 
 namespace sublab {
 namespace stride {

@@ -1,6 +1,6 @@
 // Keeps every token whose score is above the threshold: s_t > 0. Causal: a decision looks at the
 // token's own score alone. This is SUBLLM's rule at inference.
-#include "models/selection/selectors/selectors.h"
+#include "models/selection/scorer.h"
 
 namespace sublab {
 namespace threshold {

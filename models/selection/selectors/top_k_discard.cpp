@@ -10,7 +10,7 @@
 // subformer_for_quandong); SUBLLM's own is unpublished.
 #include <algorithm>
 
-#include "models/selection/selectors/selectors.h"
+#include "models/selection/ranking.h"
 
 namespace sublab {
 namespace top_k_discard {

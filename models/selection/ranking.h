@@ -1,13 +1,9 @@
-// The selectors of this tree, one file each.
+// What selectors that rank a whole row share.
 #pragma once
 
 #include "models/selection/scorer.h"
 
 namespace sublab {
-
-SelectorEntry threshold_selector();
-SelectorEntry top_k_selector();
-SelectorEntry top_k_discard_selector();
 
 /// K = ceil(length * retention), at least 0, at most length; safe against the rounding of products.
 int64_t kept_tokens(int64_t length, double retention);
