@@ -11,7 +11,8 @@ struct Pair {
   const DocumentLossTable* other;
 };
 
-std::vector<Pair> pairs_of(const VariantData& variant, const VariantData& reference, std::string& reason) {
+std::vector<Pair> pairs_of(const VariantData& variant, const VariantData& reference,
+                           std::string& reason) {
   std::vector<Pair> pairs;
   for (const Record* a : variant.good())
     for (const Record* b : reference.good()) {
@@ -56,7 +57,8 @@ Comparison compare_losses(const VariantData& variant, const VariantData& referen
     out.p_value = sign_flip_p_value(pairs[0].own->sums, pairs[0].other->sums);
   } else {
     std::vector<double> differences;
-    for (const Pair& pair : pairs) differences.push_back(mean_of_table(*pair.own) - mean_of_table(*pair.other));
+    for (const Pair& pair : pairs)
+      differences.push_back(mean_of_table(*pair.own) - mean_of_table(*pair.other));
     out.difference = mean_over_seeds(differences);
     out.p_value = seeds_p_value(differences);
     freedom = static_cast<double>(pairs.size() - 1);

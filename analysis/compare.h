@@ -9,7 +9,7 @@ namespace sublab {
 
 struct Comparison {
   bool possible = false;
-  std::string reason;  ///< why not
+  std::string reason;   ///< why not
   Estimate difference;  ///< loss of the variant - loss of the reference, nats per token
   double p_value = 1;
   int64_t n_seeds = 0;

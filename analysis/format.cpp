@@ -21,16 +21,24 @@ std::string true_minus(std::string text) {
 
 std::string fixed(double value, int digits) { return true_minus(printed("%.*f", digits, value)); }
 
-std::string signed_fixed(double value, int digits) { return true_minus(printed("%+.*f", digits, value)); }
+std::string signed_fixed(double value, int digits) {
+  return true_minus(printed("%+.*f", digits, value));
+}
 
-std::string significant(double value, int digits) { return true_minus(printed("%.*g", digits, value)); }
+std::string significant(double value, int digits) {
+  return true_minus(printed("%.*g", digits, value));
+}
 
 std::string si_text(double value) {
   static const char* const units[] = {"", " k", " M", " G", " T", " P"};
   int unit = 0;
   while (std::abs(value) >= 999.5 && unit < 5) value /= 1000, ++unit;
   const double size = std::abs(value);
-  return fixed(value, unit == 0 && value == std::floor(value) ? 0 : size >= 100 ? 0 : size >= 10 ? 1 : 2) + units[unit];
+  return fixed(value, unit == 0 && value == std::floor(value) ? 0
+                      : size >= 100                           ? 0
+                      : size >= 10                            ? 1
+                                                              : 2) +
+         units[unit];
 }
 
 std::string interval_text(const Interval& interval, int digits) {

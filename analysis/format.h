@@ -11,7 +11,7 @@ namespace sublab {
 std::string fixed(double value, int digits);
 std::string signed_fixed(double value, int digits);  ///< "+0.12", "-0.12" with a true minus sign
 std::string significant(double value, int digits);
-std::string si_text(double value);                   ///< "1.23 M"
+std::string si_text(double value);                                ///< "1.23 M"
 std::string interval_text(const Interval& interval, int digits);  ///< "[a, b]"
 
 /// The number of a footnote, added when it is new.

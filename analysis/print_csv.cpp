@@ -23,8 +23,9 @@ std::string report_as_csv(const Report& report) {
         const Cell& cell = row.cells[c];
         std::vector<std::string> notes;
         for (const size_t note : cell.notes) notes.push_back(report.footnotes[note - 1]);
-        for (const std::string& field : {report.study, table.title, row.variant, table.columns[c].name, number(cell.value),
-                                         number(cell.low), number(cell.high), cell.text, join(notes, "; ")})
+        for (const std::string& field :
+             {report.study, table.title, row.variant, table.columns[c].name, number(cell.value),
+              number(cell.low), number(cell.high), cell.text, join(notes, "; ")})
           out += quoted(field) + ",";
         out += quoted(join(cell.records, " ")) + "\n";
       }

@@ -42,8 +42,10 @@ const key=r=>{const v=r.cells[i].dataset.v;return v===undefined?r.cells[i].textC
 std::string cell_html(const Cell& cell) {
   std::string text = escaped(cell.text);
   const size_t bracket = text.find(" [");
-  if (bracket != std::string::npos && cell.low) text = text.substr(0, bracket) + " <span class='i'>" + text.substr(bracket + 1) + "</span>";
-  for (const size_t note : cell.notes) text += "<sup><a href='#n" + std::to_string(note) + "'>" + std::to_string(note) + "</a></sup>";
+  if (bracket != std::string::npos && cell.low)
+    text = text.substr(0, bracket) + " <span class='i'>" + text.substr(bracket + 1) + "</span>";
+  for (const size_t note : cell.notes)
+    text += "<sup><a href='#n" + std::to_string(note) + "'>" + std::to_string(note) + "</a></sup>";
   std::string open = "<td";
   if (cell.strong) open += " class='strong'";
   if (cell.value) open += " data-v='" + json(*cell.value).dump() + "'";
@@ -52,8 +54,10 @@ std::string cell_html(const Cell& cell) {
 }
 
 std::string table_html(const Table& table) {
-  std::string out = "<h2>" + escaped(table.title) + "</h2><div class='scroll'><table><thead><tr><th>variant</th>";
-  for (const Column& column : table.columns) out += "<th title='" + escaped(column.help) + "'>" + escaped(column.name) + "</th>";
+  std::string out =
+      "<h2>" + escaped(table.title) + "</h2><div class='scroll'><table><thead><tr><th>variant</th>";
+  for (const Column& column : table.columns)
+    out += "<th title='" + escaped(column.help) + "'>" + escaped(column.name) + "</th>";
   out += "</tr></thead><tbody>";
   for (const Row& row : table.rows) {
     out += "<tr><td>" + escaped(row.variant) + "</td>";
@@ -72,10 +76,13 @@ std::string list_html(const std::vector<std::string>& items, const std::string& 
 }  // namespace
 
 std::string report_as_html(const Report& report) {
-  std::string out = "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
-                    "<meta name='color-scheme' content='light dark'><link rel='icon' href='data:,'><title>" +
-                    escaped(report.study) + "</title><style>" + kStyle + "</style></head><body>";
-  out += "<h1>" + escaped(report.study) + "</h1><p class='question'>" + escaped(report.question) + "</p>" + list_html(report.facts, "facts");
+  std::string out =
+      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
+      "content='width=device-width,initial-scale=1'>"
+      "<meta name='color-scheme' content='light dark'><link rel='icon' href='data:,'><title>" +
+      escaped(report.study) + "</title><style>" + kStyle + "</style></head><body>";
+  out += "<h1>" + escaped(report.study) + "</h1><p class='question'>" + escaped(report.question) +
+         "</p>" + list_html(report.facts, "facts");
   for (const Table& table : report.tables) out += table_html(table);
   out += "<h2>What follows</h2>" + list_html(report.findings, "findings");
   if (!report.footnotes.empty()) {
@@ -86,7 +93,8 @@ std::string report_as_html(const Report& report) {
   }
   out += "<h2>Figures</h2><div class='figures'>";
   for (const Figure& figure : report.figures)
-    out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" + figure_as_svg(figure) + "</figure>\n";
+    out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" +
+           figure_as_svg(figure) + "</figure>\n";
   return out + "</div><script>" + kScript + "</script></body></html>\n";
 }
 

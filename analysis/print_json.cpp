@@ -7,8 +7,9 @@ namespace {
 json number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
 json cell_json(const Cell& cell) {
-  return {{"text", cell.text},     {"value", number(cell.value)}, {"low", number(cell.low)}, {"high", number(cell.high)},
-          {"strong", cell.strong}, {"notes", cell.notes},         {"records", cell.records}};
+  return {{"text", cell.text},         {"value", number(cell.value)}, {"low", number(cell.low)},
+          {"high", number(cell.high)}, {"strong", cell.strong},       {"notes", cell.notes},
+          {"records", cell.records}};
 }
 
 }  // namespace
@@ -17,7 +18,8 @@ std::string report_as_json(const Report& report) {
   json tables = json::array();
   for (const Table& table : report.tables) {
     json columns = json::array(), rows = json::array();
-    for (const Column& column : table.columns) columns.push_back({{"name", column.name}, {"help", column.help}});
+    for (const Column& column : table.columns)
+      columns.push_back({{"name", column.name}, {"help", column.help}});
     for (const Row& row : table.rows) {
       json cells = json::array();
       for (const Cell& cell : row.cells) cells.push_back(cell_json(cell));
@@ -28,11 +30,19 @@ std::string report_as_json(const Report& report) {
   json figures = json::array();
   for (const Figure& figure : report.figures) {
     json lines = json::array();
-    for (const Figure::Line& line : figure.lines) lines.push_back({{"name", line.name}, {"x", line.x}, {"y", line.y}});
-    figures.push_back({{"title", figure.title}, {"x", figure.x_label}, {"y", figure.y_label}, {"lines", lines}});
+    for (const Figure::Line& line : figure.lines)
+      lines.push_back({{"name", line.name}, {"x", line.x}, {"y", line.y}});
+    figures.push_back(
+        {{"title", figure.title}, {"x", figure.x_label}, {"y", figure.y_label}, {"lines", lines}});
   }
-  return json{{"schema", 1}, {"study", report.study}, {"question", report.question}, {"facts", report.facts}, {"tables", tables},
-              {"findings", report.findings}, {"footnotes", report.footnotes}, {"figures", figures}}
+  return json{{"schema", 1},
+              {"study", report.study},
+              {"question", report.question},
+              {"facts", report.facts},
+              {"tables", tables},
+              {"findings", report.findings},
+              {"footnotes", report.footnotes},
+              {"figures", figures}}
              .dump(1) +
          "\n";
 }

@@ -8,7 +8,9 @@ namespace {
 
 /// Characters as a terminal shows them: UTF-8 sequences count once.
 size_t width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 std::string padded(const std::string& text, size_t to, bool left) {
@@ -36,18 +38,21 @@ std::string table_text(const Table& table) {
   for (size_t c = 0; c < table.columns.size(); ++c) {
     if (empty_column(table, c)) continue;
     lines[0].push_back(table.columns[c].name);
-    for (size_t r = 0; r < table.rows.size(); ++r) lines[r + 1].push_back(cell_text(table.rows[r].cells[c]));
+    for (size_t r = 0; r < table.rows.size(); ++r)
+      lines[r + 1].push_back(cell_text(table.rows[r].cells[c]));
   }
   std::string out = "### " + table.title + "\n\n";
   std::vector<size_t> widths(lines[0].size(), 3);
   for (const auto& line : lines)
     for (size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
   for (size_t r = 0; r < lines.size(); ++r) {
-    for (size_t c = 0; c < lines[r].size(); ++c) out += "| " + padded(lines[r][c], widths[c], c == 0) + " ";
+    for (size_t c = 0; c < lines[r].size(); ++c)
+      out += "| " + padded(lines[r][c], widths[c], c == 0) + " ";
     out += "|\n";
     if (r > 0) continue;
     for (size_t c = 0; c < widths.size(); ++c)
-      out += c == 0 ? "|:" + std::string(widths[c] + 1, '-') : "|" + std::string(widths[c] + 1, '-') + ":";
+      out += c == 0 ? "|:" + std::string(widths[c] + 1, '-')
+                    : "|" + std::string(widths[c] + 1, '-') + ":";
     out += "|\n";
   }
   return out + "\n";
@@ -63,7 +68,8 @@ std::string report_as_markdown(const Report& report) {
   for (const Table& table : report.tables) out += table_text(table);
   for (const std::string& finding : report.findings) out += "- " + finding + "\n";
   if (!report.findings.empty()) out += "\n";
-  for (size_t i = 0; i < report.footnotes.size(); ++i) out += "[" + std::to_string(i + 1) + "] " + report.footnotes[i] + "\n";
+  for (size_t i = 0; i < report.footnotes.size(); ++i)
+    out += "[" + std::to_string(i + 1) + "] " + report.footnotes[i] + "\n";
   return out;
 }
 

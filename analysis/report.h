@@ -11,11 +11,11 @@
 namespace sublab {
 
 struct Cell {
-  std::string text = "–";       ///< as shown; "–" = there is no value
-  std::optional<double> value;  ///< the number behind it
-  std::optional<double> low, high;  ///< 95 % interval
-  bool strong = false;          ///< the verdict is clear
-  std::vector<size_t> notes;    ///< footnotes, counted from 1
+  std::string text = "–";            ///< as shown; "–" = there is no value
+  std::optional<double> value;       ///< the number behind it
+  std::optional<double> low, high;   ///< 95 % interval
+  bool strong = false;               ///< the verdict is clear
+  std::vector<size_t> notes;         ///< footnotes, counted from 1
   std::vector<std::string> records;  ///< ids that it comes from
 };
 
@@ -42,15 +42,15 @@ struct Figure {
     std::vector<double> x, y;
   };
   std::vector<Line> lines;
-  bool points = false;     ///< marks instead of lines
-  bool diagonal = false;   ///< also y = x
+  bool points = false;    ///< marks instead of lines
+  bool diagonal = false;  ///< also y = x
 };
 
 struct Report {
   std::string study, question;
-  std::vector<std::string> facts;      ///< what holds for all rows
+  std::vector<std::string> facts;  ///< what holds for all rows
   std::vector<Table> tables;
-  std::vector<std::string> findings;   ///< sentences under the tables
+  std::vector<std::string> findings;  ///< sentences under the tables
   std::vector<std::string> footnotes;
   std::vector<Figure> figures;
 };

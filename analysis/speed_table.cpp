@@ -9,13 +9,15 @@
 namespace sublab {
 namespace {
 
-const BenchSeries* reference_of(const BenchMeasurement& measurement, const std::string& name, bool repeat) {
+const BenchSeries* reference_of(const BenchMeasurement& measurement, const std::string& name,
+                                bool repeat) {
   for (const BenchSeries& series : measurement.series)
     if (series.variant == name && (series.repeat_of_reference == 1) == repeat) return &series;
   return nullptr;
 }
 
-Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Estimate& noise, Report& report) {
+Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Estimate& noise,
+              Report& report) {
   Row row{series.variant, std::vector<Cell>(7)};
   const double rate = series.tokens_per_round / median(series.seconds);
   row.cells[0] = {si_text(rate), rate, {}, {}, false, {}, {series.trial}};
@@ -23,20 +25,40 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
     const Estimate ratio = speed_ratio(reference.seconds, series.seconds);
     const std::string verdict = speed_verdict(ratio, noise);
     const bool clear = verdict == "faster" || verdict == "slower";
-    row.cells[1] = {fixed(ratio.value, 3) + " " + interval_text(ratio.interval, 2), ratio.value, ratio.interval.low,
-                    ratio.interval.high, clear, {}, {series.trial, reference.trial}};
+    row.cells[1] = {fixed(ratio.value, 3) + " " + interval_text(ratio.interval, 2),
+                    ratio.value,
+                    ratio.interval.low,
+                    ratio.interval.high,
+                    clear,
+                    {},
+                    {series.trial, reference.trial}};
     row.cells[2].text = verdict;
     row.cells[2].strong = clear;
-    row.cells[3] = {fixed(series.ideal_speedup, 3), series.ideal_speedup, {}, {}, false, {}, {series.trial}};
-    row.cells[4] = {fixed(ratio.value / series.ideal_speedup, 3), ratio.value / series.ideal_speedup, {}, {}, false, {}, {series.trial}};
+    row.cells[3] = {
+        fixed(series.ideal_speedup, 3), series.ideal_speedup, {}, {}, false, {}, {series.trial}};
+    row.cells[4] = {fixed(ratio.value / series.ideal_speedup, 3),
+                    ratio.value / series.ideal_speedup,
+                    {},
+                    {},
+                    false,
+                    {},
+                    {series.trial}};
   }
   if (!series.kept_fraction.empty()) {
     std::vector<std::string> kept;
     for (const double fraction : series.kept_fraction) kept.push_back(fixed(fraction, 2));
     row.cells[5].text = join(kept, " / ");
-    if (series.assumed_keeps) row.cells[5].notes.push_back(footnote(report, "assumed: no checkpoint, keeps were forced at the configured rate"));
+    if (series.assumed_keeps)
+      row.cells[5].notes.push_back(
+          footnote(report, "assumed: no checkpoint, keeps were forced at the configured rate"));
   }
-  row.cells[6] = {fixed(series.peak_memory_bytes / 1e6, 0) + " MB", series.peak_memory_bytes, {}, {}, false, {}, {series.trial}};
+  row.cells[6] = {fixed(series.peak_memory_bytes / 1e6, 0) + " MB",
+                  series.peak_memory_bytes,
+                  {},
+                  {},
+                  false,
+                  {},
+                  {series.trial}};
   return row;
 }
 
@@ -47,23 +69,28 @@ void add_speed_tables(const BenchFile& bench, Report& report) {
     const BenchSeries* reference = reference_of(measurement, bench.compare_to, false);
     const BenchSeries* again = reference_of(measurement, bench.compare_to, true);
     if (!reference) continue;
-    const Estimate noise = again ? speed_ratio(reference->seconds, again->seconds) : Estimate{1, {1, 1}, 0, true};
-    Table table{"Speed: " + measurement.mode + ", context " + std::to_string(measurement.context) + ", batch " +
-                    std::to_string(measurement.batch) + ", " + measurement.dtype,
+    const Estimate noise =
+        again ? speed_ratio(reference->seconds, again->seconds) : Estimate{1, {1, 1}, 0, true};
+    Table table{"Speed: " + measurement.mode + ", context " + std::to_string(measurement.context) +
+                    ", batch " + std::to_string(measurement.batch) + ", " + measurement.dtype,
                 {{"tokens/s", "median of the rounds"},
-                 {"speed-up", "median of paired rounds against " + bench.compare_to + ", with 95 % interval"},
+                 {"speed-up",
+                  "median of paired rounds against " + bench.compare_to + ", with 95 % interval"},
                  {"verdict", "against the noise floor of " + bench.compare_to + " against itself"},
-                 {"ideal", measurement.mode == "decode" ? "ratio of ledger bytes at the realised kept counts"
-                                                        : "ratio of ledger FLOPs at the realised kept counts"},
+                 {"ideal", measurement.mode == "decode"
+                               ? "ratio of ledger bytes at the realised kept counts"
+                               : "ratio of ledger FLOPs at the realised kept counts"},
                  {"realised", "speed-up / ideal"},
                  {"kept", "realised, per module"},
                  {"memory", "peak resident set above the loaded model"}},
                 {}};
     for (const BenchSeries& series : measurement.series)
-      if (series.repeat_of_reference == 0) table.rows.push_back(speed_row(series, *reference, noise, report));
+      if (series.repeat_of_reference == 0)
+        table.rows.push_back(speed_row(series, *reference, noise, report));
     report.tables.push_back(table);
-    report.findings.push_back("Noise floor, " + measurement.mode + ": " + bench.compare_to + " against itself ran at " +
-                              fixed(noise.value, 3) + " " + interval_text(noise.interval, 3) + " over " +
+    report.findings.push_back("Noise floor, " + measurement.mode + ": " + bench.compare_to +
+                              " against itself ran at " + fixed(noise.value, 3) + " " +
+                              interval_text(noise.interval, 3) + " over " +
                               std::to_string(reference->seconds.size()) + " rounds.");
   }
 }
@@ -76,7 +103,12 @@ void add_bench_report(const fs::path& study_folder, Report& report) {
 }
 
 void add_speed_figure(const BenchFile& bench, Report& report) {
-  Figure figure{"Speed-up against what the ledger allows", "ideal speed-up", "measured speed-up", {}, true, true};
+  Figure figure{"Speed-up against what the ledger allows",
+                "ideal speed-up",
+                "measured speed-up",
+                {},
+                true,
+                true};
   for (const BenchMeasurement& measurement : bench.measurements) {
     const BenchSeries* reference = reference_of(measurement, bench.compare_to, false);
     if (!reference) continue;
@@ -93,7 +125,8 @@ void add_speed_figure(const BenchFile& bench, Report& report) {
 
 void add_loss_curves(const StudyData& data, Report& report) {
   constexpr size_t kPoints = 60;
-  Figure figure{"Training loss", "tokens", "nats per token (mean of neighbouring steps)", {}, false, false};
+  Figure figure{"Training loss", "tokens", "nats per token (mean of neighbouring steps)", {},
+                false,           false};
   for (const VariantData& variant : data.variants) {
     const auto good = variant.good();
     if (good.empty()) continue;
@@ -114,7 +147,8 @@ void add_loss_curves(const StudyData& data, Report& report) {
 }
 
 void add_position_figure(const StudyData& data, Report& report) {
-  Figure figure{"Validation loss by position in the window", "position", "nats per token", {}, false, false};
+  Figure figure{
+      "Validation loss by position in the window", "position", "nats per token", {}, false, false};
   for (const VariantData& variant : data.variants) {
     const auto good = variant.good();
     if (good.empty()) continue;

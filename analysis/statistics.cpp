@@ -35,8 +35,10 @@ double beta_fraction(double a, double b, double x) {
 double incomplete_beta(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
-  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a : 1 - front * beta_fraction(b, a, 1 - x) / b;
+  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) +
+                                a * std::log(x) + b * std::log1p(-x));
+  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
+                                   : 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
 double quantile(std::vector<double> sorted, double p) {
@@ -71,7 +73,8 @@ Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
   Estimate out;
   if (documents.empty()) return out;
   double tokens = 0, squares = 0;
-  for (const DocumentSum& document : documents) tokens += document.tokens, squares += document.tokens * document.tokens;
+  for (const DocumentSum& document : documents)
+    tokens += document.tokens, squares += document.tokens * document.tokens;
   out.clusters = tokens * tokens / squares;
   out.reliable = out.clusters >= kTooFewClusters;
   std::vector<uint32_t> chosen(documents.size());
@@ -89,11 +92,13 @@ Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
   }
   if (t.empty()) return out;
   std::sort(t.begin(), t.end());
-  out.interval = {whole.value - quantile(t, 0.975) * whole.error, whole.value - quantile(t, 0.025) * whole.error};
+  out.interval = {whole.value - quantile(t, 0.975) * whole.error,
+                  whole.value - quantile(t, 0.025) * whole.error};
   return out;
 }
 
-std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b) {
+std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a,
+                                     const std::vector<DocumentSum>& b) {
   std::vector<DocumentSum> out(a.size());
   for (size_t d = 0; d < a.size(); ++d) out[d] = {a[d].loss - b[d].loss, a[d].tokens};
   return out;
@@ -130,15 +135,21 @@ double student_quantile(double p, double freedom) {
   return 0.5 * (low + high);
 }
 
-double student_p_value(double t, double freedom) { return 2 * (1 - student_cdf(std::abs(t), freedom)); }
+double student_p_value(double t, double freedom) {
+  return 2 * (1 - student_cdf(std::abs(t), freedom));
+}
 
-Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) { return bootstrap(documents, seed); }
+Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
+  return bootstrap(documents, seed);
+}
 
-Estimate paired_difference(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b, uint64_t seed) {
+Estimate paired_difference(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
+                           uint64_t seed) {
   return bootstrap(differences(a, b), seed);
 }
 
-double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b, uint64_t seed) {
+double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
+                         uint64_t seed) {
   const std::vector<DocumentSum> d = differences(a, b);
   double seen = 0;
   for (const DocumentSum& document : d) seen += document.loss;
@@ -161,7 +172,8 @@ Estimate mean_over_seeds(const std::vector<double>& values) {
   Estimate out;
   out.value = mean_of(values);
   out.clusters = static_cast<double>(values.size());
-  const double half = student_quantile(0.975, static_cast<double>(values.size() - 1)) * error_of_mean(values);
+  const double half =
+      student_quantile(0.975, static_cast<double>(values.size() - 1)) * error_of_mean(values);
   out.interval = {out.value - half, out.value + half};
   return out;
 }
@@ -175,11 +187,13 @@ double seeds_p_value(const std::vector<double>& values) {
 std::vector<double> holm(const std::vector<double>& p_values) {
   std::vector<size_t> order(p_values.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
   std::vector<double> out(p_values.size());
   double highest = 0;
   for (size_t i = 0; i < order.size(); ++i) {
-    highest = std::max(highest, std::min(1.0, p_values[order[i]] * static_cast<double>(order.size() - i)));
+    highest = std::max(highest,
+                       std::min(1.0, p_values[order[i]] * static_cast<double>(order.size() - i)));
     out[order[i]] = highest;
   }
   return out;
@@ -204,7 +218,8 @@ double median(std::vector<double> values) {
   return quantile(values, 0.5);
 }
 
-Estimate speed_ratio(const std::vector<double>& reference_seconds, const std::vector<double>& own_seconds) {
+Estimate speed_ratio(const std::vector<double>& reference_seconds,
+                     const std::vector<double>& own_seconds) {
   std::vector<double> ratios;
   for (size_t r = 0; r < std::min(reference_seconds.size(), own_seconds.size()); ++r)
     ratios.push_back(reference_seconds[r] / own_seconds[r]);
@@ -223,7 +238,8 @@ Estimate speed_ratio(const std::vector<double>& reference_seconds, const std::ve
     ++k;
   }
   out.reliable = k > 0;
-  out.interval = k > 0 ? Interval{ratios[k - 1], ratios[n - k]} : Interval{ratios.front(), ratios.back()};
+  out.interval =
+      k > 0 ? Interval{ratios[k - 1], ratios[n - k]} : Interval{ratios.front(), ratios.back()};
   return out;
 }
 

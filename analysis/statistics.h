@@ -1,5 +1,5 @@
-// Estimates with intervals. No torch; random numbers come from named streams, so that a report is the
-// same on every run.
+// Estimates with intervals. No torch; random numbers come from named streams, so that a report is
+// the same on every run.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ struct Interval {
 
 struct Estimate {
   double value = 0;
-  Interval interval;       ///< 95 %
-  double clusters = 0;     ///< effective number of independent units, (sum n)^2 / sum n^2
-  bool reliable = true;    ///< false with fewer than 20 effective clusters
+  Interval interval;     ///< 95 %
+  double clusters = 0;   ///< effective number of independent units, (sum n)^2 / sum n^2
+  bool reliable = true;  ///< false with fewer than 20 effective clusters
 };
 
 /// Student's t: P(T <= t) with `freedom` degrees, by the incomplete beta function.
@@ -32,16 +32,19 @@ struct DocumentSum {
   double loss = 0, tokens = 0;
 };
 
-/// Mean loss per token, sum(loss) / sum(tokens), with a studentised bootstrap interval over documents:
-/// tokens of a document depend on each other, documents do not. Standard errors by linearisation,
-/// sum (loss_d - R tokens_d)^2.
+/// Mean loss per token, sum(loss) / sum(tokens), with a studentised bootstrap interval over
+/// documents: tokens of a document depend on each other, documents do not. Standard errors by
+/// linearisation, sum (loss_d - R tokens_d)^2.
 Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed = 1);
 
 /// The same for the difference a - b, paired by document.
-Estimate paired_difference(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b, uint64_t seed = 1);
+Estimate paired_difference(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
+                           uint64_t seed = 1);
 
-/// p-value of "the paired difference is 0": documents keep or flip their sign (sign-flip permutation).
-double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b, uint64_t seed = 1);
+/// p-value of "the paired difference is 0": documents keep or flip their sign (sign-flip
+/// permutation).
+double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
+                         uint64_t seed = 1);
 
 /// Mean over seeds with t(S - 1): what the recipe gives, not these weights. Needs two values.
 Estimate mean_over_seeds(const std::vector<double>& values);
@@ -54,9 +57,10 @@ std::vector<double> holm(const std::vector<double>& p_values);
 /// Wilson's 95 % interval of `hits` out of `n`.
 Estimate proportion(double hits, double n);
 
-/// Median of reference[r] / own[r] with a 95 % interval from order statistics (sign test), which asks
-/// nothing of the distribution. Both from the same rounds.
-Estimate speed_ratio(const std::vector<double>& reference_seconds, const std::vector<double>& own_seconds);
+/// Median of reference[r] / own[r] with a 95 % interval from order statistics (sign test), which
+/// asks nothing of the distribution. Both from the same rounds.
+Estimate speed_ratio(const std::vector<double>& reference_seconds,
+                     const std::vector<double>& own_seconds);
 
 double median(std::vector<double> values);
 

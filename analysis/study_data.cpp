@@ -9,7 +9,8 @@ namespace sublab {
 namespace {
 
 std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
-  if (!fs::exists(folder / "perplexity.documents.npy") || !fs::exists(folder / "perplexity.document_keys.npy"))
+  if (!fs::exists(folder / "perplexity.documents.npy") ||
+      !fs::exists(folder / "perplexity.document_keys.npy"))
     return std::nullopt;
   const NpyArray sums = read_npy(folder / "perplexity.documents.npy");
   const NpyArray keys = read_npy(folder / "perplexity.document_keys.npy");
@@ -50,7 +51,8 @@ std::optional<BenchFile> read_bench(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder / "bench")) {
     if (entry.path().extension() != ".json") continue;
     BenchFile bench;
-    read_fields(parse_json(read_file(entry.path()), entry.path().string()), entry.path().string(), bench);
+    read_fields(parse_json(read_file(entry.path()), entry.path().string()), entry.path().string(),
+                bench);
     return bench;
   }
   return std::nullopt;
@@ -74,7 +76,8 @@ StudyData read_study_data(const fs::path& folder) {
       if (variant.name != trial.variant) continue;
       // Two variants may resolve to one trial, whose record names the first of them.
       record.variant = trial.variant;
-      if (auto losses = read_losses(folder / "arrays" / trial.id)) variant.losses[trial.id] = std::move(*losses);
+      if (auto losses = read_losses(folder / "arrays" / trial.id))
+        variant.losses[trial.id] = std::move(*losses);
       if (trial.probe.empty())
         variant.records.push_back(record);
       else

@@ -23,9 +23,9 @@ struct DocumentLossTable {
 /// Everything known of one variant.
 struct VariantData {
   std::string name;
-  std::vector<Record> records;                           ///< main trials, in order of seed; any outcome
-  std::map<std::string, std::vector<Record>> probes;     ///< probe name -> records
-  std::map<std::string, DocumentLossTable> losses;       ///< trial id -> losses; absent where arrays are
+  std::vector<Record> records;  ///< main trials, in order of seed; any outcome
+  std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
+  std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
   /// Main records that ended well.
   std::vector<const Record*> good() const;
 };

@@ -1,5 +1,5 @@
 # Sourced by ./sublab and ./test: finds or installs what is missing, configures and builds.
-# Sets nothing global but SUBLAB_ROOT, SUBLAB_CACHE and SUBLAB_DEPS.
+# Exports SUBLAB_ROOT, SUBLAB_CACHE, SUBLAB_DEPS and how OpenMP behaves.
 
 TORCH_VERSION=2.11.0
 PACKAGES=(g++ cmake ninja-build ccache lld pkg-config python3 python3-pip git ca-certificates
@@ -8,6 +8,12 @@ PACKAGES=(g++ cmake ninja-build ccache lld pkg-config python3 python3-pip git ca
 export SUBLAB_ROOT=$root
 export SUBLAB_CACHE=${SUBLAB_CACHE:-$root/.cache}
 export SUBLAB_DEPS=${SUBLAB_DEPS:-$root/.deps}
+
+# MKL must not change the number of threads, which is part of a trial's identity. OpenMP's threads
+# wait by spinning; with libgomp's default of many million turns two programs on one machine slow each
+# other down twelvefold, with this many none is slower alone.
+export MKL_DYNAMIC=FALSE
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-8000}
 
 say() { printf 'sublab: %s\n' "$*" >&2; }
 refuse() { say "$*"; exit 2; }

@@ -17,7 +17,8 @@
 
 namespace sublab {
 
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std::string& error_log) {
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments,
+                           const std::string& error_log) {
   int to_child[2], from_child[2];
   if (::pipe2(to_child, O_CLOEXEC) != 0 || ::pipe2(from_child, O_CLOEXEC) != 0)
     throw UserError("process", std::string("cannot make a pipe: ") + std::strerror(errno));
@@ -25,7 +26,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, to_child[0], 0);
   posix_spawn_file_actions_adddup2(&actions, from_child[1], 1);
-  posix_spawn_file_actions_addopen(&actions, 2, error_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  posix_spawn_file_actions_addopen(&actions, 2, error_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                   0666);
   std::vector<char*> argv;
   std::string program = "sublab";
   argv.push_back(program.data());
@@ -33,7 +35,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   copies.insert(copies.end(), {"--parent", std::to_string(::getpid())});
   for (std::string& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  const int failed = ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  const int failed =
+      ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   ::close(to_child[0]);
   ::close(from_child[1]);

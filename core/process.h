@@ -19,9 +19,9 @@ struct ExitState {
 
 class ChildProcess {
  public:
-  /// Starts this very program with `arguments` and "--parent PID" (for die_with_parent); its standard
-  /// input and output are pipes, standard error goes to the file `error_log`. Throws UserError when it
-  /// cannot be started.
+  /// Starts this very program with `arguments` and "--parent PID" (for die_with_parent); its
+  /// standard input and output are pipes, standard error goes to the file `error_log`. Throws
+  /// UserError when it cannot be started.
   ChildProcess(const std::vector<std::string>& arguments, const std::string& error_log);
   /// Kills the process when it still runs.
   ~ChildProcess();
@@ -47,7 +47,8 @@ class ChildProcess {
   std::string buffer_;
 };
 
-/// Called by a child at its start: it is killed when `parent` dies, at once when that happened before.
+/// Called by a child at its start: it is killed when `parent` dies, at once when that happened
+/// before.
 void die_with_parent(pid_t parent);
 
 /// Processes of this machine, or of this container, that the kernel has killed for want of memory.

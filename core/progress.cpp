@@ -6,7 +6,8 @@
 
 namespace sublab {
 
-ProgressLine::ProgressLine() : terminal_(::isatty(2)), start_(Clock::now()), last_(start_ - std::chrono::hours(1)) {}
+ProgressLine::ProgressLine()
+    : terminal_(::isatty(2)), start_(Clock::now()), last_(start_ - std::chrono::hours(1)) {}
 
 ProgressLine::~ProgressLine() {
   if (open_) std::fprintf(stderr, "\r\033[K");
@@ -20,7 +21,8 @@ void ProgressLine::show(double done, const std::string& text) {
   if (first_done_ < 0) first_done_ = done, start_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double gained = done - first_done_;
-  const std::string left = gained > 1e-3 ? ", " + duration_text(elapsed * (1 - done) / gained) + " left" : "";
+  const std::string left =
+      gained > 1e-3 ? ", " + duration_text(elapsed * (1 - done) / gained) + " left" : "";
   const char* form = terminal_ ? "\r\033[K%3.0f%%  %s%s" : "%3.0f%%  %s%s\n";
   std::fprintf(stderr, form, 100 * done, text.c_str(), left.c_str());
   std::fflush(stderr);

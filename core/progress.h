@@ -10,7 +10,8 @@ class ProgressLine {
  public:
   ProgressLine();
   ~ProgressLine();
-  /// `done` in [0, 1] of all the work, from which the time left follows; `text` says what is going on.
+  /// `done` in [0, 1] of all the work, from which the time left follows; `text` says what is going
+  /// on.
   void show(double done, const std::string& text);
   /// Prints a line that stays.
   void note(const std::string& text);

@@ -21,10 +21,10 @@ std::string mend(const std::string& name) {
 }
 
 void check_name(const std::string& name) {
-  const bool good = !name.empty() && name.size() <= 64 &&
-                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
-  if (!good)
-    throw UserError("corpus name '" + name + "'", "allowed: 1 to 64 of a-z, 0-9, _ and -");
+  const bool good =
+      !name.empty() && name.size() <= 64 &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
+  if (!good) throw UserError("corpus name '" + name + "'", "allowed: 1 to 64 of a-z, 0-9, _ and -");
 }
 
 /// Collects documents of one split in a file and keeps its figures.
@@ -95,13 +95,15 @@ CorpusManifest read_manifest(const std::string& name) {
   try {
     read_fields(parse_json(read_file(path), path.string()), path.string(), manifest);
   } catch (const UserError& error) {
-    throw UserError("corpus '" + name + "'", std::string("is damaged (") + error.what() + "); " + mend(name));
+    throw UserError("corpus '" + name + "'",
+                    std::string("is damaged (") + error.what() + "); " + mend(name));
   }
   return manifest;
 }
 
-CorpusManifest write_corpus(CorpusManifest manifest,
-                            const std::function<void(const std::function<void(std::string)>&)>& documents) {
+CorpusManifest write_corpus(
+    CorpusManifest manifest,
+    const std::function<void(const std::function<void(std::string)>&)>& documents) {
   check_name(manifest.name);
   const fs::path folder = corpus_folder(manifest.name);
   make_writable_folder(folder.parent_path());
@@ -141,12 +143,15 @@ void read_documents(const std::string& name, Split split,
   const CorpusManifest manifest = read_manifest(name);
   const fs::path path = corpus_folder(name) / (std::string(split_name(split)) + ".docs");
   const auto damaged = [&](const std::string& why) {
-    throw UserError("corpus '" + name + "'", "is damaged (" + path.string() + " " + why + "); " + mend(name));
+    throw UserError("corpus '" + name + "'",
+                    "is damaged (" + path.string() + " " + why + "); " + mend(name));
   };
   if (!fs::exists(path)) damaged("is missing");
   const MappedFile file(path);
-  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  if (sha256_hex(bytes) != manifest.of(split).sha256) damaged("does not have the hash of its manifest");
+  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()),
+                               file.bytes().size());
+  if (sha256_hex(bytes) != manifest.of(split).sha256)
+    damaged("does not have the hash of its manifest");
   size_t at = 0;
   while (at < bytes.size()) {
     uint64_t length = 0;
@@ -168,7 +173,9 @@ void check_text(const std::string& text, const std::string& where) {
     throw UserError(where, "is not UTF-8 at byte " + std::to_string(bad));
 }
 
-bool blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+bool blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
 
 void read_json_lines(const fs::path& path, const std::function<void(std::string)>& add) {
   std::ifstream in(path);
@@ -202,7 +209,8 @@ void read_folder(const fs::path& path, const std::function<void(std::string)>& a
 CorpusManifest import_corpus(const fs::path& path, const std::string& name) {
   check_name(name);
   for (const Source& source : text_sources())
-    if (source.name == name) throw UserError("corpus name '" + name + "'", "is that of a built-in source");
+    if (source.name == name)
+      throw UserError("corpus name '" + name + "'", "is that of a built-in source");
   if (!fs::exists(path)) throw UserError(path.string(), "does not exist");
   CorpusManifest manifest;
   manifest.name = name;

@@ -62,11 +62,12 @@ std::vector<std::string> prepared_corpora();
 /// Throws UserError, with the command that mends it, when the corpus is missing or damaged.
 CorpusManifest read_manifest(const std::string& name);
 
-/// Drops exact duplicates, splits and writes a corpus; all or nothing. `documents` is asked for text
-/// by handing it a function to call per document. Throws UserError when nothing is left, or a
+/// Drops exact duplicates, splits and writes a corpus; all or nothing. `documents` is asked for
+/// text by handing it a function to call per document. Throws UserError when nothing is left, or a
 /// document is not UTF-8.
-CorpusManifest write_corpus(CorpusManifest manifest,
-                            const std::function<void(const std::function<void(std::string)>&)>& documents);
+CorpusManifest write_corpus(
+    CorpusManifest manifest,
+    const std::function<void(const std::function<void(std::string)>&)>& documents);
 
 /// Calls `each` with the documents of a split in the order of the file. Checks the file's hash.
 void read_documents(const std::string& name, Split split,

@@ -8,9 +8,7 @@ const char* split_name(Split split) {
   return split == Split::train ? "train" : split == Split::validation ? "validation" : "test";
 }
 
-uint64_t document_key(std::string_view text) {
-  return std::stoull(short_hash(text), nullptr, 16);
-}
+uint64_t document_key(std::string_view text) { return std::stoull(short_hash(text), nullptr, 16); }
 
 Split split_of(uint64_t key) {
   const uint64_t place = key % 100;
@@ -21,8 +19,11 @@ size_t invalid_utf8(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {
     const auto lead = static_cast<uint8_t>(text[i]);
-    const size_t n = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3
-                     : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const size_t n = lead < 0x80                   ? 1
+                     : lead >= 0xc2 && lead < 0xe0 ? 2
+                     : lead >= 0xe0 && lead < 0xf0 ? 3
+                     : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                   : 0;
     if (n == 0 || i + n > text.size()) return i;
     for (size_t k = 1; k < n; ++k)
       if ((static_cast<uint8_t>(text[i + k]) & 0xc0) != 0x80) return i;

@@ -35,28 +35,34 @@ class ContiguousPositions : public PositionSampler {
 
 }  // namespace
 
-std::unique_ptr<DocumentSampler> plain_sampler(uint64_t seed) { return std::make_unique<PlainSampler>(seed); }
+std::unique_ptr<DocumentSampler> plain_sampler(uint64_t seed) {
+  return std::make_unique<PlainSampler>(seed);
+}
 
-std::unique_ptr<PositionSampler> contiguous_positions() { return std::make_unique<ContiguousPositions>(); }
+std::unique_ptr<PositionSampler> contiguous_positions() {
+  return std::make_unique<ContiguousPositions>();
+}
 
-std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens) {
+std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens,
+                                          int64_t max_document_tokens) {
   std::vector<int64_t> documents;
   int64_t tokens = 0;
   for (int64_t d = 0; d < shard.n_documents(); ++d) {
     if (max_tokens > 0 && tokens >= max_tokens) break;
     documents.push_back(d);
-    tokens += shard.n_tokens(d);
+    tokens += max_document_tokens > 0 ? std::min(shard.n_tokens(d), max_document_tokens)
+                                      : shard.n_tokens(d);
   }
   return documents;
 }
 
 std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_tokens) {
-  return evaluation_documents(shard, unique_tokens);
+  return evaluation_documents(shard, unique_tokens, 0);
 }
 
-PackedDocuments::PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents, int32_t boundary_id,
-                                 int64_t vocab_size, int64_t context_len, bool split_at_documents,
-                                 std::unique_ptr<DocumentSampler> sampler,
+PackedDocuments::PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents,
+                                 int32_t boundary_id, int64_t vocab_size, int64_t context_len,
+                                 bool split_at_documents, std::unique_ptr<DocumentSampler> sampler,
                                  std::unique_ptr<PositionSampler> positions)
     : shard_(shard),
       documents_(std::move(documents)),
@@ -91,16 +97,19 @@ TokenRow PackedDocuments::row(int64_t index) const {
   // A sampler may make later epochs shorter; the stream then starts over.
   const int64_t rows = std::max<int64_t>(1, (stream->length - 1) / context_len_);
   const int64_t first = (index % rows_per_epoch_) % rows * context_len_;
-  size_t i = std::upper_bound(stream->starts.begin(), stream->starts.end(), first) - stream->starts.begin() - 1;
+  size_t i = std::upper_bound(stream->starts.begin(), stream->starts.end(), first) -
+             stream->starts.begin() - 1;
   std::vector<int64_t> ids;
   TokenRow out;
   for (int64_t place = first; place <= first + context_len_ && place < stream->length; ++place) {
     if (i + 1 < stream->starts.size() && place == stream->starts[i + 1]) ++i;
     const int64_t inside = place - stream->starts[i] - 1;
     const bool begins = inside < 0;
-    ids.push_back(begins ? boundary_id_ : shard_.token(shard_.begin(stream->documents[i]) + inside));
+    ids.push_back(begins ? boundary_id_
+                         : shard_.token(shard_.begin(stream->documents[i]) + inside));
     const bool is_input = place < first + context_len_;
-    if (is_input && (out.lengths.empty() || (split_at_documents_ && begins))) out.lengths.push_back(0);
+    if (is_input && (out.lengths.empty() || (split_at_documents_ && begins)))
+      out.lengths.push_back(0);
     if (is_input) ++out.lengths.back();
   }
   out.tokens.assign(ids.begin(), ids.end() - 1);

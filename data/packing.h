@@ -46,7 +46,8 @@ class PackedDocuments : public RowSource {
  public:
   PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents, int32_t boundary_id,
                   int64_t vocab_size, int64_t context_len, bool split_at_documents,
-                  std::unique_ptr<DocumentSampler> sampler, std::unique_ptr<PositionSampler> positions);
+                  std::unique_ptr<DocumentSampler> sampler,
+                  std::unique_ptr<PositionSampler> positions);
 
   TokenRow row(int64_t index) const override;
   int64_t context_len() const override { return context_len_; }
@@ -59,7 +60,8 @@ class PackedDocuments : public RowSource {
  private:
   struct Epoch {
     int64_t number = -1;
-    std::vector<int64_t> documents, starts;  // starts[i]: place of document i's boundary in the stream
+    std::vector<int64_t> documents,
+        starts;  // starts[i]: place of document i's boundary in the stream
     int64_t length = 0;
   };
   std::shared_ptr<const Epoch> epoch(int64_t number) const;
@@ -82,11 +84,13 @@ struct Window {
   int64_t begin, end, first_scored;
 };
 
-/// Windows of at most `window` inputs, moved by `stride`: the first one scores everything, later ones
-/// only what no earlier one scored. Every token of the document is scored exactly once.
+/// Windows of at most `window` inputs, moved by `stride`: the first one scores everything, later
+/// ones only what no earlier one scored. Every token of the document is scored exactly once.
 std::vector<Window> windows(int64_t n_tokens, int64_t window, int64_t stride);
 
-/// The first documents of a shard until `max_tokens` are reached (0 = all).
-std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens);
+/// The first documents of a shard until `max_tokens` are reached (0 = all), where a document counts
+/// with at most `max_document_tokens` (0 = whole).
+std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens,
+                                          int64_t max_document_tokens);
 
 }  // namespace sublab

@@ -13,8 +13,9 @@ struct TokenRow {
   static constexpr int64_t kIgnoredLabel = -1;
   std::vector<int64_t> tokens;
   std::vector<int64_t> labels;
-  std::vector<int64_t> positions;  ///< what position encoding sees; contiguous unless sampled (PoSE)
-  std::vector<int64_t> lengths;    ///< of the rows that stand here one after another; sum = tokens
+  std::vector<int64_t>
+      positions;                 ///< what position encoding sees; contiguous unless sampled (PoSE)
+  std::vector<int64_t> lengths;  ///< of the rows that stand here one after another; sum = tokens
 };
 
 class RowSource {

@@ -44,7 +44,8 @@ std::vector<SampledDocument> sample(const std::vector<std::string>& corpora, Spl
     for (size_t i = first; i < out.size(); ++i) out[i].place /= static_cast<double>(bytes);
   }
   // Any beginning of the list holds the sources in their shares.
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.place < b.place; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.place < b.place; });
   return out;
 }
 
@@ -55,7 +56,8 @@ std::vector<std::vector<int32_t>> encode_all(const std::vector<SampledDocument>&
   std::vector<std::thread> threads;
   for (size_t t = 0; t < n_threads; ++t)
     threads.emplace_back([&, t] {
-      for (size_t i = t; i < documents.size(); i += n_threads) ids[i] = tokenizer.encode(documents[i].text);
+      for (size_t i = t; i < documents.size(); i += n_threads)
+        ids[i] = tokenizer.encode(documents[i].text);
     });
   for (std::thread& thread : threads) thread.join();
   return ids;
@@ -78,14 +80,15 @@ void write_shard(const fs::path& path, const std::vector<SampledDocument>& docum
     write_number(out, token_bytes);
     uint64_t first = 0;
     for (size_t i = 0; i < documents.size(); ++i) {
-      for (const uint64_t number : {first, static_cast<uint64_t>(documents[i].text.size()), documents[i].key,
-                                    documents[i].source})
+      for (const uint64_t number : {first, static_cast<uint64_t>(documents[i].text.size()),
+                                    documents[i].key, documents[i].source})
         write_number(out, number);
       first += ids[i].size();
     }
     for (const auto& document : ids)
       for (const int32_t id : document)
-        out.write(reinterpret_cast<const char*>(&id), static_cast<std::streamsize>(token_bytes));  // little endian
+        out.write(reinterpret_cast<const char*>(&id),
+                  static_cast<std::streamsize>(token_bytes));  // little endian
   });
 }
 
@@ -93,7 +96,9 @@ void write_shard(const fs::path& path, const std::vector<SampledDocument>& docum
 
 TokenShard::TokenShard(const fs::path& path) : file_(path) {
   const auto bytes = file_.bytes();
-  const auto damaged = [&] { throw UserError(path.string(), "is damaged; delete it, it is made again"); };
+  const auto damaged = [&] {
+    throw UserError(path.string(), "is damaged; delete it, it is made again");
+  };
   if (bytes.size() < 32 || std::memcmp(bytes.data(), kMagic.data(), 8) != 0) damaged();
   uint64_t head[3];
   std::memcpy(head, bytes.data() + 8, sizeof head);
@@ -104,7 +109,9 @@ TokenShard::TokenShard(const fs::path& path) : file_(path) {
     damaged();
   index_ = {reinterpret_cast<const Entry*>(bytes.data() + 32), n_documents};
   for (size_t i = 0; i < index_.size(); ++i)
-    if (index_[i].first_token > n_tokens || (i > 0 && index_[i].first_token < index_[i - 1].first_token)) damaged();
+    if (index_[i].first_token > n_tokens ||
+        (i > 0 && index_[i].first_token < index_[i - 1].first_token))
+      damaged();
   if (!index_.empty() && index_[0].first_token != 0) damaged();
   tokens_ = bytes.data() + 32 + n_documents * sizeof(Entry);
   n_tokens_ = static_cast<int64_t>(n_tokens);
@@ -114,14 +121,15 @@ TokenShard::TokenShard(const fs::path& path) : file_(path) {
 std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
                                           int64_t bytes_per_source) {
   std::vector<std::string> out;
-  for (SampledDocument& document : sample(corpora, split, bytes_per_source)) out.push_back(std::move(document.text));
+  for (SampledDocument& document : sample(corpora, split, bytes_per_source))
+    out.push_back(std::move(document.text));
   return out;
 }
 
-TokenShard open_shard(const std::vector<std::string>& corpora, Split split, const Tokenizer& tokenizer,
-                      int64_t bytes_per_source) {
-  std::string identity = "v2 " + std::string(split_name(split)) + " " + tokenizer.content_hash() + " " +
-                         std::to_string(bytes_per_source);
+TokenShard open_shard(const std::vector<std::string>& corpora, Split split,
+                      const Tokenizer& tokenizer, int64_t bytes_per_source) {
+  std::string identity = "v2 " + std::string(split_name(split)) + " " + tokenizer.content_hash() +
+                         " " + std::to_string(bytes_per_source);
   for (const std::string& name : corpora) identity += " " + read_manifest(name).of(split).sha256;
   const fs::path path = cache_folder() / "shards" / (short_hash(identity) + ".tokens");
   const FileLock lock(path.string() + ".lock");

@@ -27,7 +27,9 @@ class TokenShard {
   uint64_t key(int64_t document) const { return index_[document].key; }
   /// Which of the corpora the document is from.
   int64_t source(int64_t document) const { return static_cast<int64_t>(index_[document].source); }
-  int64_t begin(int64_t document) const { return static_cast<int64_t>(index_[document].first_token); }
+  int64_t begin(int64_t document) const {
+    return static_cast<int64_t>(index_[document].first_token);
+  }
   int64_t end(int64_t document) const {
     return document + 1 < n_documents() ? begin(document + 1) : n_tokens_;
   }
@@ -47,14 +49,14 @@ class TokenShard {
   int64_t n_tokens_ = 0, token_bytes_ = 2;
 };
 
-/// Documents of `split`, at most `bytes_per_source` of text of each corpus (0 = all): those with the
-/// lowest keys, a sample that depends on the corpora alone. They stand in such an order that any
-/// beginning of the list holds the sources in their shares.
+/// Documents of `split`, at most `bytes_per_source` of text of each corpus (0 = all): those with
+/// the lowest keys, a sample that depends on the corpora alone. They stand in such an order that
+/// any beginning of the list holds the sources in their shares.
 std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
                                           int64_t bytes_per_source);
 
 /// The shard of these documents, made when it is not in <cache>/shards yet.
-TokenShard open_shard(const std::vector<std::string>& corpora, Split split, const Tokenizer& tokenizer,
-                      int64_t bytes_per_source);
+TokenShard open_shard(const std::vector<std::string>& corpora, Split split,
+                      const Tokenizer& tokenizer, int64_t bytes_per_source);
 
 }  // namespace sublab

@@ -41,11 +41,13 @@ class SentencePieceTokenizer : public Tokenizer {
     const auto status = processor_.LoadFromSerializedProto(model_bytes_);
     if (!status.ok()) throw UserError(where, "is not a SentencePiece model");
     boundary_ = processor_.bos_id() >= 0 ? processor_.bos_id() : processor_.eos_id();
-    if (boundary_ < 0) throw UserError(where, "has neither a bos nor an eos piece to mark documents with");
+    if (boundary_ < 0)
+      throw UserError(where, "has neither a bos nor an eos piece to mark documents with");
     // Probes for what models drop: runs of blanks, line ends, leading blanks, rare characters.
     lossless_ = true;
-    for (const char* probe : {"a b", " a  b ", "x\n\n\ty\r\n", "\xef\xac\x81 \xc2\xa0 \xf0\x9f\x98\x80", "\x01\x7f",
-                              "e\xcc\x81 \xef\xbc\xa1 \xe2\x96\x81 \xe2\x96\x81x"})
+    for (const char* probe :
+         {"a b", " a  b ", "x\n\n\ty\r\n", "\xef\xac\x81 \xc2\xa0 \xf0\x9f\x98\x80", "\x01\x7f",
+          "e\xcc\x81 \xef\xbc\xa1 \xe2\x96\x81 \xe2\x96\x81x"})
       lossless_ = lossless_ && decode(encode(probe)) == probe;
   }
   std::vector<int32_t> encode(std::string_view text) const override {
@@ -55,7 +57,8 @@ class SentencePieceTokenizer : public Tokenizer {
     size_t at = 0;
     while (true) {
       const size_t sign = text.find(kSign, at);
-      const std::string_view part = text.substr(at, sign == std::string_view::npos ? sign : sign - at);
+      const std::string_view part =
+          text.substr(at, sign == std::string_view::npos ? sign : sign - at);
       std::vector<int> pieces;
       const auto status = processor_.Encode(part, &pieces);
       if (!status.ok()) throw std::runtime_error("sentencepiece: " + status.ToString());
@@ -70,11 +73,13 @@ class SentencePieceTokenizer : public Tokenizer {
     for (const int32_t id : ids) {
       if (id < 0 || id >= vocab_size() || processor_.IsControl(id)) continue;
       if (processor_.IsByte(id)) {
-        text.push_back(static_cast<char>(std::stoi(processor_.IdToPiece(id).substr(3, 2), nullptr, 16)));
+        text.push_back(
+            static_cast<char>(std::stoi(processor_.IdToPiece(id).substr(3, 2), nullptr, 16)));
         continue;
       }
       std::string piece = processor_.IdToPiece(id);
-      for (size_t at = piece.find("\xe2\x96\x81"); at != std::string::npos; at = piece.find("\xe2\x96\x81", at))
+      for (size_t at = piece.find("\xe2\x96\x81"); at != std::string::npos;
+           at = piece.find("\xe2\x96\x81", at))
         piece.replace(at, 3, " ");
       text += piece;
     }
@@ -103,24 +108,28 @@ constexpr std::string_view kTrained = "sentencepiece:";
 int64_t trained_vocab_size(const std::string& spec, const std::string& where) {
   const std::string number = spec.substr(kTrained.size());
   constexpr int64_t kLeast = 300, kMost = 65536;  // 256 byte pieces, specials, and some text
-  const bool digits = !number.empty() && number.size() < 8 && number.find_first_not_of("0123456789") == std::string::npos;
+  const bool digits = !number.empty() && number.size() < 8 &&
+                      number.find_first_not_of("0123456789") == std::string::npos;
   const int64_t n = digits ? std::stoll(number) : 0;
   if (n < kLeast || n > kMost)
-    throw UserError(where, "'" + spec + "': the vocabulary size must be " + std::to_string(kLeast) + " to " +
-                               std::to_string(kMost));
+    throw UserError(where, "'" + spec + "': the vocabulary size must be " + std::to_string(kLeast) +
+                               " to " + std::to_string(kMost));
   return n;
 }
 
 /// Lines of the sample: documents are cut at line ends, so that pieces never span them by accident.
-std::vector<std::string> training_lines(const std::vector<std::string>& corpora, int64_t bytes_per_source) {
+std::vector<std::string> training_lines(const std::vector<std::string>& corpora,
+                                        int64_t bytes_per_source) {
   constexpr int64_t kMostPerSource = 600'000;
-  const int64_t budget = bytes_per_source > 0 ? std::min(bytes_per_source, kMostPerSource) : kMostPerSource;
+  const int64_t budget =
+      bytes_per_source > 0 ? std::min(bytes_per_source, kMostPerSource) : kMostPerSource;
   std::vector<std::string> lines;
   for (const std::string& text : sample_documents(corpora, Split::train, budget)) {
     constexpr size_t kLine = 2000;
     for (size_t at = 0; at < text.size();) {
       size_t end = std::min(at + kLine, text.size());
-      while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) ++end;  // whole characters
+      while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80)
+        ++end;  // whole characters
       lines.push_back(text.substr(at, end - at));
       at = end;
     }
@@ -161,7 +170,8 @@ std::string train_sentencepiece(int64_t vocab_size, const std::vector<std::strin
   std::string model;
   LineIterator iterator(lines);
   const auto status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
-  if (!status.ok()) throw UserError(where, "SentencePiece could not be trained: " + status.ToString());
+  if (!status.ok())
+    throw UserError(where, "SentencePiece could not be trained: " + status.ToString());
   return model;
 }
 
@@ -169,7 +179,8 @@ std::string train_sentencepiece(int64_t vocab_size, const std::vector<std::strin
 
 std::unique_ptr<Tokenizer> bytes_tokenizer() { return std::make_unique<BytesTokenizer>(); }
 
-std::unique_ptr<Tokenizer> sentencepiece_tokenizer(std::string model_bytes, const std::string& where) {
+std::unique_ptr<Tokenizer> sentencepiece_tokenizer(std::string model_bytes,
+                                                   const std::string& where) {
   return std::make_unique<SentencePieceTokenizer>(std::move(model_bytes), where);
 }
 
@@ -186,7 +197,8 @@ void check_tokenizer_spec(const std::string& spec, const std::string& where) {
   throw_unknown_name(where, "tokenizer", spec, {"bytes", "sentencepiece:2048", "PATH.model"});
 }
 
-std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, const std::vector<std::string>& corpora,
+std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
+                                          const std::vector<std::string>& corpora,
                                           int64_t bytes_per_source, const std::string& where) {
   check_tokenizer_spec(spec, where);
   if (spec == "bytes") return bytes_tokenizer();
@@ -197,9 +209,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, const std::ve
   const fs::path path = cache_folder() / "tokenizers" / (short_hash(identity) + ".model");
   const FileLock lock(path.string() + ".lock");
   if (!fs::exists(path))
-    write_file_durably(path, train_sentencepiece(vocab_size, training_lines(corpora, bytes_per_source), where));
+    write_file_durably(
+        path, train_sentencepiece(vocab_size, training_lines(corpora, bytes_per_source), where));
   auto tokenizer = sentencepiece_tokenizer(read_file(path), path.string());
-  if (!tokenizer->lossless()) throw std::logic_error("a trained tokenizer loses text: " + path.string());
+  if (!tokenizer->lossless())
+    throw std::logic_error("a trained tokenizer loses text: " + path.string());
   return tokenizer;
 }
 

@@ -30,7 +30,8 @@ class Tokenizer {
 std::unique_ptr<Tokenizer> bytes_tokenizer();
 
 /// A SentencePiece model from the bytes of its .model file. Throws UserError at `where`.
-std::unique_ptr<Tokenizer> sentencepiece_tokenizer(std::string model_bytes, const std::string& where);
+std::unique_ptr<Tokenizer> sentencepiece_tokenizer(std::string model_bytes,
+                                                   const std::string& where);
 
 /// Checks the form of a specification: 'bytes', 'sentencepiece:N' or the path of a .model file.
 void check_tokenizer_spec(const std::string& spec, const std::string& where);
@@ -38,7 +39,8 @@ void check_tokenizer_spec(const std::string& spec, const std::string& where);
 /// The tokenizer of a specification. 'sentencepiece:N' is trained on the train split of `corpora`
 /// (at most `bytes_per_source` of each; byte fallback, identity normalisation, no white space
 /// removed) and kept under <cache>/tokenizers by what it was trained on. Throws UserError.
-std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec, const std::vector<std::string>& corpora,
+std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
+                                          const std::vector<std::string>& corpora,
                                           int64_t bytes_per_source, const std::string& where);
 
 }  // namespace sublab

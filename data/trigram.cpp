@@ -83,7 +83,8 @@ void InterpolatedTrigram::fit(const std::vector<std::vector<int64_t>>& documents
       double total = 0;
       for (const double s : share[b]) total += s;
       if (total <= 0) continue;
-      for (int k = 0; k < 4; ++k) weights_[b][k] = (share[b][k] / total + kFloor) / (1 + 4 * kFloor);
+      for (int k = 0; k < 4; ++k)
+        weights_[b][k] = (share[b][k] / total + kFloor) / (1 + 4 * kFloor);
     }
   }
 }
@@ -94,7 +95,8 @@ double InterpolatedTrigram::probability(int64_t before_last, int64_t last, int64
   const auto& weights = weights_[bucket(u, v)];
   // A context that was never seen has no distribution of its own: its weight goes to the others.
   double total = 0, mass = 0;
-  const bool seen[4] = {true, n_tokens_ > 0, count(one_context_, v) > 0, count(two_context_, pair_key(u, v)) > 0};
+  const bool seen[4] = {true, n_tokens_ > 0, count(one_context_, v) > 0,
+                        count(two_context_, pair_key(u, v)) > 0};
   for (int k = 0; k < 4; ++k) {
     total += weights[k] * p[k];
     mass += seen[k] ? weights[k] : 0;
@@ -105,7 +107,8 @@ double InterpolatedTrigram::probability(int64_t before_last, int64_t last, int64
 double InterpolatedTrigram::loss_nats(const std::vector<int64_t>& document) const {
   double sum = 0;
   for_each_triple(document, boundary_, [&](uint64_t u, uint64_t v, uint64_t w) {
-    sum -= std::log(probability(static_cast<int64_t>(u), static_cast<int64_t>(v), static_cast<int64_t>(w)));
+    sum -= std::log(
+        probability(static_cast<int64_t>(u), static_cast<int64_t>(v), static_cast<int64_t>(w)));
   });
   return sum;
 }

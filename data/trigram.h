@@ -9,7 +9,8 @@
 namespace sublab {
 
 /// P(w | u v) = l3 C(uvw)/C(uv) + l2 C(vw)/C(v) + l1 C(w)/N + l0 / V, weights by EM on held-out
-/// documents, one set per bucket of C(uv). Every tenth document is held out while weights are fitted.
+/// documents, one set per bucket of C(uv). Every tenth document is held out while weights are
+/// fitted.
 class InterpolatedTrigram {
  public:
   /// `documents`: ids of each, boundary left out.

@@ -1,9 +1,9 @@
 #include "experiments/audit.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <cmath>
 #include <sstream>
-
-#include <torch/csrc/autograd/autograd.h>
 
 #include "core/random.h"
 #include "models/interchange/tensors.h"
@@ -15,7 +15,10 @@ namespace {
 class Auditor {
  public:
   Auditor(LanguageModel& model, const AuditSettings& settings, std::string weights)
-      : model_(model), settings_(settings), weights_(std::move(weights)), random_(settings.seed, "audit") {}
+      : model_(model),
+        settings_(settings),
+        weights_(std::move(weights)),
+        random_(settings.seed, "audit") {}
 
   std::vector<AuditCheck> run() {
     return {suffix_replacement(false), suffix_replacement(true), gradient_reach(),  prefix(),
@@ -39,11 +42,13 @@ class Auditor {
 
   at::Tensor logits(const at::Tensor& tokens, const std::vector<int64_t>& lengths, Run run) const {
     at::NoGradGuard no_grad;
-    return at::mm(run_model(model_, {tokens, Rows::contiguous(lengths)}, nullptr, run), model_.head_weight().t());
+    return at::mm(run_model(model_, {tokens, Rows::contiguous(lengths)}, nullptr, run),
+                  model_.head_weight().t());
   }
 
   /// Notes the change between two [n, V] logits of tokens that start at `offset`.
-  void compare(AuditCheck& out, const at::Tensor& a, const at::Tensor& b, int64_t offset = 0) const {
+  void compare(AuditCheck& out, const at::Tensor& a, const at::Tensor& b,
+               int64_t offset = 0) const {
     if (a.size(0) == 0) return;
     const double scale = std::max(a.abs().max().item<double>(), 1e-300);
     const at::Tensor change = (a - b).abs().amax(1) / scale;
@@ -57,8 +62,9 @@ class Auditor {
     out.margin = std::max(out.margin, std::isnan(largest) ? 1e300 : largest);
   }
 
-  /// Logits before a replaced suffix must not move. Kinds of suffix: fresh tokens, one token repeated
-  /// (which drives all later scores to one side), a single changed token, and the tokens reversed.
+  /// Logits before a replaced suffix must not move. Kinds of suffix: fresh tokens, one token
+  /// repeated (which drives all later scores to one side), a single changed token, and the tokens
+  /// reversed.
   AuditCheck suffix_replacement(bool forced) {
     AuditCheck out = check(forced ? "suffix replacement, decisions forced" : "suffix replacement");
     const int64_t n = settings_.row_tokens;
@@ -74,7 +80,9 @@ class Auditor {
       at::Tensor changed = tokens.clone();
       at::Tensor suffix = changed.slice(0, cut);
       if (i % 4 == 0) suffix.copy_(random_tokens(n - cut));
-      if (i % 4 == 1) suffix.fill_(static_cast<int64_t>(random_.below(static_cast<uint64_t>(model_.vocab_size()))));
+      if (i % 4 == 1)
+        suffix.fill_(
+            static_cast<int64_t>(random_.below(static_cast<uint64_t>(model_.vocab_size()))));
       if (i % 4 == 2) changed.slice(0, n - 1).copy_(random_tokens(1));
       if (i % 4 == 3) suffix.copy_(suffix.flip(0).clone());
       const int64_t safe = i % 4 == 2 ? n - 1 : cut;
@@ -92,7 +100,8 @@ class Auditor {
     const at::Tensor hidden = model_.forward({tokens, Rows::contiguous({n})}, x, nullptr, Run{});
     const at::Tensor all = at::mm(hidden, model_.head_weight().t());
     for (int64_t t = 0; t < n; t += std::max<int64_t>(1, n / 8)) {
-      const auto grads = torch::autograd::grad({all[t].square().sum()}, {x}, {}, /*retain_graph=*/true);
+      const auto grads =
+          torch::autograd::grad({all[t].square().sum()}, {x}, {}, /*retain_graph=*/true);
       const double own = grads[0].abs().max().item<double>();
       const double later = t + 1 < n ? grads[0].slice(0, t + 1).abs().max().item<double>() : 0;
       const double margin = own > 0 ? later / own : 0;
@@ -118,7 +127,8 @@ class Auditor {
 
   /// Ragged rows cut at random places, against a decode state.
   AuditCheck stepwise(bool forced) {
-    AuditCheck out = check(forced ? "stepwise = whole row, decisions forced" : "stepwise = whole row");
+    AuditCheck out =
+        check(forced ? "stepwise = whole row, decisions forced" : "stepwise = whole row");
     const std::vector<int64_t> lengths = {settings_.row_tokens, 1, settings_.row_tokens / 2 + 1};
     const RowsPtr rows = Rows::contiguous(lengths);
     const at::Tensor tokens = random_tokens(rows->n_tokens());
@@ -142,8 +152,10 @@ class Auditor {
           part.push_back(tokens.slice(0, begin, begin + take.back()));
           expected.push_back(whole.slice(0, begin, begin + take.back()));
         }
-        const at::Tensor hidden = run_model(model_, continue_rows(*state, at::cat(part), take), state.get(), run);
-        compare(out, at::cat(expected), at::mm(hidden, model_.head_weight().t()), state->lengths()[0]);
+        const at::Tensor hidden =
+            run_model(model_, continue_rows(*state, at::cat(part), take), state.get(), run);
+        compare(out, at::cat(expected), at::mm(hidden, model_.head_weight().t()),
+                state->lengths()[0]);
       }
     } catch (const UserError& error) {
       out.passed = false;
@@ -161,7 +173,8 @@ class Auditor {
     const at::Tensor together = logits(tokens, lengths, Run{});
     for (int64_t b = 0; b < rows->n_rows(); ++b) {
       const int64_t begin = rows->begin(b), end = begin + lengths[b];
-      compare(out, together.slice(0, begin, end), logits(tokens.slice(0, begin, end), {lengths[b]}, Run{}));
+      compare(out, together.slice(0, begin, end),
+              logits(tokens.slice(0, begin, end), {lengths[b]}, Run{}));
     }
     return out;
   }
@@ -187,7 +200,9 @@ std::string verdict_of(const std::vector<AuditCheck>& checks) {
   const AuditCheck* leak = nullptr;
   for (const AuditCheck& check : checks) {
     if (check.passed) continue;
-    const bool about_future = check.name.starts_with("suffix") || check.name.starts_with("gradient") || check.name.starts_with("prefix");
+    const bool about_future = check.name.starts_with("suffix") ||
+                              check.name.starts_with("gradient") ||
+                              check.name.starts_with("prefix");
     if (about_future && !leak) leak = &check;
     if (!about_future && !inconsistent) inconsistent = &check;
   }
@@ -204,8 +219,8 @@ std::string verdict_of(const std::vector<AuditCheck>& checks) {
 
 }  // namespace
 
-AuditReport audit_model(const std::function<std::unique_ptr<LanguageModel>()>& make, const std::string& expects,
-                        const AuditSettings& settings) {
+AuditReport audit_model(const std::function<std::unique_ptr<LanguageModel>()>& make,
+                        const std::string& expects, const AuditSettings& settings) {
   AuditReport report;
   report.expects = expects;
   for (const bool noisy : {false, true}) {

@@ -15,8 +15,9 @@ namespace sublab {
 struct AuditSettings {
   int64_t row_tokens = 40;
   int64_t replacements = 32;  ///< of a whole suffix, per kind of weights
-  bool noise = true;          ///< once more with noise on every parameter, so that no closed gate hides a path
-  double tolerance = 1e-10;   ///< of the largest logit, fp64
+  bool noise =
+      true;  ///< once more with noise on every parameter, so that no closed gate hides a path
+  double tolerance = 1e-10;  ///< of the largest logit, fp64
   uint64_t seed = 1;
 
   /// What each trial does; `sublab audit` does more.
@@ -28,7 +29,7 @@ struct AuditCheck {
   std::string name;
   std::string weights;  ///< "as given" or "with noise"
   bool passed = true;
-  double margin = 0;          ///< largest change seen, relative to the largest logit
+  double margin = 0;                ///< largest change seen, relative to the largest logit
   std::optional<int64_t> position;  ///< first token where it failed
 
   template <class F>
@@ -57,7 +58,7 @@ struct AuditReport {
 
 /// Asks a model everything. `make` returns it anew each time (weights as given; the audit converts
 /// them to fp64 and may add noise).
-AuditReport audit_model(const std::function<std::unique_ptr<LanguageModel>()>& make, const std::string& expects,
-                        const AuditSettings& settings);
+AuditReport audit_model(const std::function<std::unique_ptr<LanguageModel>()>& make,
+                        const std::string& expects, const AuditSettings& settings);
 
 }  // namespace sublab

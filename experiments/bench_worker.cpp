@@ -16,19 +16,23 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 class BenchWorker {
  public:
   BenchWorker(const PlannedTrial& trial, const fs::path& folder, const Catalog& catalog) {
     read_fields(trial.config, "plan.json", config_);
-    if (config_.data.train_on != "text") throw UserError("bench", trial.variant + " is not trained on text");
+    if (config_.data.train_on != "text")
+      throw UserError("bench", trial.variant + " is not trained on text");
     text_.emplace(config_.data);
     const fs::path checkpoint = folder / "checkpoints" / trial.train_id;
     if (fs::exists(checkpoint / "config.json")) {
       model_ = load_checkpoint(checkpoint, catalog).model;
     } else {
-      const ArchitectureEntry& entry = catalog.architecture(config_.model.at("architecture"), "/model/architecture");
+      const ArchitectureEntry& entry =
+          catalog.architecture(config_.model.at("architecture"), "/model/architecture");
       model_ = entry.make(config_.model, text_->tokenizer().vocab_size(), 1, catalog.parts);
       if (!model_->retention().empty()) assumed_ = std::make_unique<EvenKeeps>(model_->retention());
     }
@@ -67,8 +71,9 @@ class BenchWorker {
   std::vector<int64_t> text_row(int64_t round, int64_t row, int64_t n) const {
     const TokenShard& shard = text_->split(Split::validation);
     const int64_t room = std::max<int64_t>(1, shard.n_tokens() - n);
-    const auto first = static_cast<int64_t>(stream_key(7, "bench", static_cast<uint64_t>(round), static_cast<uint64_t>(row)) %
-                                            static_cast<uint64_t>(room));
+    const auto first = static_cast<int64_t>(
+        stream_key(7, "bench", static_cast<uint64_t>(round), static_cast<uint64_t>(row)) %
+        static_cast<uint64_t>(room));
     std::vector<int64_t> out{text_->tokenizer().boundary_id()};
     for (int64_t i = 0; i + 1 < n; ++i) out.push_back(shard.token((first + i) % shard.n_tokens()));
     return out;
@@ -95,7 +100,8 @@ class BenchWorker {
     const auto start = Clock::now();
     for (int64_t i = 0; i < order.repeats; ++i) {
       const at::Tensor hidden = run_model(*model_, batch, nullptr, run);
-      lm_loss(hidden, model_->head_weight(), labels, static_cast<double>(labels.numel())).backward();
+      lm_loss(hidden, model_->head_weight(), labels, static_cast<double>(labels.numel()))
+          .backward();
       optimizer_->clip_gradients();
       optimizer_->step(0);
     }
@@ -109,7 +115,8 @@ class BenchWorker {
     return at::mm(hidden.index_select(0, at::tensor(last, at::kLong)), model_->head_weight().t());
   }
 
-  std::unique_ptr<DecodeState> prefilled(const RoundOrder& order, const at::Tensor& text, const Run& run, int64_t room) const {
+  std::unique_ptr<DecodeState> prefilled(const RoundOrder& order, const at::Tensor& text,
+                                         const Run& run, int64_t room) const {
     auto state = model_->new_state(order.batch, order.context + room);
     const Batch batch = continue_rows(*state, text.slice(1, 0, order.context).reshape({-1}),
                                       std::vector<int64_t>(order.batch, order.context));
@@ -148,15 +155,17 @@ class BenchWorker {
 
   double cost(const RoundOrder& order, const std::vector<double>& kept) const {
     const bool decoding = order.mode == "decode";
-    CostShape shape = decoding ? CostShape::decode(order.batch, order.context + order.decode_tokens / 2)
-                               : CostShape::whole_rows(order.batch, order.context);
+    CostShape shape = decoding
+                          ? CostShape::decode(order.batch, order.context + order.decode_tokens / 2)
+                          : CostShape::whole_rows(order.batch, order.context);
     shape.kept_fraction = kept;
     Ledger ledger;
     model_->add_cost(shape, ledger);
     double total = decoding ? ledger.bytes() : ledger.flops_causal();
     if (order.mode == "prefill")  // the head sees the last token of each row only
       for (const LedgerLine& line : ledger.lines())
-        if (line.part == "head") total -= line.flops_causal * (1 - 1.0 / static_cast<double>(order.context));
+        if (line.part == "head")
+          total -= line.flops_causal * (1 - 1.0 / static_cast<double>(order.context));
     return total / static_cast<double>(decoding ? order.batch : order.batch * order.context);
   }
 

@@ -4,8 +4,8 @@
 
 namespace sublab {
 
-// The table. A variant's file ends in a function <name>_<kind>(), which returns its entry; a line here
-// declares that function and puts the entry into the catalog.
+// The table. A variant's file ends in a function <name>_<kind>(), which returns its entry; a line
+// here declares that function and puts the entry into the catalog.
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
   LINE(subllm)

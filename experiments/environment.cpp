@@ -55,7 +55,8 @@ json environment() {
   for (int i = 0; i < 4; ++i) {
     const std::string base = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/";
     const std::string size = first_line(base + "size");
-    if (!size.empty()) caches["L" + first_line(base + "level") + " " + first_line(base + "type")] = size;
+    if (!size.empty())
+      caches["L" + first_line(base + "level") + " " + first_line(base + "type")] = size;
   }
   double load = 0;
   std::istringstream(first_line("/proc/loadavg")) >> load;
@@ -74,7 +75,9 @@ json environment() {
 }
 
 json code_provenance() {
-  return {{"commit", build_info().commit}, {"dirty", build_info().dirty}, {"build_type", build_info().build_type}};
+  return {{"commit", build_info().commit},
+          {"dirty", build_info().dirty},
+          {"build_type", build_info().build_type}};
 }
 
 double peak_resident_bytes() { return kilobytes("/proc/self/status", "VmHWM"); }

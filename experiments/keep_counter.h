@@ -12,7 +12,8 @@ class KeepCounter : public Observer {
   explicit KeepCounter(Observer* next = nullptr) : next_(next) {}
   void selected(int64_t module, const at::Tensor& scores, const Rows& rows, const at::Tensor& index,
                 const at::Tensor& weights) override {
-    if (static_cast<size_t>(module) >= parents_.size()) parents_.resize(module + 1), kept_.resize(module + 1);
+    if (static_cast<size_t>(module) >= parents_.size())
+      parents_.resize(module + 1), kept_.resize(module + 1);
     parents_[module] += static_cast<double>(rows.n_tokens());
     kept_[module] += static_cast<double>(index.numel());
     if (next_) next_->selected(module, scores, rows, index, weights);
@@ -20,7 +21,8 @@ class KeepCounter : public Observer {
   /// Kept / parent tokens per module; empty for a model without modules.
   std::vector<double> fractions() const {
     std::vector<double> out;
-    for (size_t m = 0; m < parents_.size(); ++m) out.push_back(parents_[m] > 0 ? kept_[m] / parents_[m] : 0);
+    for (size_t m = 0; m < parents_.size(); ++m)
+      out.push_back(parents_[m] > 0 ? kept_[m] / parents_[m] : 0);
     return out;
   }
 

@@ -20,7 +20,8 @@ struct Worker {
 RoundResult ask(Worker& worker, const RoundOrder& order, const fs::path& log) {
   const bool sent = worker.process->write_line(write_fields(order).dump());
   const auto line = sent ? worker.process->read_line() : std::nullopt;
-  if (!line) throw UserError("bench", "the worker of " + worker.variant + " stopped; see " + log.string());
+  if (!line)
+    throw UserError("bench", "the worker of " + worker.variant + " stopped; see " + log.string());
   RoundResult result;
   read_fields(parse_json(*line, "bench worker"), "bench worker", result);
   return result;
@@ -30,10 +31,12 @@ RoundResult ask(Worker& worker, const RoundOrder& order, const fs::path& log) {
 std::vector<Worker> start_workers(const Plan& plan, const fs::path& folder) {
   std::vector<Worker> workers;
   const auto start = [&](const PlannedTrial& trial, bool repeat) {
-    const fs::path log = folder / "work" / ("bench-" + trial.id + (repeat ? "-again" : "") + ".log");
-    workers.push_back({trial.variant, trial.id, repeat,
-                       std::make_unique<ChildProcess>(
-                           std::vector<std::string>{"bench-worker", folder.string(), trial.id}, log.string())});
+    const fs::path log =
+        folder / "work" / ("bench-" + trial.id + (repeat ? "-again" : "") + ".log");
+    workers.push_back(
+        {trial.variant, trial.id, repeat,
+         std::make_unique<ChildProcess>(
+             std::vector<std::string>{"bench-worker", folder.string(), trial.id}, log.string())});
   };
   const PlannedTrial* reference = nullptr;
   for (const PlannedTrial& trial : plan.trials) {
@@ -48,7 +51,8 @@ std::vector<Worker> start_workers(const Plan& plan, const fs::path& folder) {
 /// How often a round repeats its work, so that the reference takes about a fifth of a second.
 int64_t repeats_for(double seconds_once) {
   constexpr double kRoundSeconds = 0.2;
-  return std::clamp<int64_t>(static_cast<int64_t>(kRoundSeconds / std::max(seconds_once, 1e-6)), 1, 64);
+  return std::clamp<int64_t>(static_cast<int64_t>(kRoundSeconds / std::max(seconds_once, 1e-6)), 1,
+                             64);
 }
 
 class Coordinator {
@@ -78,7 +82,8 @@ class Coordinator {
     RoundOrder order{mode, context, batch, config_.decode_tokens, 0, 1};
     std::vector<std::vector<RoundResult>> results(workers_.size());
     double reference_seconds = 0;
-    for (Worker& worker : workers_) {  // warm-up with the same shape, twice: the first also builds caches
+    for (Worker& worker :
+         workers_) {  // warm-up with the same shape, twice: the first also builds caches
       ask(worker, order, log());
       const double seconds = ask(worker, order, log()).seconds;
       if (worker.variant == plan_.compare_to) reference_seconds = seconds;
@@ -90,7 +95,8 @@ class Coordinator {
     random.shuffle(turn);
     for (int64_t round = 0; round < config_.rounds; ++round) {
       order.round = round;
-      progress_.show(conditions_done_ + condition_share_ * static_cast<double>(round) / static_cast<double>(config_.rounds),
+      progress_.show(conditions_done_ + condition_share_ * static_cast<double>(round) /
+                                            static_cast<double>(config_.rounds),
                      "speed: " + mode + ", round " + std::to_string(round + 1));
       for (const size_t i : turn) results[i].push_back(ask(workers_[i], order, log()));
       std::rotate(turn.begin(), turn.begin() + 1, turn.end());
@@ -98,7 +104,8 @@ class Coordinator {
     return collect(order, results);
   }
 
-  BenchMeasurement collect(const RoundOrder& order, const std::vector<std::vector<RoundResult>>& results) const {
+  BenchMeasurement collect(const RoundOrder& order,
+                           const std::vector<std::vector<RoundResult>>& results) const {
     BenchMeasurement out{order.mode, order.context, order.batch, "float32", {}};
     double reference_cost = 0;
     const auto mean_cost = [](const std::vector<RoundResult>& rounds) {
@@ -107,7 +114,8 @@ class Coordinator {
       return sum / static_cast<double>(rounds.size());
     };
     for (size_t i = 0; i < workers_.size(); ++i)
-      if (workers_[i].variant == plan_.compare_to && !workers_[i].repeat_of_reference) reference_cost = mean_cost(results[i]);
+      if (workers_[i].variant == plan_.compare_to && !workers_[i].repeat_of_reference)
+        reference_cost = mean_cost(results[i]);
     for (size_t i = 0; i < workers_.size(); ++i) {
       BenchSeries series;
       series.variant = workers_[i].variant;
@@ -128,7 +136,8 @@ class Coordinator {
   static std::vector<double> mean_keeps(const std::vector<RoundResult>& rounds) {
     std::vector<double> mean(rounds.front().kept_fraction.size(), 0);
     for (const RoundResult& round : rounds)
-      for (size_t m = 0; m < mean.size(); ++m) mean[m] += round.kept_fraction.at(m) / static_cast<double>(rounds.size());
+      for (size_t m = 0; m < mean.size(); ++m)
+        mean[m] += round.kept_fraction.at(m) / static_cast<double>(rounds.size());
     return mean;
   }
 
@@ -142,7 +151,8 @@ class Coordinator {
 
 }  // namespace
 
-void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&, ProgressLine& progress) {
+void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
+                   ProgressLine& progress) {
   json identity = {plan.measure, plan.compare_to};
   for (const PlannedTrial& trial : plan.trials)
     if (trial.probe.empty() && trial.seed == plan.seeds.front()) identity.push_back(trial.train_id);
@@ -155,7 +165,8 @@ void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog
   file.measurements = Coordinator(plan, study_folder, progress).run();
   // One measurement per study stands: those of an earlier plan would be reported beside it.
   if (fs::is_directory(study_folder / "bench"))
-    for (const auto& entry : fs::directory_iterator(study_folder / "bench")) fs::remove(entry.path());
+    for (const auto& entry : fs::directory_iterator(study_folder / "bench"))
+      fs::remove(entry.path());
   write_file_durably(path, write_fields(file).dump(1) + "\n");
   progress.note("speed measured");
 }

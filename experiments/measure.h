@@ -32,7 +32,8 @@ struct RoundOrder {
 /// What a worker answers.
 struct RoundResult {
   double seconds = 0, tokens = 0;
-  double cost = 0;  ///< ledger FLOPs (train, prefill) or bytes (decode) per token, at the realised keeps
+  double cost =
+      0;  ///< ledger FLOPs (train, prefill) or bytes (decode) per token, at the realised keeps
   std::vector<double> kept_fraction;
   double peak_memory_bytes = 0;
   bool assumed_keeps = false;
@@ -53,6 +54,7 @@ struct RoundResult {
 void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog);
 
 /// Measures all variants of the plan and writes bench/<id>.json; does nothing when it is there.
-void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog, ProgressLine& progress);
+void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog,
+                   ProgressLine& progress);
 
 }  // namespace sublab

@@ -38,7 +38,8 @@ double AdamW::clip_gradients() {
     for (const at::Tensor& parameter : group.parameters)
       if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   if (gradients.empty()) return 0;
-  const double norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients))).item<double>();
+  const double norm =
+      at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients))).item<double>();
   if (config_.clip_norm > 0 && norm > config_.clip_norm)
     at::_foreach_mul_(gradients, config_.clip_norm / norm);
   return norm;

@@ -2,10 +2,12 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/hash.h"
 #include "data/corpus.h"
+#include "data/sources/sources.h"
 #include "data/tokenizer.h"
 
 namespace sublab {
@@ -14,23 +16,32 @@ namespace {
 void check_data(const DataConfig& data, const std::string& where, const Catalog& catalog) {
   if (data.train_on != "text") {
     if (!catalog.task(data.train_on, where + "/data/train_on").training_rows)
-      throw UserError(where + "/data/train_on", "'" + data.train_on + "' makes no rows to train on");
+      throw UserError(where + "/data/train_on",
+                      "'" + data.train_on + "' makes no rows to train on");
     return;
   }
   if (data.corpus.empty())
-    throw UserError(where + "/data/corpus", "is empty; name at least one (see `sublab corpus list`)");
+    throw UserError(where + "/data/corpus",
+                    "is empty; name at least one (see `sublab corpus list`)");
+  std::vector<std::string> known = prepared_corpora();
+  for (const Source& source : text_sources()) known.push_back(source.name);
+  for (size_t i = 0; i < data.corpus.size(); ++i)
+    if (std::find(known.begin(), known.end(), data.corpus[i]) == known.end())
+      throw_unknown_name(where + "/data/corpus/" + std::to_string(i), "corpus", data.corpus[i],
+                         known);
   check_tokenizer_spec(data.tokenizer, where + "/data/tokenizer");
 }
 
-std::vector<json> resolve_tasks(const json& given, const TrialConfig& config, const std::string& where,
-                                const Catalog& catalog) {
+std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
+                                const std::string& where, const Catalog& catalog) {
   std::vector<json> tasks;
   if (!given.is_array()) fields_detail::throw_type(where, "a list", given);
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string at = where + "/" + std::to_string(i);
     if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
       fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
-    tasks.push_back(catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
+    tasks.push_back(
+        catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
   }
   return tasks;
 }
@@ -52,12 +63,15 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   const json name = model.value("architecture", json("llama"));
   if (!name.is_string()) fields_detail::throw_type(where + "/model/architecture", "a string", name);
   model["architecture"] = name;
-  config.model = catalog.architecture(name, where + "/model/architecture").resolve(model, where + "/model", catalog.parts);
-  config.evaluate = resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
+  config.model = catalog.architecture(name, where + "/model/architecture")
+                     .resolve(model, where + "/model", catalog.parts);
+  config.evaluate =
+      resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
   return config;
 }
 
-std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from, const Catalog& catalog) {
+std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
+                        const Catalog& catalog) {
   json identity = write_fields(config);
   identity.erase("evaluate");
   // A task that makes the training rows decides the weights too.
@@ -66,11 +80,13 @@ std::string train_id_of(const TrialConfig& config, int64_t seed, const std::stri
   identity["from"] = from;
   identity["threads"] = at::get_num_threads();
   identity["harness_version"] = kHarnessNumericsVersion;
-  identity["numerics_version"] = catalog.architecture(config.model.at("architecture"), "").numerics_version;
+  identity["numerics_version"] =
+      catalog.architecture(config.model.at("architecture"), "").numerics_version;
   return short_hash(identity.dump());
 }
 
-std::string trial_id_of(const std::string& train_id, const TrialConfig& config, const Catalog& catalog) {
+std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
+                        const Catalog& catalog) {
   json identity = {train_id};
   for (const json& task : config.evaluate) {
     identity.push_back(task);
@@ -129,8 +145,41 @@ class Planner {
  private:
   std::string where(const std::string& part) const { return study_.file + ": " + part; }
 
-  void add(const json& given, const std::string& at, const std::string& variant, const std::string& probe, int64_t seed) {
-    const TrialConfig config = resolve_trial(given, at, catalog_);
+  /// The base with lists of changes made to it, and where each came from.
+  struct Changed {
+    json given;
+    std::string at;                 ///< the part of the study that makes the changes
+    std::vector<std::string> keys;  ///< dotted keys that were changed
+  };
+
+  Changed changed(const std::string& at) const { return {study_.base, where(at), {}}; }
+
+  static void change(Changed& changed, const Changes& changes, const std::string& at) {
+    changed.given = apply(changed.given, changes, at);
+    for (const auto& [key, value] : changes) changed.keys.push_back(key);
+  }
+
+  /// Resolves; a mistake is reported where it stands, in the base or in the changes.
+  TrialConfig resolve(const Changed& changed) const {
+    try {
+      return resolve_trial(changed.given, changed.at, catalog_);
+    } catch (const UserError& error) {
+      const std::string what = error.what();
+      if (!what.starts_with(changed.at)) throw;
+      const std::string rest = what.substr(changed.at.size());
+      std::string key = rest.substr(1, rest.find(": ") - 1);
+      std::replace(key.begin(), key.end(), '/', '.');
+      const bool is_change =
+          std::any_of(changed.keys.begin(), changed.keys.end(), [&](const std::string& k) {
+            return (key + ".").starts_with(k + ".") || (k + ".").starts_with(key + ".");
+          });
+      throw UserError(is_change ? what : where("/base") + rest);
+    }
+  }
+
+  void add(const Changed& changed, const std::string& variant, const std::string& probe,
+           int64_t seed) {
+    const TrialConfig config = resolve(changed);
     PlannedTrial trial;
     trial.train_id = train_id_of(config, seed, "", catalog_);
     trial.id = trial_id_of(trial.train_id, config, catalog_);
@@ -142,29 +191,30 @@ class Planner {
   }
 
   void add_variant(const Variant& variant) {
-    const std::string at = where("/variants/" + variant.name);
-    json given = apply(study_.base, variant.changes, at);
+    Changed given = changed("/variants/" + variant.name);
+    change(given, variant.changes, given.at);
     if (!study_.tune.key.empty()) {
       for (const json& value : study_.tune.values) {
-        json tuning = apply(given, study_.tune.set, where("/tune/set"));
-        add(apply(tuning, {{study_.tune.key, value}}, where("/tune")), at, variant.name, "tune", study_.seeds.front());
+        Changed tuning = given;
+        change(tuning, study_.tune.set, where("/tune/set"));
+        change(tuning, {{study_.tune.key, value}}, where("/tune"));
+        add(tuning, variant.name, "tune", study_.seeds.front());
       }
       const auto rate = rates_.find(variant.name);
       if (rate == rates_.end()) return;
-      given = apply(given, {{study_.tune.key, rate->second}}, at);
+      change(given, {{study_.tune.key, rate->second}}, given.at);
     }
-    for (const int64_t seed : study_.seeds) add(given, at, variant.name, "", seed);
+    for (const int64_t seed : study_.seeds) add(given, variant.name, "", seed);
   }
 
   void add_probe(const Probe& probe) {
     for (const Variant& chosen : probe.variants) {
-      const std::string at = where("/probes/" + probe.name + "/variants/" + chosen.name);
+      Changed given = changed("/probes/" + probe.name + "/variants/" + chosen.name);
       for (const Variant& variant : study_.variants)
         if (variant.name == chosen.name) {
-          json given = apply(study_.base, variant.changes, at);
-          given = apply(given, probe.set, at);
-          given = apply(given, chosen.changes, at);
-          for (const int64_t seed : study_.seeds) add(given, at, variant.name, probe.name, seed);
+          for (const Changes* changes : {&variant.changes, &probe.set, &chosen.changes})
+            change(given, *changes, given.at);
+          for (const int64_t seed : study_.seeds) add(given, variant.name, probe.name, seed);
         }
     }
   }
@@ -175,19 +225,23 @@ class Planner {
     read_fields(trial.config, at, config);
     if (by == "train_tokens") return static_cast<double>(config.train.tokens);
     constexpr int64_t kVocab = 4096;  // the same for all variants; its exact size cancels nearly
-    const auto model = catalog_.architecture(config.model.at("architecture"), at).make(config.model, kVocab, Initial::shapes(), catalog_.parts);
+    const auto model = catalog_.architecture(config.model.at("architecture"), at)
+                           .make(config.model, kVocab, Initial::shapes(), catalog_.parts);
     if (by == "parameters") {
       double n = 0;
-      for (const Parameter& parameter : model->parameters()) n += static_cast<double>(parameter.tensor.numel());
+      for (const Parameter& parameter : model->parameters())
+        n += static_cast<double>(parameter.tensor.numel());
       return n;
     }
     Ledger ledger;
     model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
-    return 3 * ledger.flops_causal() / static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
+    return 3 * ledger.flops_causal() / static_cast<double>(config.data.context_len) *
+           static_cast<double>(config.train.tokens);
   }
 
   void check_match() const {
-    if (!study_.match.is_array()) fields_detail::throw_type(where("/match"), "a list", study_.match);
+    if (!study_.match.is_array())
+      fields_detail::throw_type(where("/match"), "a list", study_.match);
     for (size_t i = 0; i < study_.match.size(); ++i) {
       const std::string at = where("/match/" + std::to_string(i));
       Match match;
@@ -196,21 +250,24 @@ class Planner {
     }
   }
 
-  void check_one(const std::string& by, double tolerance, const std::vector<std::string>& among, const std::string& at) const {
+  void check_one(const std::string& by, double tolerance, const std::vector<std::string>& among,
+                 const std::string& at) const {
     for (const std::string& name : among)
       if (std::find(plan_.variants.begin(), plan_.variants.end(), name) == plan_.variants.end())
         throw_unknown_name(at + "/variants", "variant", name, plan_.variants);
     std::string first_name;
     double first = 0;
     for (const PlannedTrial& trial : plan_.trials) {
-      const bool counts = trial.probe.empty() && trial.seed == plan_.seeds.front() &&
-                          (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
+      const bool counts =
+          trial.probe.empty() && trial.seed == plan_.seeds.front() &&
+          (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
       if (!counts) continue;
       const double value = quantity(by, trial, at);
       if (first_name.empty()) first = value, first_name = trial.variant;
       if (std::abs(value - first) > tolerance * first)
-        throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " + trial.variant + " has " +
-                                json(value).dump() + ", tolerance " + json(tolerance).dump());
+        throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
+                                trial.variant + " has " + json(value).dump() + ", tolerance " +
+                                json(tolerance).dump());
     }
   }
 
@@ -222,7 +279,8 @@ class Planner {
 
 }  // namespace
 
-Plan resolve_study(const Study& study, const Catalog& catalog, const std::map<std::string, double>& rates) {
+Plan resolve_study(const Study& study, const Catalog& catalog,
+                   const std::map<std::string, double>& rates) {
   return Planner(study, catalog, rates).make();
 }
 

@@ -12,18 +12,21 @@
 
 namespace sublab {
 
-/// The configuration of one trial. `given` holds "model", "data", "train", "evaluate"; `where` stands
-/// before the JSON path in messages.
+/// The configuration of one trial. `given` holds "model", "data", "train", "evaluate"; `where`
+/// stands before the JSON path in messages.
 TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog);
 
 /// Hash of all that decides the trained weights: model, data, training, seed, threads, parent, and
 /// the numerics versions of the code concerned.
-std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from, const Catalog& catalog);
+std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
+                        const Catalog& catalog);
 /// The trial's id: its train_id and its evaluations.
-std::string trial_id_of(const std::string& train_id, const TrialConfig& config, const Catalog& catalog);
+std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
+                        const Catalog& catalog);
 
-/// The plan of a study. `learning_rates` holds the tuned rate per variant (see Study::tune); a variant
-/// that is tuned but has no rate yet has its main trials left out. Throws UserError.
-Plan resolve_study(const Study& study, const Catalog& catalog, const std::map<std::string, double>& learning_rates);
+/// The plan of a study. `learning_rates` holds the tuned rate per variant (see Study::tune); a
+/// variant that is tuned but has no rate yet has its main trials left out. Throws UserError.
+Plan resolve_study(const Study& study, const Catalog& catalog,
+                   const std::map<std::string, double>& learning_rates);
 
 }  // namespace sublab

@@ -21,7 +21,9 @@ volatile sig_atomic_t g_interrupted = 0;  // set by SIGINT and SIGTERM alone
 
 void on_interrupt(int) { g_interrupted = 1; }
 
-fs::path lock_path(const fs::path& folder, const PlannedTrial& trial) { return folder / "work" / (trial.id + ".lock"); }
+fs::path lock_path(const fs::path& folder, const PlannedTrial& trial) {
+  return folder / "work" / (trial.id + ".lock");
+}
 
 std::string label(const PlannedTrial& trial) {
   std::string text = trial.variant;
@@ -83,10 +85,17 @@ class Runner {
       ++finished_;
       return;
     }
-    fs::remove(record_path(options_.out, trial));  // of an attempt that failed; not this one's outcome
-    Running running{trial, std::move(lock), nullptr, options_.out / "work" / (trial.id + ".log"), n_killed_for_memory(), {}};
+    fs::remove(
+        record_path(options_.out, trial));  // of an attempt that failed; not this one's outcome
+    Running running{trial,
+                    std::move(lock),
+                    nullptr,
+                    options_.out / "work" / (trial.id + ".log"),
+                    n_killed_for_memory(),
+                    {}};
     running.process = std::make_unique<ChildProcess>(
-        std::vector<std::string>{"trial", options_.out.string(), trial.id}, running.error_log.string());
+        std::vector<std::string>{"trial", options_.out.string(), trial.id},
+        running.error_log.string());
     running_.push_back(std::move(running));
   }
 
@@ -113,10 +122,14 @@ class Runner {
     if (parsed.is_discarded() || !parsed.is_object()) return;
     read_fields(parsed, "trial", running.progress);
     double done = static_cast<double>(finished_);
-    for (const Running& each : running_) done += each.progress.stage == "train" ? 0.85 * each.progress.done : each.progress.stage == "data" ? 0 : 0.9;
+    for (const Running& each : running_)
+      done += each.progress.stage == "train"  ? 0.85 * each.progress.done
+              : each.progress.stage == "data" ? 0
+                                              : 0.9;
     char text[200];
     const TrialProgress& p = running.progress;
-    std::snprintf(text, sizeof text, "%zu/%zu  %s: %s %.0f%%", finished_ + 1, total_, label(running.trial).c_str(), p.stage.c_str(), 100 * p.done);
+    std::snprintf(text, sizeof text, "%zu/%zu  %s: %s %.0f%%", finished_ + 1, total_,
+                  label(running.trial).c_str(), p.stage.c_str(), 100 * p.done);
     std::string shown = text;
     if (p.loss > 0) {
       std::snprintf(text, sizeof text, ", loss %.3f, %.0f tokens/s", p.loss, p.tokens_per_s);
@@ -143,9 +156,11 @@ class Runner {
       record.probe = running.trial.probe;
       record.seed = running.trial.seed;
       record.config = running.trial.config;
-      const bool starved = exit.signal == SIGKILL && n_killed_for_memory() > running.n_killed_before;
+      const bool starved =
+          exit.signal == SIGKILL && n_killed_for_memory() > running.n_killed_before;
       record.outcome = starved ? "out_of_memory" : "crashed";
-      record.detail = exit.signal ? "signal " + std::to_string(exit.signal) + " (" + ::strsignal(exit.signal) + ")"
+      record.detail = exit.signal ? "signal " + std::to_string(exit.signal) + " (" +
+                                        ::strsignal(exit.signal) + ")"
                                   : last_line(running.error_log);
       write_record(path, record);
     }
@@ -153,7 +168,8 @@ class Runner {
     const bool ok = record.outcome == "ok";
     ok ? ++summary_.done : ++summary_.failed;
     ++finished_;
-    std::string text = label(running.trial) + ": " + record.outcome + (record.detail.empty() ? "" : " (" + record.detail + ")");
+    std::string text = label(running.trial) + ": " + record.outcome +
+                       (record.detail.empty() ? "" : " (" + record.detail + ")");
     char number[80];
     for (const char* name : {"valid_loss_nats", "recall_accuracy"})
       if (const Metric* metric = record.find(name); metric && metric->value) {
@@ -175,7 +191,8 @@ std::vector<PlannedTrial> chosen(const Plan& plan, const RunOptions& options, bo
   std::vector<PlannedTrial> out;
   std::set<std::string> seen;  // two variants may resolve to the same trial; it runs once
   for (const PlannedTrial& trial : plan.trials)
-    if ((trial.probe == "tune") == tuning && ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0 &&
+    if ((trial.probe == "tune") == tuning &&
+        ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0 &&
         seen.insert(trial.id).second)
       out.push_back(trial);
   return out;
@@ -198,12 +215,14 @@ fs::path record_path(const fs::path& study_folder, const PlannedTrial& trial) {
 std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial) {
   const fs::path path = record_path(study_folder, trial);
   if (fs::exists(path)) return read_record(path).outcome == "ok" ? "done" : "failed";
-  if (fs::exists(lock_path(study_folder, trial)) && !FileLock(lock_path(study_folder, trial), false).held())
+  if (fs::exists(lock_path(study_folder, trial)) &&
+      !FileLock(lock_path(study_folder, trial), false).held())
     return "running";
   return "missing";
 }
 
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan, const fs::path& study_folder) {
+std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
+                                          const fs::path& study_folder) {
   std::map<std::string, double> rates, best;
   std::set<std::string> unfinished;
   if (study.tune.key.empty()) return rates;
@@ -215,7 +234,8 @@ std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan, 
     }
     const Record record = read_record(record_path(study_folder, trial));
     const Metric* loss = record.find("valid_loss_nats");
-    if (record.outcome != "ok" || !loss || !loss->value) continue;  // a rate that diverges is no candidate
+    if (record.outcome != "ok" || !loss || !loss->value)
+      continue;  // a rate that diverges is no candidate
     if (best.count(trial.variant) && best[trial.variant] <= *loss->value) continue;
     best[trial.variant] = *loss->value;
     rates[trial.variant] = trial.config.at("train").at("learning_rate").get<double>();
@@ -227,12 +247,17 @@ std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan, 
 RunSummary run_study(const Study& study, const RunOptions& options, const Catalog& catalog) {
   Plan plan = resolve_study(study, catalog, {});
   if (options.dry_run) {
-    const auto rates = fs::exists(options.out / "plan.json") ? tuned_rates(study, plan, options.out) : std::map<std::string, double>{};
+    const auto rates = fs::exists(options.out / "plan.json") ? tuned_rates(study, plan, options.out)
+                                                             : std::map<std::string, double>{};
     plan = resolve_study(study, catalog, rates);
     for (const bool tuning : {true, false})
       for (const PlannedTrial& trial : chosen(plan, options, tuning))
-        std::printf("%s  %-8s %s\n", trial.id.c_str(), trial_state(options.out, trial).c_str(), label(trial).c_str());
-    return {0, 0, 0, static_cast<int64_t>(chosen(plan, options, false).size() + chosen(plan, options, true).size()), false};
+        std::printf("%s  %-8s %s\n", trial.id.c_str(), trial_state(options.out, trial).c_str(),
+                    label(trial).c_str());
+    return {0, 0, 0,
+            static_cast<int64_t>(chosen(plan, options, false).size() +
+                                 chosen(plan, options, true).size()),
+            false};
   }
   make_writable_folder(options.out / "work");
   write_file_durably(options.out / "study.json", read_file(study.file));
@@ -251,7 +276,8 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
   plan = resolve_study(study, catalog, tuned_rates(study, plan, options.out));
   write_plan(options.out, plan);
   add_to(total, Runner(plan, options, progress).run(chosen(plan, options, false)));
-  if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1) return total;
+  if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
+    return total;
   if (study.has_measure) measure_study(plan, options.out, catalog, progress);
   return total;
 }

@@ -1,4 +1,5 @@
-// Runs a study: a process per trial, one atomic record each; run again, it does only what is missing.
+// Runs a study: a process per trial, one atomic record each; run again, it does only what is
+// missing.
 #pragma once
 
 #include <string>
@@ -37,6 +38,7 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
 
 /// The learning rate with the lowest validation loss per variant, among the tuning trials that are
 /// done; variants with a tuning trial left to do have none.
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan, const fs::path& study_folder);
+std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
+                                          const fs::path& study_folder);
 
 }  // namespace sublab

@@ -6,8 +6,10 @@ namespace sublab {
 namespace {
 
 std::unique_ptr<Tokenizer> tokenizer_of(const DataConfig& config) {
-  if (config.corpus.empty()) throw UserError("/data/corpus", "is empty; name at least one (see `sublab corpus list`)");
-  return make_tokenizer(config.tokenizer, config.corpus, config.bytes_per_source, "/data/tokenizer");
+  if (config.corpus.empty())
+    throw UserError("/data/corpus", "is empty; name at least one (see `sublab corpus list`)");
+  return make_tokenizer(config.tokenizer, config.corpus, config.bytes_per_source,
+                        "/data/tokenizer");
 }
 
 }  // namespace
@@ -16,20 +18,22 @@ TextData::TextData(const DataConfig& config)
     : config_(config),
       tokenizer_(tokenizer_of(config)),
       train_(open_shard(config.corpus, Split::train, *tokenizer_, config.bytes_per_source)),
-      validation_(open_shard(config.corpus, Split::validation, *tokenizer_, config.bytes_per_source)),
+      validation_(
+          open_shard(config.corpus, Split::validation, *tokenizer_, config.bytes_per_source)),
       test_(open_shard(config.corpus, Split::test, *tokenizer_, config.bytes_per_source)),
       documents_(training_documents(train_, config.unique_tokens)) {}
 
 std::unique_ptr<PackedDocuments> TextData::rows(int64_t seed) const {
-  return std::make_unique<PackedDocuments>(train_, documents_, tokenizer_->boundary_id(),
-                                           tokenizer_->vocab_size(), config_.context_len,
-                                           config_.packing == "document",
-                                           plain_sampler(static_cast<uint64_t>(seed)), contiguous_positions());
+  return std::make_unique<PackedDocuments>(
+      train_, documents_, tokenizer_->boundary_id(), tokenizer_->vocab_size(), config_.context_len,
+      config_.packing == "document", plain_sampler(static_cast<uint64_t>(seed)),
+      contiguous_positions());
 }
 
 std::vector<int64_t> TextData::ids(const TokenShard& shard, int64_t document) {
   std::vector<int64_t> out;
-  for (int64_t t = shard.begin(document); t < shard.end(document); ++t) out.push_back(shard.token(t));
+  for (int64_t t = shard.begin(document); t < shard.end(document); ++t)
+    out.push_back(shard.token(t));
   return out;
 }
 
@@ -37,8 +41,11 @@ json TextData::provenance() const {
   json corpora = json::object();
   for (const std::string& name : config_.corpus) {
     const CorpusManifest manifest = read_manifest(name);
-    corpora[name] = {{"origin", manifest.origin}, {"version", manifest.version}, {"train_sha256", manifest.train.sha256},
-                     {"validation_sha256", manifest.validation.sha256}, {"test_sha256", manifest.test.sha256}};
+    corpora[name] = {{"origin", manifest.origin},
+                     {"version", manifest.version},
+                     {"train_sha256", manifest.train.sha256},
+                     {"validation_sha256", manifest.validation.sha256},
+                     {"test_sha256", manifest.test.sha256}};
   }
   return {{"corpora", corpora},
           {"tokenizer", config_.tokenizer},

@@ -17,7 +17,9 @@ class TextData {
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const TokenShard& train() const { return train_; }
-  const TokenShard& split(Split split) const { return split == Split::test ? test_ : split == Split::train ? train_ : validation_; }
+  const TokenShard& split(Split split) const {
+    return split == Split::test ? test_ : split == Split::train ? train_ : validation_;
+  }
   /// Rows to train on, in the order of `seed`.
   std::unique_ptr<PackedDocuments> rows(int64_t seed) const;
   /// The documents that training sees.

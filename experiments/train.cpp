@@ -16,9 +16,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-at::Tensor to_tensor(const std::vector<int64_t>& values) {
-  return at::tensor(values, at::kLong);
-}
+at::Tensor to_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
 }  // namespace
 
@@ -39,16 +37,17 @@ LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows)
 }
 
 StepShape step_shape(const TrainConfig& config, const RowSource& source) {
-  const int64_t per_pass = config.micro_batch_tokens > 0 ? config.micro_batch_tokens : config.batch_tokens;
+  const int64_t per_pass =
+      config.micro_batch_tokens > 0 ? config.micro_batch_tokens : config.batch_tokens;
   const int64_t rows_per_step = config.batch_tokens / source.context_len();
   const int64_t rows_per_pass = per_pass / source.context_len();
   if (rows_per_step < 1 || rows_per_pass < 1)
-    throw UserError("/train/batch_tokens",
-                    std::to_string(std::min(config.batch_tokens, per_pass)) +
-                        " tokens hold no row of data.context_len " +
-                        std::to_string(source.context_len()));
+    throw UserError("/train/batch_tokens", std::to_string(std::min(config.batch_tokens, per_pass)) +
+                                               " tokens hold no row of data.context_len " +
+                                               std::to_string(source.context_len()));
   const int64_t per_step = rows_per_step * source.context_len();
-  return {rows_per_step, std::min(rows_per_pass, rows_per_step), (config.tokens + per_step - 1) / per_step};
+  return {rows_per_step, std::min(rows_per_pass, rows_per_step),
+          (config.tokens + per_step - 1) / per_step};
 }
 
 TrainingResult train(LanguageModel& model, const RowSource& source, const TrainConfig& config,
@@ -82,7 +81,8 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
     }
     const double norm = optimizer.clip_gradients();
     // The rate of the step that is being taken: a warm-up from 0 would waste the first one.
-    const double rate_progress = (static_cast<double>(step) + 1) / static_cast<double>(shape.n_steps);
+    const double rate_progress =
+        (static_cast<double>(step) + 1) / static_cast<double>(shape.n_steps);
     const TrainingPoint point{step, result.tokens, loss, norm, seconds_since(start)};
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       result.outcome = "diverged";

@@ -18,7 +18,12 @@ class Trial {
  public:
   Trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
         const Catalog& catalog, const ReportProgress& report)
-      : config_(config), seed_(seed), checkpoint_(checkpoint), arrays_(arrays), catalog_(catalog), report_(report) {}
+      : config_(config),
+        seed_(seed),
+        checkpoint_(checkpoint),
+        arrays_(arrays),
+        catalog_(catalog),
+        report_(report) {}
 
   Record run() {
     record_.seed = seed_;
@@ -40,7 +45,8 @@ class Trial {
   }
   void add(const std::string& name, double value) {
     const bool finite = std::isfinite(value);
-    record_.metrics.push_back({name, finite ? std::optional(value) : std::nullopt, json::object(), finite ? "" : "not finite"});
+    record_.metrics.push_back({name, finite ? std::optional(value) : std::nullopt, json::object(),
+                               finite ? "" : "not finite"});
   }
 
   void open_data() {
@@ -59,8 +65,10 @@ class Trial {
   }
 
   void build_model() {
-    const ArchitectureEntry& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
-    model_ = entry.make(config_.model, rows_->vocab_size(), static_cast<uint64_t>(seed_), catalog_.parts);
+    const ArchitectureEntry& entry =
+        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    model_ = entry.make(config_.model, rows_->vocab_size(), static_cast<uint64_t>(seed_),
+                        catalog_.parts);
     double parameters = 0, embedding = 0;
     for (const Parameter& parameter : model_->parameters()) {
       parameters += static_cast<double>(parameter.tensor.numel());
@@ -72,7 +80,8 @@ class Trial {
     record_.ledger = ledger.to_json();
     add("n_params", parameters);
     add("n_params_non_embedding", parameters - embedding);
-    add("train_flops_per_token", 3 * ledger.flops_causal() / static_cast<double>(config_.data.context_len));
+    add("train_flops_per_token",
+        3 * ledger.flops_causal() / static_cast<double>(config_.data.context_len));
     Ledger decode;
     model_->add_cost(CostShape::decode(1, config_.data.context_len), decode);
     add("decode_bytes_per_token", decode.bytes());
@@ -81,7 +90,8 @@ class Trial {
   }
 
   CheckpointInfo info() const {
-    const ArchitectureEntry& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    const ArchitectureEntry& entry =
+        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     return {config_.model,
             rows_->vocab_size(),
             config_.data.context_len,
@@ -103,16 +113,18 @@ class Trial {
     const bool fresh_peak = reset_peak_resident();
     const StepShape shape = step_shape(config_.train, *rows_);
     const std::string start = timestamp();
-    const TrainingResult result = train(*model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
-      const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
-      say("train", done, p.loss_nats, p.seconds > 0 ? p.tokens / p.seconds : 0);
-    });
+    const TrainingResult result = train(
+        *model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
+          const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
+          say("train", done, p.loss_nats, p.seconds > 0 ? p.tokens / p.seconds : 0);
+        });
     record_.outcome = result.outcome;
     record_.detail = result.detail;
     record_.times["train_seconds"] = result.seconds;
     if (fresh_peak) add("peak_memory_bytes", peak_resident_bytes() - resident_before);
     std::vector<double> curve;
-    for (const TrainingPoint& point : result.curve) curve.insert(curve.end(), {point.tokens, point.loss_nats});
+    for (const TrainingPoint& point : result.curve)
+      curve.insert(curve.end(), {point.tokens, point.loss_nats});
     const auto n = static_cast<int64_t>(result.curve.size());
     write_npy(arrays_ / "loss_curve.npy", curve, {n, 2});
     if (result.outcome != "ok") return;
@@ -134,18 +146,23 @@ class Trial {
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
-      catalog_.task(config_.evaluate[i].at("task"), "/evaluate").evaluate(config_.evaluate[i], context, out);
+      catalog_.task(config_.evaluate[i].at("task"), "/evaluate")
+          .evaluate(config_.evaluate[i], context, out);
     }
     record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
     say("audit", 0);
-    const auto& entry = catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
+    const auto& entry =
+        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     AuditSettings settings = AuditSettings::brief();
     settings.seed = static_cast<uint64_t>(seed_);
-    record_.audit = write_fields(audit_model([&] { return fresh_model(); }, entry.expects, settings));
+    record_.audit =
+        write_fields(audit_model([&] { return fresh_model(); }, entry.expects, settings));
   }
 
   /// The trained weights once more, in a model of their own: the audit changes what it is given.
-  std::unique_ptr<LanguageModel> fresh_model() const { return load_checkpoint(checkpoint_, catalog_).model; }
+  std::unique_ptr<LanguageModel> fresh_model() const {
+    return load_checkpoint(checkpoint_, catalog_).model;
+  }
 
   TrialConfig config_;
   int64_t seed_;
@@ -160,17 +177,20 @@ class Trial {
 
 /// An allocation that failed: of C++, or of a tensor on the host or a device.
 bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  if (dynamic_cast<const std::bad_alloc*>(&error) ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error))
+    return true;
   const std::string what = error.what();
-  return what.find("not enough memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos;
+  return what.find("not enough memory") != std::string::npos ||
+         what.find("can't allocate memory") != std::string::npos;
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
 
-Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
-                 const Catalog& catalog, const ReportProgress& report) {
+Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint,
+                 const fs::path& arrays, const Catalog& catalog, const ReportProgress& report) {
   return Trial(config, seed, checkpoint, arrays, catalog, report).run();
 }
 

@@ -2,7 +2,8 @@
 
 namespace sublab {
 
-at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev, const Initial& initial) {
+at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev,
+                            const Initial& initial) {
   at::Tensor tensor = at::empty(shape, initial.options());
   if (!initial.shapes_only) tensor.normal_(0, std_dev, generator(initial.seed, "init/" + name));
   return tensor.requires_grad_();

@@ -17,8 +17,8 @@ inline at::Generator generator(uint64_t seed, std::string_view name) {
   return at::make_generator<at::CPUGeneratorImpl>(stream_key(seed, name));
 }
 
-/// How a new model's weights come about: drawn from the streams of `seed`, or shapes without numbers
-/// (meta tensors), enough to count and to cost a model that would not fit.
+/// How a new model's weights come about: drawn from the streams of `seed`, or shapes without
+/// numbers (meta tensors), enough to count and to cost a model that would not fit.
 struct Initial {
   uint64_t seed = 0;
   bool shapes_only = false;
@@ -35,7 +35,8 @@ struct Initial {
 };
 
 /// A trainable tensor drawn from N(0, std_dev^2), stream "init/`name`".
-at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev, const Initial& initial);
+at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev,
+                            const Initial& initial);
 /// A trainable tensor of one value.
 at::Tensor constant_parameter(at::IntArrayRef shape, double value, const Initial& initial);
 

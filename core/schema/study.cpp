@@ -6,7 +6,9 @@
 namespace sublab {
 namespace {
 
-[[noreturn]] void refuse(const std::string& path, const std::string& what) { throw UserError(path, what); }
+[[noreturn]] void refuse(const std::string& path, const std::string& what) {
+  throw UserError(path, what);
+}
 
 const json& object_at(const json& value, const std::string& path) {
   if (!value.is_object()) fields_detail::throw_type(path, "an object", value);
@@ -15,8 +17,10 @@ const json& object_at(const json& value, const std::string& path) {
 
 void check_name(const std::string& name, const std::string& path) {
   if (name.empty() || name.size() > 80 ||
-      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") != std::string::npos)
-    refuse(path, "'" + name + "' is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.'");
+      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") !=
+          std::string::npos)
+    refuse(path,
+           "'" + name + "' is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.'");
 }
 
 Changes changes_of(const json& value, const std::string& path) {
@@ -40,8 +44,10 @@ std::string sweep_label(const std::string& key, const json& value) {
 }
 
 /// Replaces the variant by one per combination of swept values.
-void expand(std::vector<Variant>& variants, const std::string& name, const json& sweep, const std::string& path) {
-  const auto at = std::find_if(variants.begin(), variants.end(), [&](const Variant& v) { return v.name == name; });
+void expand(std::vector<Variant>& variants, const std::string& name, const json& sweep,
+            const std::string& path) {
+  const auto at = std::find_if(variants.begin(), variants.end(),
+                               [&](const Variant& v) { return v.name == name; });
   if (at == variants.end()) {
     std::vector<std::string> names;
     for (const Variant& variant : variants) names.push_back(variant.name);
@@ -69,8 +75,9 @@ void expand(std::vector<Variant>& variants, const std::string& name, const json&
 /// The parts of a study that are plain fields.
 struct StudyFields {
   std::string study, question, compare_to;
-  json base = json::object(), variants = json::object(), sweep = json::object(), probes = json::object(),
-       tune = json::object(), match = json::array(), claims = json::array();
+  json base = json::object(), variants = json::object(), sweep = json::object(),
+       probes = json::object(), tune = json::object(), match = json::array(),
+       claims = json::array();
   std::vector<int64_t> seeds = {1};
 
   template <class F>
@@ -119,7 +126,8 @@ Tune tune_of(const json& value, const std::string& path) {
     }
     if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
     if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
-    if (!item.is_array() || item.size() < 2) fields_detail::throw_type(path + "/" + key, "a list of two or more values", item);
+    if (!item.is_array() || item.size() < 2)
+      fields_detail::throw_type(path + "/" + key, "a list of two or more values", item);
     tune.key = key;
     tune.values.assign(item.begin(), item.end());
   }
@@ -128,7 +136,8 @@ Tune tune_of(const json& value, const std::string& path) {
 
 void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
   if (seeds.empty()) refuse(path, "is empty; give at least one seed");
-  if (std::set<int64_t>(seeds.begin(), seeds.end()).size() != seeds.size()) refuse(path, "names a seed twice");
+  if (std::set<int64_t>(seeds.begin(), seeds.end()).size() != seeds.size())
+    refuse(path, "names a seed twice");
 }
 
 }  // namespace
@@ -146,7 +155,8 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   check_name(study.name, at + "/study");
   study.question = read.question;
   study.base = object_at(read.base, at + "/base");
-  fields_detail::check_keys(study.base, at + "/base", {"model", "data", "train", "evaluate", "measure"});
+  fields_detail::check_keys(study.base, at + "/base",
+                            {"model", "data", "train", "evaluate", "measure"});
   if (study.base.contains("measure")) {
     study.has_measure = true;
     read_fields(study.base["measure"], at + "/base/measure", study.measure);

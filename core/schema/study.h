@@ -1,12 +1,13 @@
 // A study as its author wrote it: a question, a base configuration, variants as changes to it.
 //
 //   { "study": "retention", "question": "...",
-//     "base": { "model": {...}, "data": {...}, "train": {...}, "evaluate": [ {"task": "perplexity"} ],
+//     "base": { "model": {...}, "data": {...}, "train": {...}, "evaluate": [ {"task": "perplexity"}
+//     ],
 //               "measure": {...} },
 //     "variants": { "llama": {}, "subllm": { "model.architecture": "subllm" } },
 //     "sweep": { "subllm": { "model.retention": [0.8, 0.64] } },
-//     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } } },
-//     "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
+//     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } }
+//     }, "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
 //     "seeds": [1, 2, 3], "compare_to": "llama" }
 #pragma once
 
@@ -46,14 +47,16 @@ struct Variant {
   Changes changes;
 };
 
-/// Short trials of their own for some variants; their metric fills a column of those variants' rows.
+/// Short trials of their own for some variants; their metric fills a column of those variants'
+/// rows.
 struct Probe {
   std::string name;
-  Changes set;                    ///< applied to every variant of the probe, after the variant's own
+  Changes set;  ///< applied to every variant of the probe, after the variant's own
   std::vector<Variant> variants;  ///< further changes per variant
 };
 
-/// A learning rate (or another key) per variant, chosen by validation loss among trials of their own.
+/// A learning rate (or another key) per variant, chosen by validation loss among trials of their
+/// own.
 struct Tune {
   std::string key;  ///< "" = no tuning
   std::vector<json> values;

@@ -28,7 +28,8 @@ std::string clean_entry(std::string_view entry) {
   std::string out;
   for (const std::string_view raw : cleaning::lines_of(entry)) {
     std::string line(cleaning::trimmed(raw));
-    for (const char* tag : {"[1913 Webster]", "[Webster 1913 Suppl.]", "[PJC]", "[WordNet 1.5]", "[RDH]"})
+    for (const char* tag :
+         {"[1913 Webster]", "[Webster 1913 Suppl.]", "[PJC]", "[WordNet 1.5]", "[RDH]"})
       for (size_t at = line.find(tag); at != std::string::npos; at = line.find(tag))
         line.erase(at, std::string_view(tag).size());
     std::erase_if(line, [](char c) { return c == '{' || c == '}'; });
@@ -50,8 +51,9 @@ Extractor dictd_extractor(const std::string& name) {
       if (line.starts_with("00-database") || line.starts_with("00database")) continue;
       const size_t first = line.find('\t'), second = line.find('\t', first + 1);
       if (second == std::string_view::npos) continue;
-      entries.emplace(base64_number(line.substr(first + 1, second - first - 1), base.string() + ".index"),
-                      base64_number(line.substr(second + 1), base.string() + ".index"));
+      entries.emplace(
+          base64_number(line.substr(first + 1, second - first - 1), base.string() + ".index"),
+          base64_number(line.substr(second + 1), base.string() + ".index"));
     }
     constexpr size_t kShortest = 40;  // "See x." teaches nothing
     for (const auto& [offset, length] : entries) {

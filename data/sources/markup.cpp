@@ -19,7 +19,8 @@ std::string itself(std::string_view inner) { return std::string(inner); }
 /// "text <target>" -> "text".
 std::string without_target(std::string_view inner) {
   const size_t target = inner.rfind(" <");
-  return std::string(target != std::string_view::npos && inner.ends_with('>') ? inner.substr(0, target) : inner);
+  return std::string(
+      target != std::string_view::npos && inner.ends_with('>') ? inner.substr(0, target) : inner);
 }
 
 /// :role:`text` -> text, ``code`` -> code, `text <url>`_ -> text, **strong** -> strong.
@@ -53,13 +54,15 @@ std::string clean_rst(const std::string& text) {
       options = true;
       const size_t mark = body.find(":: ");
       // What a function or class directive declares is text; other directives and comments are not.
-      const bool declares = mark != std::string_view::npos && body.find('(') != std::string_view::npos;
+      const bool declares =
+          mark != std::string_view::npos && body.find('(') != std::string_view::npos;
       if (declares)
         out.append(line.substr(0, line.find(".."))).append(body.substr(mark + 3)).append("\n");
       continue;
     }
     if (is_rule(line, 3) || body == "::") continue;
-    out.append(clean_rst_line(body.ends_with("::") ? line.substr(0, line.rfind("::") + 1) : line)).append("\n");
+    out.append(clean_rst_line(body.ends_with("::") ? line.substr(0, line.rfind("::") + 1) : line))
+        .append("\n");
   }
   return tidy(out);
 }
@@ -72,10 +75,12 @@ std::string clean_markdown(const std::string& text) {
     std::string plain = replace_pairs(line, "[", "]", itself);
     plain = replace_pairs(plain, "(http", ")", [](std::string_view) { return ""; });
     plain = replace_pairs(plain, "<", ">", [](std::string_view) { return ""; });
-    for (const char* mark : {"**", "__", "_", "*"}) plain = replace_pairs(plain, mark, mark, itself);
+    for (const char* mark : {"**", "__", "_", "*"})
+      plain = replace_pairs(plain, mark, mark, itself);
     std::string unescaped;
     for (size_t i = 0; i < plain.size(); ++i)
-      if (plain[i] != '\\' || i + 1 == plain.size() || std::isalnum(static_cast<unsigned char>(plain[i + 1])))
+      if (plain[i] != '\\' || i + 1 == plain.size() ||
+          std::isalnum(static_cast<unsigned char>(plain[i + 1])))
         unescaped.push_back(plain[i]);
     out.append(trimmed(unescaped)).append("\n");
   }
@@ -86,15 +91,20 @@ std::string clean_plain(const std::string& text) {
   std::string out;
   for (const std::string_view line : lines_of(text)) {
     const std::string_view body = trimmed(line);
-    const bool macro = body.starts_with("[[") || body.starts_with("include::") || body.starts_with("ifdef::") ||
-                       body.starts_with("ifndef::") || body.starts_with("endif::") || body.starts_with("//") ||
-                       body == "+";
+    const bool macro = body.starts_with("[[") || body.starts_with("include::") ||
+                       body.starts_with("ifdef::") || body.starts_with("ifndef::") ||
+                       body.starts_with("endif::") || body.starts_with("//") || body == "+";
     if (macro || is_rule(line, 3)) continue;
-    out.append(replace_pairs(line, "linkgit:", "]", [](std::string_view inner) {
-         const size_t bracket = inner.find('[');
-         return std::string(inner.substr(0, bracket)) + "(" +
-                std::string(bracket == std::string_view::npos ? "" : inner.substr(bracket + 1)) + ")";
-       })).append("\n");
+    out.append(replace_pairs(line, "linkgit:", "]",
+                             [](std::string_view inner) {
+                               const size_t bracket = inner.find('[');
+                               return std::string(inner.substr(0, bracket)) + "(" +
+                                      std::string(bracket == std::string_view::npos
+                                                      ? ""
+                                                      : inner.substr(bracket + 1)) +
+                                      ")";
+                             }))
+        .append("\n");
   }
   return tidy(out);
 }
@@ -103,7 +113,12 @@ namespace {
 
 std::string pod_inner(char kind, const std::string& inner) {
   if (kind == 'X' || kind == 'Z') return "";
-  if (kind == 'E') return inner == "lt" ? "<" : inner == "gt" ? ">" : inner == "verbar" ? "|" : inner == "sol" ? "/" : "";
+  if (kind == 'E')
+    return inner == "lt"       ? "<"
+           : inner == "gt"     ? ">"
+           : inner == "verbar" ? "|"
+           : inner == "sol"    ? "/"
+                               : "";
   if (kind == 'L') {
     const size_t bar = inner.find('|');
     std::string shown = inner.substr(0, bar);
@@ -152,7 +167,8 @@ std::string clean_pod(const std::string& text) {
     if (command == "begin") skipping = true;
     if (command == "end") skipping = false;
     if (command.starts_with("head")) {
-      skipping = rest.starts_with("AUTHOR") || rest.starts_with("COPYRIGHT") || rest.starts_with("LICEN");
+      skipping =
+          rest.starts_with("AUTHOR") || rest.starts_with("COPYRIGHT") || rest.starts_with("LICEN");
       if (!skipping) out.append("\n").append(rest).append("\n\n");
     } else if (command == "item" && !skipping && rest != "*") {
       out.append(rest.starts_with("* ") ? rest.substr(2) : rest).append("\n");

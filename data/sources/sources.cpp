@@ -14,8 +14,9 @@ namespace sublab {
 
 const std::vector<Source>& text_sources() {
   static const std::vector<Source> sources = {
-      {"gcide", "dict-gcide", "Collaborative International Dictionary of English: very short entries",
-       "GPL-1+", dictd_extractor("gcide")},
+      {"gcide", "dict-gcide",
+       "Collaborative International Dictionary of English: very short entries", "GPL-1+",
+       dictd_extractor("gcide")},
       {"foldoc", "dict-foldoc", "Free On-line Dictionary of Computing: short entries", "GFDL-1.1+",
        dictd_extractor("foldoc")},
       {"jargon", "dict-jargon", "the Jargon File: short entries", "public domain",
@@ -111,7 +112,8 @@ std::string gunzip(const fs::path& path) {
 
 /// Of a package's pages in several languages, those that are mostly ASCII.
 static bool is_english(const std::string& text) {
-  const auto n = std::count_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
+  const auto n = std::count_if(text.begin(), text.end(),
+                               [](char c) { return static_cast<unsigned char>(c) > 127; });
   return 10 * n < static_cast<int64_t>(text.size());
 }
 
@@ -128,7 +130,8 @@ Extractor files_extractor(const std::string& folder, const std::string& ending,
     constexpr size_t kShortest = 200;  // a stub that only names another page is no document
     for (const fs::path& file : files) {
       std::string text = clean(file.extension() == ".gz" ? gunzip(file) : read_file(file));
-      if (text.size() >= kShortest && invalid_utf8(text) == std::string::npos && is_english(text)) add(std::move(text));
+      if (text.size() >= kShortest && invalid_utf8(text) == std::string::npos && is_english(text))
+        add(std::move(text));
     }
   };
 }

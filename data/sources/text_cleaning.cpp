@@ -25,7 +25,8 @@ std::string_view trimmed(std::string_view line) {
 
 bool is_rule(std::string_view line, size_t shortest) {
   const std::string_view mark = trimmed(line);
-  return mark.size() >= shortest && std::string_view("=-~^\"'`#*+_:.<>").find(mark[0]) != std::string_view::npos &&
+  return mark.size() >= shortest &&
+         std::string_view("=-~^\"'`#*+_:.<>").find(mark[0]) != std::string_view::npos &&
          mark.find_first_not_of(mark[0]) == std::string_view::npos;
 }
 
@@ -80,7 +81,8 @@ std::string replace_pairs(std::string_view line, std::string_view open, std::str
   size_t at = 0;
   while (true) {
     const size_t begin = line.find(open, at);
-    const size_t end = begin == std::string_view::npos ? begin : line.find(close, begin + open.size());
+    const size_t end =
+        begin == std::string_view::npos ? begin : line.find(close, begin + open.size());
     if (end == std::string_view::npos) return out.append(line.substr(at));
     const std::string_view inner = line.substr(begin + open.size(), end - begin - open.size());
     out.append(line.substr(at, begin - at)).append(replace(inner));

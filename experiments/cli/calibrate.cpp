@@ -18,7 +18,8 @@ double seconds_of(const std::function<void()>& work) {
   for (int i = 0; i < kRounds; ++i) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(seconds.begin(), seconds.end());
   return seconds[kRounds / 2];
@@ -34,24 +35,29 @@ json measure() {
     const double seconds = seconds_of([&] {
       for (int i = 0; i < static_cast<int>(repeats); ++i) at::mm_out(c, a, b);
     });
-    out["matmul_" + std::to_string(n) + "_gflops_per_s"] = repeats * 2.0 * static_cast<double>(n * n * n) / seconds / 1e9;
+    out["matmul_" + std::to_string(n) + "_gflops_per_s"] =
+        repeats * 2.0 * static_cast<double>(n * n * n) / seconds / 1e9;
   }
   const at::Tensor large = at::rand({1 << 26});  // 256 MB, beyond every cache
-  out["read_gb_per_s"] = static_cast<double>(large.nbytes()) / seconds_of([&] { large.sum(); }) / 1e9;
+  out["read_gb_per_s"] =
+      static_cast<double>(large.nbytes()) / seconds_of([&] { large.sum(); }) / 1e9;
   at::Tensor copy = at::empty_like(large);
-  out["copy_gb_per_s"] = 2.0 * static_cast<double>(large.nbytes()) / seconds_of([&] { copy.copy_(large); }) / 1e9;
+  out["copy_gb_per_s"] =
+      2.0 * static_cast<double>(large.nbytes()) / seconds_of([&] { copy.copy_(large); }) / 1e9;
   at::Tensor tiny = at::zeros({1});
   constexpr int kLaunches = 1000;
   out["launch_us"] = seconds_of([&] {
                        for (int i = 0; i < kLaunches; ++i) tiny.add_(1);
-                     }) / kLaunches * 1e6;
+                     }) /
+                     kLaunches * 1e6;
   return out;
 }
 
 }  // namespace
 
 void add_calibrate_command(CLI::App& app, CommandContext&) {
-  auto* command = app.add_subcommand("calibrate", "this machine's matmul rate, memory bandwidth and cost of a launch");
+  auto* command = app.add_subcommand(
+      "calibrate", "this machine's matmul rate, memory bandwidth and cost of a launch");
   command->footer("Example: sublab calibrate");
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "print JSON");
@@ -61,7 +67,8 @@ void add_calibrate_command(CLI::App& app, CommandContext&) {
       std::cout << out.dump(1) << "\n";
       return;
     }
-    for (const auto& [name, value] : out.items()) std::printf("%-28s %10.2f\n", name.c_str(), value.get<double>());
+    for (const auto& [name, value] : out.items())
+      std::printf("%-28s %10.2f\n", name.c_str(), value.get<double>());
   });
 }
 

@@ -1,7 +1,8 @@
+#include "data/corpus.h"
+
 #include <cstdio>
 #include <iostream>
 
-#include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "experiments/cli/command.h"
 
@@ -11,23 +12,31 @@ namespace {
 void list(bool as_json) {
   std::vector<std::string> names = prepared_corpora();
   for (const Source& source : text_sources())
-    if (std::find(names.begin(), names.end(), source.name) == names.end()) names.push_back(source.name);
+    if (std::find(names.begin(), names.end(), source.name) == names.end())
+      names.push_back(source.name);
   json out = json::array();
   if (!as_json)
-    std::printf("%-14s %-9s %10s %10s %8s  %s\n", "corpus", "state", "documents", "MB", "median B", "what it is");
+    std::printf("%-14s %-9s %10s %10s %8s  %s\n", "corpus", "state", "documents", "MB", "median B",
+                "what it is");
   for (const std::string& name : names) {
     std::string summary = "imported";
     for (const Source& source : text_sources())
-      if (source.name == name) summary = source.summary + " (" + source.package + ", " + source.licence + ")";
+      if (source.name == name)
+        summary = source.summary + " (" + source.package + ", " + source.licence + ")";
     const bool ready = fs::exists(corpus_folder(name) / "manifest.json");
     const CorpusManifest manifest = ready ? read_manifest(name) : CorpusManifest{};
-    const int64_t documents = manifest.train.documents + manifest.validation.documents + manifest.test.documents;
-    const double bytes = static_cast<double>(manifest.train.bytes + manifest.validation.bytes + manifest.test.bytes);
+    const int64_t documents =
+        manifest.train.documents + manifest.validation.documents + manifest.test.documents;
+    const double bytes =
+        static_cast<double>(manifest.train.bytes + manifest.validation.bytes + manifest.test.bytes);
     if (as_json)
-      out.push_back({{"name", name}, {"prepared", ready}, {"summary", summary}, {"manifest", ready ? write_fields(manifest) : json()}});
+      out.push_back({{"name", name},
+                     {"prepared", ready},
+                     {"summary", summary},
+                     {"manifest", ready ? write_fields(manifest) : json()}});
     else if (ready)
-      std::printf("%-14s %-9s %10ld %10.1f %8ld  %s\n", name.c_str(), "prepared", documents, bytes / 1e6,
-                  manifest.train.median_document_bytes, summary.c_str());
+      std::printf("%-14s %-9s %10ld %10.1f %8ld  %s\n", name.c_str(), "prepared", documents,
+                  bytes / 1e6, manifest.train.median_document_bytes, summary.c_str());
     else
       std::printf("%-14s %-9s %10s %10s %8s  %s\n", name.c_str(), "-", "", "", "", summary.c_str());
   }
@@ -41,7 +50,8 @@ void prepare(std::vector<std::string> names) {
     if (std::find(known.begin(), known.end(), name) == known.end())
       throw_unknown_name("corpus prepare", "source", name, known);
   for (const Source& source : text_sources()) {
-    if (!names.empty() && std::find(names.begin(), names.end(), source.name) == names.end()) continue;
+    if (!names.empty() && std::find(names.begin(), names.end(), source.name) == names.end())
+      continue;
     std::cerr << "preparing " << source.name << "\n";
     prepare_source(source);
   }
@@ -50,7 +60,8 @@ void prepare(std::vector<std::string> names) {
 }  // namespace
 
 void add_corpus_command(CLI::App& app, CommandContext&) {
-  auto* command = app.add_subcommand("corpus", "text to train and evaluate on: list, prepare, import");
+  auto* command =
+      app.add_subcommand("corpus", "text to train and evaluate on: list, prepare, import");
   command->footer("Example: sublab corpus import ~/notes my_notes");
   command->require_subcommand(1);
   auto as_json = std::make_shared<bool>(false);
@@ -60,14 +71,16 @@ void add_corpus_command(CLI::App& app, CommandContext&) {
   auto* list_command = command->add_subcommand("list", "every source, and what is prepared");
   list_command->add_flag("--json", *as_json, "print JSON");
   list_command->callback([as_json] { list(*as_json); });
-  auto* prepare_command = command->add_subcommand("prepare", "download, clean and split sources; all when none is named");
+  auto* prepare_command = command->add_subcommand(
+      "prepare", "download, clean and split sources; all when none is named");
   prepare_command->add_option("NAME", *names, "sources");
   prepare_command->add_flag("--json", *as_json, "print JSON");
   prepare_command->callback([as_json, names] {
     prepare(*names);
     if (*as_json) list(true);
   });
-  auto* import_command = command->add_subcommand("import", "make a corpus of a folder, a text file or a .jsonl file (field text)");
+  auto* import_command = command->add_subcommand(
+      "import", "make a corpus of a folder, a text file or a .jsonl file (field text)");
   import_command->add_option("PATH", *path, "folder or file")->required();
   import_command->add_option("NAME", *name, "what to call it: a-z, 0-9, _ and -")->required();
   import_command->add_flag("--json", *as_json, "print JSON");
@@ -77,9 +90,9 @@ void add_corpus_command(CLI::App& app, CommandContext&) {
       std::cout << write_fields(manifest).dump(1) << "\n";
       return;
     }
-    std::printf("%s: %ld train, %ld validation, %ld test documents, %ld duplicates dropped\n", name->c_str(),
-                manifest.train.documents, manifest.validation.documents, manifest.test.documents,
-                manifest.duplicates_dropped);
+    std::printf("%s: %ld train, %ld validation, %ld test documents, %ld duplicates dropped\n",
+                name->c_str(), manifest.train.documents, manifest.validation.documents,
+                manifest.test.documents, manifest.duplicates_dropped);
   });
 }
 

@@ -15,18 +15,31 @@ struct Finding {
   std::string what, found, fix;
 };
 
-bool has_program(const std::string& name) { return std::system(("command -v " + name + " >/dev/null 2>&1").c_str()) == 0; }
+bool has_program(const std::string& name) {
+  return std::system(("command -v " + name + " >/dev/null 2>&1").c_str()) == 0;
+}
 
 std::vector<Finding> examine() {
   const json machine = environment();
   std::vector<Finding> out;
-  out.push_back({"program", "commit " + build_info().commit.substr(0, 10) + (build_info().dirty ? " with changes" : "") + ", " +
-                                build_info().compiler + ", " + build_info().build_type, ""});
-  out.push_back({"LibTorch", build_info().libtorch_version + ", " + machine["blas"].get<std::string>(), ""});
-  out.push_back({"CPU", machine["cpu"].get<std::string>() + ", " + machine["cores"].dump() + " cores, " +
-                            machine["instruction_set"].get<std::string>() + ", " + machine["threads"].dump() + " threads", ""});
-  out.push_back({"memory", std::to_string(static_cast<int64_t>(machine["memory_bytes"].get<double>() / 1e9)) + " GB", ""});
-  out.push_back({"GPU", machine["gpu"].is_null() ? "none; everything runs on the CPU" : "present", ""});
+  out.push_back({"program",
+                 "commit " + build_info().commit.substr(0, 10) +
+                     (build_info().dirty ? " with changes" : "") + ", " + build_info().compiler +
+                     ", " + build_info().build_type,
+                 ""});
+  out.push_back(
+      {"LibTorch", build_info().libtorch_version + ", " + machine["blas"].get<std::string>(), ""});
+  out.push_back({"CPU",
+                 machine["cpu"].get<std::string>() + ", " + machine["cores"].dump() + " cores, " +
+                     machine["instruction_set"].get<std::string>() + ", " +
+                     machine["threads"].dump() + " threads",
+                 ""});
+  out.push_back(
+      {"memory",
+       std::to_string(static_cast<int64_t>(machine["memory_bytes"].get<double>() / 1e9)) + " GB",
+       ""});
+  out.push_back(
+      {"GPU", machine["gpu"].is_null() ? "none; everything runs on the CPU" : "present", ""});
   std::string folder, fix;
   try {
     folder = cache_folder().string();
@@ -37,8 +50,10 @@ std::vector<Finding> examine() {
   }
   out.push_back({"cache", folder, fix});
   const auto corpora = prepared_corpora();
-  out.push_back({"corpora", corpora.empty() ? "none prepared" : join(corpora), corpora.empty() ? "sublab corpus prepare" : ""});
-  out.push_back({"apt-get", has_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
+  out.push_back({"corpora", corpora.empty() ? "none prepared" : join(corpora),
+                 corpora.empty() ? "sublab corpus prepare" : ""});
+  out.push_back({"apt-get",
+                 has_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
                  has_program("apt-get") ? "" : "sublab corpus import PATH NAME"});
   out.push_back({"gnuplot", has_program("gnuplot") ? "found" : "missing (not needed yet)", ""});
   return out;
@@ -47,7 +62,8 @@ std::vector<Finding> examine() {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, CommandContext&) {
-  auto* command = app.add_subcommand("doctor", "what was found, what is missing, and the one-line fix");
+  auto* command =
+      app.add_subcommand("doctor", "what was found, what is missing, and the one-line fix");
   command->footer("Example: sublab doctor");
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "print JSON");
@@ -56,7 +72,8 @@ void add_doctor_command(CLI::App& app, CommandContext&) {
     for (const Finding& finding : examine()) {
       out.push_back({{"what", finding.what}, {"found", finding.found}, {"fix", finding.fix}});
       if (!*as_json)
-        std::printf("%-9s %s%s\n", finding.what.c_str(), finding.found.c_str(), finding.fix.empty() ? "" : ("   fix: " + finding.fix).c_str());
+        std::printf("%-9s %s%s\n", finding.what.c_str(), finding.found.c_str(),
+                    finding.fix.empty() ? "" : ("   fix: " + finding.fix).c_str());
     }
     if (*as_json) std::cout << out.dump(1) << "\n";
   });

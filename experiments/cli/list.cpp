@@ -15,11 +15,14 @@ std::vector<Line> all_lines(const Catalog& catalog) {
   for (const auto& entry : catalog.architectures)
     lines.push_back({"architecture", entry.name, entry.expects, entry.summary, entry.source});
   for (const auto& entry : catalog.parts.scorers)
-    lines.push_back({"scorer", entry.name, entry.causal ? "causal" : "not causal", entry.summary, entry.source});
+    lines.push_back({"scorer", entry.name, entry.causal ? "causal" : "not causal", entry.summary,
+                     entry.source});
   for (const auto& entry : catalog.parts.selectors)
-    lines.push_back({"selector", entry.name, entry.causal ? "causal" : "not causal", entry.summary, entry.source});
+    lines.push_back({"selector", entry.name, entry.causal ? "causal" : "not causal", entry.summary,
+                     entry.source});
   for (const auto& entry : catalog.tasks)
-    lines.push_back({"task", entry.name, entry.training_rows ? "makes rows" : "evaluates", entry.summary, entry.source});
+    lines.push_back({"task", entry.name, entry.training_rows ? "makes rows" : "evaluates",
+                     entry.summary, entry.source});
   return lines;
 }
 
@@ -34,8 +37,11 @@ void print_lines(const Catalog& catalog, const std::string& kind, bool as_json) 
   json out = json::array();
   for (const Line& line : lines) {
     if (as_json)
-      out.push_back({{"kind", line.kind}, {"name", line.name}, {"property", line.property},
-                     {"summary", line.summary}, {"source", line.source}});
+      out.push_back({{"kind", line.kind},
+                     {"name", line.name},
+                     {"property", line.property},
+                     {"summary", line.summary},
+                     {"source", line.source}});
     else
       std::printf("%-13s %-15s %-11s %-64s %s\n", line.kind.c_str(), line.name.c_str(),
                   line.property.c_str(), line.summary.c_str(), line.source.c_str());

@@ -1,5 +1,6 @@
 // sublab: reads the command line, runs one command, turns errors into one line and an exit code.
 #include <malloc.h>
+#include <signal.h>
 
 #include <iostream>
 #include <new>
@@ -12,15 +13,17 @@ namespace {
 
 /// Every command, in the order that --help lists them.
 constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
-    add_quick_command, add_run_command,   add_status_command, add_report_command, add_compare_command,
-    add_audit_command, add_show_command,  add_list_command,   add_bench_command,  add_train_command,
-    add_eval_command,  add_logits_command, add_import_command, add_export_command, add_corpus_command,
-    add_calibrate_command, add_doctor_command, add_trial_command, add_bench_worker_command,
+    add_quick_command,   add_run_command,    add_status_command,       add_report_command,
+    add_compare_command, add_audit_command,  add_show_command,         add_list_command,
+    add_bench_command,   add_train_command,  add_eval_command,         add_logits_command,
+    add_import_command,  add_export_command, add_corpus_command,       add_calibrate_command,
+    add_doctor_command,  add_trial_command,  add_bench_worker_command,
 };
 
 /// " word", quoted where a shell would take it apart.
 std::string shell_word(const std::string& word) {
-  const bool plain = word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;#~!`") == std::string::npos && !word.empty();
+  const bool plain =
+      word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;#~!`") == std::string::npos && !word.empty();
   if (plain) return " " + word;
   std::string quoted = " '";
   for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -45,7 +48,8 @@ int run(int argc, char** argv) {
       std::vector<std::string> names;
       for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
       const std::string near = nearest_name(argv[1], names);
-      if (!near.empty()) what = std::string("unknown command '") + argv[1] + "'; did you mean '" + near + "'?";
+      if (!near.empty())
+        what = std::string("unknown command '") + argv[1] + "'; did you mean '" + near + "'?";
     }
     std::cerr << "sublab: " << what << " (try --help)\n";
     return kBadInput;
@@ -57,9 +61,11 @@ int run(int argc, char** argv) {
 }  // namespace sublab
 
 int main(int argc, char** argv) {
-  // Large tensors come and go every step; handing them back to the system each time costs page faults.
+  // Large tensors come and go every step; handing them back to the system each time costs page
+  // faults.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk, not a crash
   try {
     return sublab::run(argc, argv);
   } catch (const sublab::UserError& error) {

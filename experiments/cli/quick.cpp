@@ -10,7 +10,8 @@ fs::path studies_folder() {
 }
 
 void add_quick_command(CLI::App& app, CommandContext& context) {
-  auto* command = app.add_subcommand("quick", "the built-in study, end to end, in minutes on a laptop CPU");
+  auto* command =
+      app.add_subcommand("quick", "the built-in study, end to end, in minutes on a laptop CPU");
   command->footer("Example: sublab quick");
   auto arguments = std::make_shared<RunArguments>();
   add_run_options(*command, *arguments);

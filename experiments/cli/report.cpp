@@ -15,8 +15,11 @@ void add_report_command(CLI::App& app, CommandContext&) {
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("DIR", arguments->folder, "study folder")->required();
-  command->add_option("--format", arguments->format, "md, csv, json or html")->check(CLI::IsMember({"md", "csv", "json", "html"}));
-  command->add_option("--out", arguments->out, "file to write; html goes to DIR/report.html when left out, the rest to the terminal");
+  command->add_option("--format", arguments->format, "md, csv, json or html")
+      ->check(CLI::IsMember({"md", "csv", "json", "html"}));
+  command->add_option(
+      "--out", arguments->out,
+      "file to write; html goes to DIR/report.html when left out, the rest to the terminal");
   command->add_flag("--json", arguments->as_json, "the same as --format json");
   command->callback([arguments] {
     if (arguments->as_json) arguments->format = "json";
@@ -26,7 +29,8 @@ void add_report_command(CLI::App& app, CommandContext&) {
                              : arguments->format == "json" ? report_as_json(report)
                                                            : report_as_html(report);
     fs::path out = arguments->out;
-    if (out.empty() && arguments->format == "html") out = fs::path(arguments->folder) / "report.html";
+    if (out.empty() && arguments->format == "html")
+      out = fs::path(arguments->folder) / "report.html";
     if (out.empty()) {
       std::cout << text;
       return;

@@ -18,7 +18,8 @@ void prepare_corpora(const Study& study) {
       for (const json& name : corpora)
         if (name.is_string()) names.insert(name.get<std::string>());
   };
-  if (study.base.contains("data") && study.base["data"].is_object()) collect(study.base["data"].value("corpus", json()));
+  if (study.base.contains("data") && study.base["data"].is_object())
+    collect(study.base["data"].value("corpus", json()));
   for (const Variant& variant : study.variants)
     for (const auto& [key, value] : variant.changes)
       if (key == "data.corpus") collect(value);
@@ -61,7 +62,8 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   if (!options.dry_run) prepare_corpora(study);
   const RunSummary summary = run_study(study, options, catalog);
   if (summary.interrupted) {
-    std::cerr << "interrupted; finished trials are kept. Go on with: " << context.command_line << "\n";
+    std::cerr << "interrupted; finished trials are kept. Go on with: " << context.command_line
+              << "\n";
     return kInterrupted;
   }
   if (summary.matched == 0) {
@@ -69,7 +71,8 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
     return kNothingMatched;
   }
   if (options.dry_run) return kDone;
-  std::cerr << summary.done << " trials run, " << summary.skipped << " done before, " << summary.failed << " failed\n";
+  std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
+            << summary.failed << " failed\n";
   const Report report = build_report(options.out);
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
   return summary.failed ? kTrialsFailed : kDone;
@@ -77,9 +80,13 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
 
 void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--out", arguments.options.out, "results folder; default results/<study>");
-  command.add_option("--set", arguments.assignments, "change the base, for example train.tokens=100000")->take_all();
+  command
+      .add_option("--set", arguments.assignments,
+                  "change the base, for example train.tokens=100000")
+      ->take_all();
   command.add_option("--only", arguments.options.only, "variants that match this glob");
-  command.add_option("--jobs", arguments.options.jobs, "trials at once")->check(CLI::Range(1, 1024));
+  command.add_option("--jobs", arguments.options.jobs, "trials at once")
+      ->check(CLI::Range(1, 1024));
   command.add_option("--shard", arguments.shard, "do the I-th of N parts: I/N");
   command.add_flag("--dry-run", arguments.options.dry_run, "list the trials and stop");
   command.add_flag("--json", arguments.as_json, "print the report as JSON, no progress");
@@ -87,8 +94,10 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
 
 void add_run_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("run", "run a study; run again, it does only what is missing");
-  command->footer("A trial is done when its record says ok; failed ones are tried again.\n"
-                  "Example: sublab run experiments/studies/quick.json --out results/mine --set train.tokens=100000");
+  command->footer(
+      "A trial is done when its record says ok; failed ones are tried again.\n"
+      "Example: sublab run experiments/studies/quick.json --out results/mine --set "
+      "train.tokens=100000");
   auto file = std::make_shared<std::string>();
   auto arguments = std::make_shared<RunArguments>();
   command->add_option("STUDY", *file, "study file")->required();

@@ -15,7 +15,8 @@ int64_t vocabulary(const std::string& tokenizer) {
 
 struct Shown {
   json config;
-  double parameters = 0, train_flops = 0, train_flops_square = 0, decode_bytes = 0, train_memory = 0;
+  double parameters = 0, train_flops = 0, train_flops_square = 0, decode_bytes = 0,
+         train_memory = 0;
   Ledger ledger;
 };
 
@@ -24,8 +25,11 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   out.config = trial.config;
   const int64_t context = trial.config.at("data").at("context_len");
   const auto& entry = catalog.architecture(trial.config.at("model").at("architecture"), "show");
-  const auto model = entry.make(trial.config.at("model"), vocabulary(trial.config.at("data").at("tokenizer")), Initial::shapes(), catalog.parts);
-  for (const Parameter& parameter : model->parameters()) out.parameters += static_cast<double>(parameter.tensor.numel());
+  const auto model =
+      entry.make(trial.config.at("model"), vocabulary(trial.config.at("data").at("tokenizer")),
+                 Initial::shapes(), catalog.parts);
+  for (const Parameter& parameter : model->parameters())
+    out.parameters += static_cast<double>(parameter.tensor.numel());
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
   out.train_flops = 3 * out.ledger.flops_causal() / static_cast<double>(context);
   out.train_flops_square = 3 * out.ledger.flops_square() / static_cast<double>(context);
@@ -38,37 +42,51 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
 }
 
 void print_one(const std::string& name, const Shown& shown, bool details) {
-  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f\n", name.c_str(), shown.parameters, shown.train_flops,
-              shown.train_flops_square, shown.decode_bytes, shown.train_memory / 1e6);
+  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f\n", name.c_str(), shown.parameters,
+              shown.train_flops, shown.train_flops_square, shown.decode_bytes,
+              shown.train_memory / 1e6);
   if (!details) return;
   std::printf("\n%s\n\n", shown.config.dump(1).c_str());
-  std::printf("%5s %5s  %-18s %10s %14s %14s %14s\n", "level", "layer", "part", "tokens", "FLOPs causal", "FLOPs square", "bytes");
+  std::printf("%5s %5s  %-18s %10s %14s %14s %14s\n", "level", "layer", "part", "tokens",
+              "FLOPs causal", "FLOPs square", "bytes");
   for (const LedgerLine& line : shown.ledger.lines())
-    std::printf("%5ld %5s  %-18s %10.0f %14.4g %14.4g %14.4g\n", line.level, line.layer < 0 ? "-" : std::to_string(line.layer).c_str(),
-                line.part.c_str(), line.tokens, line.flops_causal, line.flops_square, line.bytes);
+    std::printf("%5ld %5s  %-18s %10.0f %14.4g %14.4g %14.4g\n", line.level,
+                line.layer < 0 ? "-" : std::to_string(line.layer).c_str(), line.part.c_str(),
+                line.tokens, line.flops_causal, line.flops_square, line.bytes);
 }
 
-void show(const std::string& file, const std::string& only, const std::vector<std::string>& assignments, bool as_json, const Catalog& catalog) {
+void show(const std::string& file, const std::string& only,
+          const std::vector<std::string>& assignments, bool as_json, const Catalog& catalog) {
   const Study study = read_study(file, assignments);
   std::map<std::string, double> rates;
   for (const Variant& variant : study.variants)
     if (!study.tune.key.empty()) rates[variant.name] = study.tune.values.front().get<double>();
   const Plan plan = resolve_study(study, catalog, rates);
-  if (!only.empty() && std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())
+  if (!only.empty() &&
+      std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())
     throw_unknown_name(file, "variant", only, plan.variants);
   json out = json::array();
   if (!as_json) {
-    std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n", plan.study.c_str(), plan.question.c_str(),
-                plan.variants.size(), plan.seeds.size(), plan.trials.size(), plan.compare_to.c_str());
-    std::printf("%-28s %12s %14s %14s %14s %12s\n", "variant", "parameters", "FLOPs/token", "(full square)", "decode bytes", "state MB");
-    std::printf("%-28s %12s %14s %14s %14s %12s\n", "", "", "training", "training", "per token", "weights+Adam");
+    std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n",
+                plan.study.c_str(), plan.question.c_str(), plan.variants.size(), plan.seeds.size(),
+                plan.trials.size(), plan.compare_to.c_str());
+    std::printf("%-28s %12s %14s %14s %14s %12s\n", "variant", "parameters", "FLOPs/token",
+                "(full square)", "decode bytes", "state MB");
+    std::printf("%-28s %12s %14s %14s %14s %12s\n", "", "", "training", "training", "per token",
+                "weights+Adam");
   }
   for (const PlannedTrial& trial : plan.trials) {
-    if (!trial.probe.empty() || trial.seed != plan.seeds.front() || (!only.empty() && trial.variant != only)) continue;
+    if (!trial.probe.empty() || trial.seed != plan.seeds.front() ||
+        (!only.empty() && trial.variant != only))
+      continue;
     const Shown shown = describe(trial, catalog);
     if (as_json)
-      out.push_back({{"variant", trial.variant}, {"config", shown.config}, {"n_params", shown.parameters},
-                     {"train_flops_per_token", shown.train_flops}, {"decode_bytes_per_token", shown.decode_bytes}, {"ledger", shown.ledger.to_json()}});
+      out.push_back({{"variant", trial.variant},
+                     {"config", shown.config},
+                     {"n_params", shown.parameters},
+                     {"train_flops_per_token", shown.train_flops},
+                     {"decode_bytes_per_token", shown.decode_bytes},
+                     {"ledger", shown.ledger.to_json()}});
     else
       print_one(trial.variant, shown, !only.empty());
   }
@@ -87,11 +105,13 @@ void add_show_command(CLI::App& app, CommandContext& context) {
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("STUDY", arguments->file, "study file")->required();
-  command->add_option("--variant", arguments->variant, "one variant in full, with its ledger per layer");
+  command->add_option("--variant", arguments->variant,
+                      "one variant in full, with its ledger per layer");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] {
-    show(arguments->file, arguments->variant, arguments->assignments, arguments->as_json, context.catalog);
+    show(arguments->file, arguments->variant, arguments->assignments, arguments->as_json,
+         context.catalog);
   });
 }
 

@@ -17,7 +17,11 @@ void print_status(const fs::path& folder, bool as_json) {
     const std::string state = trial_state(folder, trial);
     ++counts[state];
     const double tokens = trial.config.at("train").at("tokens").get<double>();
-    json line = {{"id", trial.id}, {"variant", trial.variant}, {"probe", trial.probe}, {"seed", trial.seed}, {"state", state}};
+    json line = {{"id", trial.id},
+                 {"variant", trial.variant},
+                 {"probe", trial.probe},
+                 {"seed", trial.seed},
+                 {"state", state}};
     if (state == "done" || state == "failed") {
       const Record record = read_record(record_path(folder, trial));
       line["outcome"] = record.outcome;
@@ -30,18 +34,25 @@ void print_status(const fs::path& folder, bool as_json) {
   }
   const double left = tokens_done > 0 ? seconds_done / tokens_done * tokens_left : 0;
   if (as_json) {
-    std::cout << json{{"study", plan.study}, {"counts", counts}, {"trials", trials}, {"seconds_left", left}}.dump(1) << "\n";
+    std::cout << json{{"study", plan.study},
+                      {"counts", counts},
+                      {"trials", trials},
+                      {"seconds_left", left}}
+                     .dump(1)
+              << "\n";
     return;
   }
-  std::printf("%s: %ld done, %ld running, %ld failed, %ld missing", plan.study.c_str(), counts["done"], counts["running"],
-              counts["failed"], counts["missing"]);
+  std::printf("%s: %ld done, %ld running, %ld failed, %ld missing", plan.study.c_str(),
+              counts["done"], counts["running"], counts["failed"], counts["missing"]);
   std::printf(left > 0 ? ", about %s of training left\n" : "\n", duration_text(left).c_str());
   for (const json& trial : trials) {
     const std::string probe = trial["probe"], outcome = trial.value("outcome", "");
     std::printf("%-8s %-28s %-7s seed %-4ld %s%s\n", trial["state"].get<std::string>().c_str(),
-                trial["variant"].get<std::string>().c_str(), probe.c_str(), trial["seed"].get<int64_t>(),
-                trial["id"].get<std::string>().c_str(),
-                outcome.empty() || outcome == "ok" ? "" : ("  " + outcome + ": " + trial.value("detail", "")).c_str());
+                trial["variant"].get<std::string>().c_str(), probe.c_str(),
+                trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
+                outcome.empty() || outcome == "ok"
+                    ? ""
+                    : ("  " + outcome + ": " + trial.value("detail", "")).c_str());
   }
 }
 

@@ -23,14 +23,17 @@ void train(const Arguments& arguments, CommandContext& context) {
                 {"evaluate", {{{"task", "perplexity"}}}}};
   for (const std::string& assignment : arguments.assignments) set_by_assignment(given, assignment);
   const TrialConfig config = resolve_trial(given, "--set", context.catalog);
-  if (fs::exists(arguments.out)) throw UserError(arguments.out, "exists already; name a new folder");
+  if (fs::exists(arguments.out))
+    throw UserError(arguments.out, "exists already; name a new folder");
   ProgressLine progress;
-  const Record record = run_trial(config, arguments.seed, arguments.out, fs::path(arguments.out).string() + ".arrays",
-                                  context.catalog, [&](const TrialProgress& p) {
-                                    char text[120];
-                                    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss, p.tokens_per_s);
-                                    if (!arguments.as_json) progress.show(p.done, text);
-                                  });
+  const Record record =
+      run_trial(config, arguments.seed, arguments.out, fs::path(arguments.out).string() + ".arrays",
+                context.catalog, [&](const TrialProgress& p) {
+                  char text[120];
+                  std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(),
+                                p.loss, p.tokens_per_s);
+                  if (!arguments.as_json) progress.show(p.done, text);
+                });
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
     std::cout << write_fields(record).dump(1) << "\n";
@@ -46,10 +49,12 @@ void train(const Arguments& arguments, CommandContext& context) {
 
 void add_train_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("train", "train and evaluate one model; leaves a checkpoint");
-  command->footer("Example: sublab train ckpt/small --set model.architecture=subllm --set train.tokens=200000");
+  command->footer(
+      "Example: sublab train ckpt/small --set model.architecture=subllm --set train.tokens=200000");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("CKPT", arguments->out, "folder to make")->required();
-  command->add_option("--set", arguments->assignments, "a setting, for example model.d_model=128")->take_all();
+  command->add_option("--set", arguments->assignments, "a setting, for example model.d_model=128")
+      ->take_all();
   command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
   command->add_flag("--json", arguments->as_json, "print the record as JSON");
   command->callback([&context, arguments] { train(*arguments, context); });

@@ -1,14 +1,16 @@
+#include "experiments/trial.h"
+
 #include <iostream>
 
 #include "core/process.h"
 #include "experiments/cli/command.h"
 #include "experiments/run_study.h"
-#include "experiments/trial.h"
 
 namespace sublab {
 
 void add_trial_command(CLI::App& app, CommandContext& context) {
-  auto* command = app.add_subcommand("trial", "one trial of a study, in this process; started by `run`");
+  auto* command =
+      app.add_subcommand("trial", "one trial of a study, in this process; started by `run`");
   command->group("");  // hidden
   auto folder = std::make_shared<std::string>();
   auto id = std::make_shared<std::string>();
@@ -21,9 +23,10 @@ void add_trial_command(CLI::App& app, CommandContext& context) {
     const Plan plan = read_plan(*folder);
     const PlannedTrial* trial = plan.find(*id);
     if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
-    const Record record = run_planned_trial(plan, *trial, *folder, context.catalog, [](const TrialProgress& progress) {
-      std::cout << write_fields(progress).dump() << std::endl;
-    });
+    const Record record = run_planned_trial(
+        plan, *trial, *folder, context.catalog, [](const TrialProgress& progress) {
+          std::cout << write_fields(progress).dump() << std::endl;
+        });
     write_record(record_path(*folder, *trial), record);
   });
 }

@@ -16,7 +16,8 @@ void PerplexityConfig::resolve(const std::string& path, int64_t context_len) {
   if (window == 0) window = context_len;
   if (stride == 0) stride = std::max<int64_t>(1, window / 2);
   if (stride > window)
-    throw UserError(path + "/stride", std::to_string(stride) + " is above window " + std::to_string(window) +
+    throw UserError(path + "/stride", std::to_string(stride) + " is above window " +
+                                          std::to_string(window) +
                                           ", so that tokens would be left out");
 }
 
@@ -32,12 +33,15 @@ struct Piece {
   int64_t n_inputs() const { return window.end - window.begin; }
 };
 
-std::vector<Piece> pieces_of(const std::vector<std::vector<int64_t>>& documents, int64_t window, int64_t stride) {
+std::vector<Piece> pieces_of(const std::vector<std::vector<int64_t>>& documents, int64_t window,
+                             int64_t stride) {
   std::vector<Piece> pieces;
   for (size_t d = 0; d < documents.size(); ++d)
-    for (const Window& w : windows(static_cast<int64_t>(documents[d].size()), window, stride)) pieces.push_back({d, w});
+    for (const Window& w : windows(static_cast<int64_t>(documents[d].size()), window, stride))
+      pieces.push_back({d, w});
   // Equal lengths side by side make batches without ragged rows.
-  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.n_inputs() > b.n_inputs(); });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const Piece& a, const Piece& b) { return a.n_inputs() > b.n_inputs(); });
   return pieces;
 }
 
@@ -58,22 +62,27 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
       labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
     }
   }
-  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)}, at::tensor(labels, at::kLong)};
+  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)},
+          at::tensor(labels, at::kLong)};
 }
 
 }  // namespace perplexity
 
-PerplexityResult measure_perplexity(const LanguageModel& model, const std::vector<std::vector<int64_t>>& documents,
-                                    int64_t boundary_id, int64_t window, int64_t stride, const Run& run) {
+PerplexityResult measure_perplexity(const LanguageModel& model,
+                                    const std::vector<std::vector<int64_t>>& documents,
+                                    int64_t boundary_id, int64_t window, int64_t stride,
+                                    const Run& run) {
   using namespace perplexity;
   at::NoGradGuard no_grad;
   PerplexityResult result;
   result.documents.resize(documents.size());
-  for (size_t d = 0; d < documents.size(); ++d) result.documents[d].token_losses.resize(documents[d].size());
+  for (size_t d = 0; d < documents.size(); ++d)
+    result.documents[d].token_losses.resize(documents[d].size());
   result.positions.loss.assign(kBuckets, 0);
   result.positions.tokens.assign(kBuckets, 0);
   for (int64_t b = 1; b <= kBuckets; ++b)
-    result.positions.bucket_end.push_back(static_cast<double>((window * b + kBuckets - 1) / kBuckets));
+    result.positions.bucket_end.push_back(
+        static_cast<double>((window * b + kBuckets - 1) / kBuckets));
   KeepCounter counter(run.observer);
   Run counted = run;
   counted.observer = &counter;
@@ -85,7 +94,8 @@ PerplexityResult measure_perplexity(const LanguageModel& model, const std::vecto
       n += pieces[last++].n_inputs();
     const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
-    const at::Tensor losses = token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
+    const at::Tensor losses =
+        token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
     const auto* loss = losses.const_data_ptr<float>();
     for (size_t i = first; i < last; ++i) {
       const Window& w = pieces[i].window;
@@ -96,7 +106,8 @@ PerplexityResult measure_perplexity(const LanguageModel& model, const std::vecto
         result.loss_sum += *loss;
         ++result.n_tokens;
         if (!from_start) continue;  // only here every place of the window is scored, in one text
-        const int64_t bucket = std::min<int64_t>(kBuckets - 1, (place - w.begin) * kBuckets / window);
+        const int64_t bucket =
+            std::min<int64_t>(kBuckets - 1, (place - w.begin) * kBuckets / window);
         result.positions.loss[bucket] += *loss;
         ++result.positions.tokens[bucket];
       }
@@ -129,7 +140,8 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
     losses.insert(losses.end(), document.token_losses.begin(), document.token_losses.end());
   }
   for (int64_t b = 0; b < kBuckets; ++b)
-    positions.insert(positions.end(), {result.positions.bucket_end[b], result.positions.loss[b], result.positions.tokens[b]});
+    positions.insert(positions.end(), {result.positions.bucket_end[b], result.positions.loss[b],
+                                       result.positions.tokens[b]});
   const auto n = static_cast<int64_t>(keys.size());
   write_npy(folder / "perplexity.documents.npy", documents, {n, 3});
   write_npy(folder / "perplexity.document_keys.npy", keys, {n});
@@ -138,23 +150,33 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
 }
 
 /// What counting gets from the documents that the run's rows touch.
-double trigram_loss(const TaskContext& context, const std::vector<std::vector<int64_t>>& documents) {
+double trigram_loss(const TaskContext& context,
+                    const std::vector<std::vector<int64_t>>& documents) {
   const TextData& text = *context.text;
   const auto rows = text.rows(context.seed);
-  const int64_t n_rows = (context.config.train.tokens + rows->context_len() - 1) / rows->context_len();
+  const int64_t n_rows =
+      (context.config.train.tokens + rows->context_len() - 1) / rows->context_len();
   std::vector<std::vector<int64_t>> train;
-  for (const int64_t d : rows->documents_of_rows(n_rows)) train.push_back(TextData::ids(text.train(), d));
-  const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(), text.tokenizer().boundary_id());
+  for (const int64_t d : rows->documents_of_rows(n_rows))
+    train.push_back(TextData::ids(text.train(), d));
+  const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(),
+                                    text.tokenizer().boundary_id());
   double loss = 0, tokens = 0;
-  for (const auto& document : documents) loss += trigram.loss_nats(document), tokens += static_cast<double>(document.size());
+  for (const auto& document : documents)
+    loss += trigram.loss_nats(document), tokens += static_cast<double>(document.size());
   return loss / tokens;
 }
 
-void add_metrics(const PerplexityConfig& config, const TaskContext& context, const PerplexityResult& result,
-                 const PerplexityResult& training_selection, double trigram, Evaluation& out) {
-  const json conditions = {{"split", config.split}, {"window", config.window}, {"stride", config.stride},
-                           {"documents", result.documents.size()}, {"tokens", result.n_tokens}};
-  const auto add = [&](const std::string& name, std::optional<double> value, const std::string& note = "") {
+void add_metrics(const PerplexityConfig& config, const TaskContext& context,
+                 const PerplexityResult& result, const PerplexityResult& training_selection,
+                 double trigram, Evaluation& out) {
+  const json conditions = {{"split", config.split},
+                           {"window", config.window},
+                           {"stride", config.stride},
+                           {"documents", result.documents.size()},
+                           {"tokens", result.n_tokens}};
+  const auto add = [&](const std::string& name, std::optional<double> value,
+                       const std::string& note = "") {
     out.metrics.push_back({name, value, conditions, note});
   };
   const double loss = result.loss_sum / result.n_tokens;
@@ -172,28 +194,63 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context, con
       "train-mode selection minus evaluate-mode selection");
   const auto levels = context.model.module_levels();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
-    out.metrics.push_back({"kept_fraction_" + std::to_string(levels[m]), result.kept_fraction[m], {{"module", m}}, ""});
+    out.metrics.push_back({"kept_fraction_" + std::to_string(levels[m]),
+                           result.kept_fraction[m],
+                           {{"module", m}},
+                           ""});
+}
+
+/// A document's first tokens and the bytes that they stand for.
+struct Beginning {
+  std::vector<int64_t> ids;
+  int64_t n_bytes;
+};
+
+/// A cut through a character that is spelled in several byte tokens would make bytes inexact: the
+/// cut moves to the character's beginning.
+Beginning beginning_of(const TokenShard& shard, int64_t document, int64_t max_tokens,
+                       const Tokenizer& tokenizer) {
+  std::vector<int64_t> ids = TextData::ids(shard, document);
+  if (max_tokens == 0 || static_cast<int64_t>(ids.size()) <= max_tokens)
+    return {ids, shard.n_bytes(document)};
+  const std::string whole = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+  ids.resize(static_cast<size_t>(max_tokens));
+  std::string text = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+  while (ids.size() > 1 && !whole.starts_with(text)) {
+    ids.pop_back();
+    text = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+  }
+  return {ids, static_cast<int64_t>(text.size())};
 }
 
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   PerplexityConfig config;
   read_fields(resolved, "/evaluate", config);
-  const TokenShard& shard = context.text->split(config.split == "test" ? Split::test : Split::validation);
+  const TokenShard& shard =
+      context.text->split(config.split == "test" ? Split::test : Split::validation);
   std::vector<std::vector<int64_t>> documents;
-  const auto chosen = evaluation_documents(shard, config.max_tokens);
-  for (const int64_t d : chosen) documents.push_back(TextData::ids(shard, d));
+  std::vector<int64_t> bytes;
+  const auto chosen = evaluation_documents(shard, config.max_tokens, config.max_document_tokens);
+  for (const int64_t d : chosen) {
+    Beginning beginning =
+        beginning_of(shard, d, config.max_document_tokens, context.text->tokenizer());
+    documents.push_back(std::move(beginning.ids));
+    bytes.push_back(beginning.n_bytes);
+  }
   const int32_t boundary = context.text->tokenizer().boundary_id();
-  PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window, config.stride, Run{});
+  PerplexityResult result =
+      measure_perplexity(context.model, documents, boundary, config.window, config.stride, Run{});
   for (size_t i = 0; i < chosen.size(); ++i) {
-    result.documents[i].n_bytes = shard.n_bytes(chosen[i]);
+    result.documents[i].n_bytes = bytes[i];
     result.documents[i].key = shard.key(chosen[i]);
-    result.n_bytes += static_cast<double>(shard.n_bytes(chosen[i]));
+    result.n_bytes += static_cast<double>(bytes[i]);
   }
   PerplexityResult training_selection;
   if (!result.kept_fraction.empty()) {
     Run run;
     run.mode = Mode::train;  // coins stay off
-    training_selection = measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
+    training_selection =
+        measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }
   write_arrays(out.arrays, result);
   add_metrics(config, context, result, training_selection, trigram_loss(context, documents), out);
@@ -211,7 +268,8 @@ TaskEntry perplexity_task() {
     PerplexityConfig config;
     read_fields(given, path, config);
     if (data.train_on != "text")
-      throw UserError(path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
+      throw UserError(
+          path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
     config.resolve(path, data.context_len);
     return write_fields(config);
   };

@@ -15,14 +15,19 @@ struct PerplexityConfig {
   int64_t window = 0;
   int64_t stride = 0;
   int64_t max_tokens = 200'000;
+  int64_t max_document_tokens = 0;
 
   template <class F>
   void fields(F& f) {
     f("task", task, "perplexity", one_of({"perplexity"}));
     f("split", split, "which documents", one_of({"validation", "test"}));
     f("window", window, "inputs per window; 0 = data.context_len", within(0, 1 << 24));
-    f("stride", stride, "inputs that the window moves by, at most window; 0 = half of it", within(0, 1 << 24));
+    f("stride", stride, "inputs that the window moves by, at most window; 0 = half of it",
+      within(0, 1 << 24));
     f("max_tokens", max_tokens, "evaluate on about this many tokens; 0 = all", within(0, 1e15));
+    f("max_document_tokens", max_document_tokens,
+      "of each document its first tokens only, so that many documents count; 0 = whole documents",
+      within(0, 1e15));
   }
   /// Fills in the zeros. Throws UserError at `path`.
   void resolve(const std::string& path, int64_t context_len);
@@ -49,7 +54,9 @@ struct PerplexityResult {
 };
 
 /// Scores `documents` (ids without boundary). `run` chooses the mode; evaluate is the honest one.
-PerplexityResult measure_perplexity(const LanguageModel& model, const std::vector<std::vector<int64_t>>& documents,
-                                    int64_t boundary_id, int64_t window, int64_t stride, const Run& run);
+PerplexityResult measure_perplexity(const LanguageModel& model,
+                                    const std::vector<std::vector<int64_t>>& documents,
+                                    int64_t boundary_id, int64_t window, int64_t stride,
+                                    const Run& run);
 
 }  // namespace sublab

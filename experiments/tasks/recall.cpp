@@ -1,10 +1,11 @@
-// Multi-query associative recall (arXiv:2312.04927): a row states key-value pairs, then asks for the
-// value of every key again, in random order with repeats.
+// Multi-query associative recall (arXiv:2312.04927): a row states key-value pairs, then asks for
+// the value of every key again, in random order with repeats.
 //
 //   tokens  k1 v1 k2 v2 k1 v1 k2 v2 k2 v2 ...
 //   labels   .  .  .  . v1  . v2  . v2  . ...      (. = not scored)
 //
-// The answer to a query is the next token, so the task is next-token prediction. Chance: 1 / n_values.
+// The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
+// n_values.
 #include "core/random.h"
 #include "experiments/tasks/task.h"
 #include "experiments/train.h"
@@ -29,7 +30,8 @@ struct Config {
   }
 };
 
-/// Rows of the stream `name` of `seed`: training and evaluation rows come from streams of their own.
+/// Rows of the stream `name` of `seed`: training and evaluation rows come from streams of their
+/// own.
 class RecallRows : public RowSource {
  public:
   RecallRows(int64_t context_len, int64_t n_pairs, uint64_t seed, const char* name)
@@ -47,8 +49,8 @@ class RecallRows : public RowSource {
       const bool asks = i >= n_pairs_;
       const int64_t pair = asks ? static_cast<int64_t>(random.below(n_pairs_)) : i;
       out.tokens.insert(out.tokens.end(), {keys[pair], values[pair]});
-      out.labels.insert(out.labels.end(), {asks ? values[pair] : TokenRow::kIgnoredLabel,
-                                           TokenRow::kIgnoredLabel});
+      out.labels.insert(out.labels.end(),
+                        {asks ? values[pair] : TokenRow::kIgnoredLabel, TokenRow::kIgnoredLabel});
     }
     out.lengths = {static_cast<int64_t>(out.tokens.size())};
     for (size_t i = 0; i < out.tokens.size(); ++i) out.positions.push_back(static_cast<int64_t>(i));
@@ -71,8 +73,9 @@ Config read(const json& given, const std::string& path) {
 json resolve(const json& given, const std::string& path, const DataConfig& data) {
   const Config config = read(given, path);
   if (data.train_on != "recall")
-    throw UserError(path, "recall needs a trial with data.train_on recall (its own symbols), not '" +
-                              data.train_on + "'");
+    throw UserError(path,
+                    "recall needs a trial with data.train_on recall (its own symbols), not '" +
+                        data.train_on + "'");
   if (2 * config.n_pairs >= data.context_len)
     throw UserError(path + "/n_pairs", std::to_string(config.n_pairs) +
                                            " pairs leave no room for a query in data.context_len " +
@@ -83,7 +86,8 @@ json resolve(const json& given, const std::string& path, const DataConfig& data)
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   at::NoGradGuard no_grad;
   const Config config = read(resolved, "/evaluate");
-  const RecallRows rows(context.config.data.context_len, config.n_pairs, context.seed, "recall/evaluate");
+  const RecallRows rows(context.config.data.context_len, config.n_pairs, context.seed,
+                        "recall/evaluate");
   constexpr int64_t kRowsPerPass = 64;
   double hits = 0, asked = 0;
   for (int64_t first = 0; first < config.n_rows; first += kRowsPerPass) {
@@ -114,7 +118,8 @@ TaskEntry recall_task() {
   entry.evaluate = recall::evaluate;
   entry.training_rows = [](const DataConfig& data, const json& task, int64_t seed) {
     const auto config = recall::read(task, "/evaluate");
-    return std::make_unique<recall::RecallRows>(data.context_len, config.n_pairs, seed, "recall/train");
+    return std::make_unique<recall::RecallRows>(data.context_len, config.n_pairs, seed,
+                                                "recall/train");
   };
   return entry;
 }

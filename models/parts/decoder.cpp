@@ -61,21 +61,24 @@ Decoder::Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial&
     const double std_dev = config.init_std > 0 ? config.init_std : 1 / std::sqrt(double(in));
     return normal_parameter(name, {out, in}, std_dev * scale, initial);
   };
-  embedding_ = normal_parameter("model.embed_tokens.weight", {vocab_size, d}, config.embedding_std, initial);
+  embedding_ =
+      normal_parameter("model.embed_tokens.weight", {vocab_size, d}, config.embedding_std, initial);
   for (int64_t i = 0; i < config.n_layers; ++i) {
     const std::string at = "model.layers." + std::to_string(i) + ".";
     const auto linear = [&](const std::string& name, int64_t out, int64_t in, bool bias,
                             double scale = 1) {
-      return Linear{matrix(at + name, out, in, scale), bias ? constant_parameter({out}, 0, initial) : at::Tensor()};
+      return Linear{matrix(at + name, out, in, scale),
+                    bias ? constant_parameter({out}, 0, initial) : at::Tensor()};
     };
     const bool attention_bias = config.attention_bias, mlp_bias = config.mlp_bias;
-    blocks_.push_back(
-        {constant_parameter({d}, 1, initial), constant_parameter({d}, 1, initial), linear("self_attn.q_proj", q_width, d, attention_bias),
-         linear("self_attn.k_proj", kv_width, d, attention_bias),
-         linear("self_attn.v_proj", kv_width, d, attention_bias),
-         linear("self_attn.o_proj", d, q_width, attention_bias, depth_scale),
-         linear("mlp.gate_proj", f, d, mlp_bias), linear("mlp.up_proj", f, d, mlp_bias),
-         linear("mlp.down_proj", d, f, mlp_bias, depth_scale)});
+    blocks_.push_back({constant_parameter({d}, 1, initial), constant_parameter({d}, 1, initial),
+                       linear("self_attn.q_proj", q_width, d, attention_bias),
+                       linear("self_attn.k_proj", kv_width, d, attention_bias),
+                       linear("self_attn.v_proj", kv_width, d, attention_bias),
+                       linear("self_attn.o_proj", d, q_width, attention_bias, depth_scale),
+                       linear("mlp.gate_proj", f, d, mlp_bias),
+                       linear("mlp.up_proj", f, d, mlp_bias),
+                       linear("mlp.down_proj", d, f, mlp_bias, depth_scale)});
   }
   final_norm_ = constant_parameter({d}, 1, initial);
   if (!config.tied_head) head_ = matrix("lm_head.weight", vocab_size, d, 1);

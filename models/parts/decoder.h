@@ -46,7 +46,8 @@ struct DecoderConfig {
     f("mlp_bias", mlp_bias, "biases in the feed-forward part");
     f("init_std", init_std, "of all matrices; 0 = fan_in^-0.5, residual outputs / sqrt(2 n_layers)",
       within(0, 10));
-    f("embedding_std", embedding_std, "of the embedding; 1 trains fastest here (docs/LOG.md)", above(0, 10));
+    f("embedding_std", embedding_std, "of the embedding; 1 trains fastest here (docs/LOG.md)",
+      above(0, 10));
   }
 
   /// Fills the zeros that stand for derived values and checks what fields alone cannot. `path` is

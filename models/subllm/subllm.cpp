@@ -141,9 +141,9 @@ class Subllm : public LanguageModel {
     module.bypass = constant_parameter({config_.d_model}, config_.bypass_init, initial);
     module.threshold = at::zeros({}, at::kDouble);
     if (module.retention < 1)
-      module.scorer =
-          scorer_entry_.make({module_name(m) + ".scorer", static_cast<int64_t>(m), config_.d_model,
-                              module.retention, initial, write_fields(config_), decoder_.options()});
+      module.scorer = scorer_entry_.make({module_name(m) + ".scorer", static_cast<int64_t>(m),
+                                          config_.d_model, module.retention, initial,
+                                          write_fields(config_), decoder_.options()});
     return module;
   }
 
@@ -344,7 +344,8 @@ ArchitectureEntry subllm_architecture() {
   entry.resolve = [](const json& given, const std::string& path, const Parts& parts) {
     return write_fields(subllm::read(given, path, parts));
   };
-  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial, const Parts& parts) {
+  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial,
+                  const Parts& parts) {
     return std::make_unique<subllm::Subllm>(subllm::read(resolved, "/model", parts), vocab_size,
                                             initial, parts);
   };

@@ -10,7 +10,8 @@ using namespace sublab;
 namespace {
 
 double normal(RandomSequence& random) {
-  return std::sqrt(-2 * std::log(1 - random.uniform())) * std::cos(2 * 3.14159265358979 * random.uniform());
+  return std::sqrt(-2 * std::log(1 - random.uniform())) *
+         std::cos(2 * 3.14159265358979 * random.uniform());
 }
 
 /// Documents whose tokens share a level: what makes an interval over tokens far too narrow.
@@ -45,7 +46,8 @@ TEST_CASE("95 % intervals over documents cover 95 %", "[unit]") {
     const auto a = documents(random, 80, 3.0, 0.4);
     covered += mean_loss(a, i).interval.contains(3.0);
     auto b = a;  // the same documents under another model: 0.02 better, with a document-wise change
-    for (DocumentSum& document : b) document.loss += document.tokens * (-0.02 + 0.1 * normal(random));
+    for (DocumentSum& document : b)
+      document.loss += document.tokens * (-0.02 + 0.1 * normal(random));
     difference_covered += paired_difference(b, a, i).interval.contains(-0.02);
   }
   INFO(covered << " and " << difference_covered << " of " << kStudies);
@@ -110,7 +112,8 @@ TEST_CASE("speed ratios cover the true ratio and call noise noise", "[unit]") {
   for (int i = 0; i < kStudies; ++i) {
     std::vector<double> a, b;
     for (int r = 0; r < 9; ++r) {
-      const double drift = std::exp(0.3 * normal(random));  // the machine wanders; a pair sees it alike
+      const double drift =
+          std::exp(0.3 * normal(random));  // the machine wanders; a pair sees it alike
       a.push_back(1.3 * drift * std::exp(0.05 * normal(random)));
       b.push_back(drift * std::exp(0.05 * normal(random)));
     }

@@ -58,20 +58,24 @@ TEST_CASE("fields survive a round trip", "[unit]") {
 }
 
 TEST_CASE("each mistake in a config is one line with its path", "[unit]") {
-  CHECK_THAT(error_of(R"({"coutn": 3})"), Contains("t: : unknown key 'coutn'; did you mean 'count'?"));
+  CHECK_THAT(error_of(R"({"coutn": 3})"),
+             Contains("t: : unknown key 'coutn'; did you mean 'count'?"));
   CHECK_THAT(error_of(R"({"count": "3"})"), Contains("/count: expected a whole number, got \"3\""));
   CHECK_THAT(error_of(R"({"count": 3.5})"), Contains("/count: expected a whole number"));
-  CHECK_THAT(error_of(R"({"count": 11})"), Contains("/count: 11 is out of range; allowed: [1, 10]"));
+  CHECK_THAT(error_of(R"({"count": 11})"),
+             Contains("/count: 11 is out of range; allowed: [1, 10]"));
   CHECK_THAT(error_of(R"({"kind": "fanci"})"), Contains("did you mean 'fancy'?"));
   CHECK_THAT(error_of(R"({"sizes": [1, -2]})"), Contains("/sizes/1: -2 is out of range"));
-  CHECK_THAT(error_of(R"({"inner": {"rate": 0}})"), Contains("/inner/rate: 0 is out of range; allowed: (0, 1]"));
+  CHECK_THAT(error_of(R"({"inner": {"rate": 0}})"),
+             Contains("/inner/rate: 0 is out of range; allowed: (0, 1]"));
   CHECK_THAT(error_of(R"({"inner": 4})"), Contains("/inner: expected an object"));
   CHECK_THAT(error_of(R"([1])"), Contains("expected an object"));
 }
 
 TEST_CASE("JSON may have comments, but no key twice", "[unit]") {
   CHECK(parse_json("// why\n{\"a\": /* x */ 1}", "t")["a"] == 1);
-  CHECK_THROWS_WITH(parse_json("{\"a\": 1,\n  \"a\": 2}", "t"), Contains("the key 'a' stands twice"));
+  CHECK_THROWS_WITH(parse_json("{\"a\": 1,\n  \"a\": 2}", "t"),
+                    Contains("the key 'a' stands twice"));
   CHECK_THROWS_WITH(parse_json("{\n  \"a\": }", "t"), Contains("t: is not valid JSON at line 2"));
 }
 

@@ -69,7 +69,9 @@ TEST_CASE("safetensors survive a round trip", "[unit]") {
   const TemporaryFolder folder;
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(values.data()), 24);
-  write_safetensors(folder.path / "m.safetensors", {{"a", {"F32", {2, 3}, bytes}}, {"empty", {"F32", {0}, {}}}}, {{"format", "pt"}});
+  write_safetensors(folder.path / "m.safetensors",
+                    {{"a", {"F32", {2, 3}, bytes}}, {"empty", {"F32", {0}, {}}}},
+                    {{"format", "pt"}});
   const SafetensorsFile file(folder.path / "m.safetensors");
   CHECK(file.tensors().at("a").shape == std::vector<int64_t>{2, 3});
   CHECK(std::equal(bytes.begin(), bytes.end(), file.tensors().at("a").bytes.begin()));
@@ -89,15 +91,21 @@ TEST_CASE("hostile safetensors are refused with a reason", "[unit]") {
   refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "lies outside the file");
   refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8, "lies outside the file");
   refuses(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "does not fit its bytes");
-  refuses(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}})", 8, "does not fit its bytes");
+  refuses(
+      R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}})", 8,
+      "does not fit its bytes");
   refuses(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8, "out of range");
   refuses(R"({"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}})", 8, "unknown dtype");
   refuses(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", 8, "no pair of offsets");
   refuses(R"({"a":{"dtype":"F32","shape":[2]}})", 8, "no pair of offsets");
-  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "overlap");
+  refuses(
+      R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+      4, "overlap");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "hole");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "left over");
-  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "stands twice");
+  refuses(
+      R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+      4, "stands twice");
   write_file_durably(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}");
   CHECK_THROWS_WITH(SafetensorsFile(path), Contains("cut off or too large"));
   write_file_durably(path, "abc");
@@ -107,7 +115,9 @@ TEST_CASE("hostile safetensors are refused with a reason", "[unit]") {
 TEST_CASE("random damage to a safetensors file never does worse than an error", "[unit]") {
   const TemporaryFolder folder;
   const std::vector<uint8_t> data(64, 7);
-  write_safetensors(folder.path / "m.safetensors", {{"a", {"F32", {4, 2}, {data.data(), 32}}}, {"b", {"F16", {16}, {data.data(), 32}}}}, {});
+  write_safetensors(
+      folder.path / "m.safetensors",
+      {{"a", {"F32", {4, 2}, {data.data(), 32}}}, {"b", {"F16", {16}, {data.data(), 32}}}}, {});
   const std::string good = read_file(folder.path / "m.safetensors");
   RandomSequence random(1, "damage");
   int refused = 0;

@@ -40,23 +40,38 @@ TEST_CASE("a study keeps the order of its variants and expands sweeps", "[unit]"
 TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
   CHECK_THAT(error_of("nonsense"), Contains("s.json: is not valid JSON at line 1"));
   CHECK_THAT(error_of("[]"), Contains("expected an object"));
-  CHECK_THAT(error_of(R"({"study":"s","varaints":{}})"), Contains("unknown key 'varaints'; did you mean 'variants'?"));
+  CHECK_THAT(error_of(R"({"study":"s","varaints":{}})"),
+             Contains("unknown key 'varaints'; did you mean 'variants'?"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{}})"), Contains("/variants: is empty"));
   CHECK_THAT(error_of(R"({"study":"a b","variants":{"x":{}}})"), Contains("is not a name"));
   CHECK_THAT(error_of(R"({"study":"../x","variants":{"x":{}}})"), Contains("is not a name"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"modle.d":1}}})"), Contains("did you mean 'model'?"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"compare_to":"y"})"), Contains("/compare_to: unknown variant 'y'"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[]})"), Contains("/seeds: is empty"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[1,1]})"), Contains("/seeds: names a seed twice"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":"1"})"), Contains("/seeds: expected a list"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"q":{}}})"), Contains("/sweep: unknown variant 'q'"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"x":{"model.d_model":4}}})"), Contains("expected a list of values"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"modle":{}}})"), Contains("/base: unknown key 'modle'"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"measure":{"modes":["trian"]}}})"), Contains("did you mean 'train'?"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{"q":{}}}}})"), Contains("unknown variant 'q'"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{}}}})"), Contains("is empty"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"tune":{"model.d_model":[1,2]}})"), Contains("tunes train.learning_rate"));
-  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{},"x":{}}})"), Contains("the key 'x' stands twice"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"modle.d":1}}})"),
+             Contains("did you mean 'model'?"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"compare_to":"y"})"),
+             Contains("/compare_to: unknown variant 'y'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[]})"),
+             Contains("/seeds: is empty"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[1,1]})"),
+             Contains("/seeds: names a seed twice"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":"1"})"),
+             Contains("/seeds: expected a list"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"q":{}}})"),
+             Contains("/sweep: unknown variant 'q'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"x":{"model.d_model":4}}})"),
+             Contains("expected a list of values"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"modle":{}}})"),
+             Contains("/base: unknown key 'modle'"));
+  CHECK_THAT(
+      error_of(R"({"study":"s","variants":{"x":{}},"base":{"measure":{"modes":["trian"]}}})"),
+      Contains("did you mean 'train'?"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{"q":{}}}}})"),
+             Contains("unknown variant 'q'"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"probes":{"r":{"variants":{}}}})"),
+             Contains("is empty"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"tune":{"model.d_model":[1,2]}})"),
+             Contains("tunes train.learning_rate"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{},"x":{}}})"),
+             Contains("the key 'x' stands twice"));
 }
 
 TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {

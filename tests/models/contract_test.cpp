@@ -26,7 +26,10 @@ std::vector<Subject> subjects() {
     for (const auto& scorer : catalog.parts.scorers)
       for (const char* structure : {"T(T(TT)T)T", "(T)T(T)"})
         out.push_back({entry.name + " " + scorer.name + " " + structure,
-                       {{"architecture", entry.name}, {"scorer", scorer.name}, {"structure", structure}, {"retention", 0.5}}});
+                       {{"architecture", entry.name},
+                        {"scorer", scorer.name},
+                        {"structure", structure},
+                        {"retention", 0.5}}});
   }
   return out;
 }
@@ -59,7 +62,8 @@ TEST_CASE("shapes, finite gradients for every parameter, same seed same output",
 TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]") {
   at::manual_seed(5);
   for (const Subject& subject : subjects())
-    for (const auto& [dtype, tolerance] : {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
+    for (const auto& [dtype, tolerance] :
+         {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
       INFO(subject.name);
       const auto model = small_model(subject.config, dtype);
       const std::vector<int64_t> lengths = {17, 1, 9};
@@ -75,15 +79,23 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
       for (int64_t cut = 0; cut <= 17; ++cut) {
         const auto state = model->new_state(3, 2);
         std::vector<int64_t> first, second;
-        for (const int64_t length : lengths) first.push_back(std::min(cut, length)), second.push_back(length - first.back());
-        const auto part = [&](const std::vector<int64_t>& begin, const std::vector<int64_t>& take, const at::Tensor& of) {
+        for (const int64_t length : lengths)
+          first.push_back(std::min(cut, length)), second.push_back(length - first.back());
+        const auto part = [&](const std::vector<int64_t>& begin, const std::vector<int64_t>& take,
+                              const at::Tensor& of) {
           std::vector<at::Tensor> rows;
-          for (size_t b = 0; b < 3; ++b) rows.push_back(of.slice(0, batch.rows->begin(b) + begin[b], batch.rows->begin(b) + begin[b] + take[b]));
+          for (size_t b = 0; b < 3; ++b)
+            rows.push_back(of.slice(0, batch.rows->begin(b) + begin[b],
+                                    batch.rows->begin(b) + begin[b] + take[b]));
           return at::cat(rows);
         };
         const std::vector<int64_t> zero = {0, 0, 0};
-        const auto a = run_model(*model, continue_rows(*state, part(zero, first, batch.tokens), first), state.get(), step);
-        const auto b = run_model(*model, continue_rows(*state, part(first, second, batch.tokens), second), state.get(), step);
+        const auto a =
+            run_model(*model, continue_rows(*state, part(zero, first, batch.tokens), first),
+                      state.get(), step);
+        const auto b =
+            run_model(*model, continue_rows(*state, part(first, second, batch.tokens), second),
+                      state.get(), step);
         CHECK(max_difference(a, part(zero, first, expected)) < tolerance);
         CHECK(max_difference(b, part(first, second, expected)) < tolerance);
         CHECK(state->lengths() == lengths);
@@ -95,15 +107,19 @@ TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
   const Catalog catalog = built_in_catalog();
   for (const Subject& subject : subjects()) {
     INFO(subject.name);
-    const auto report = audit_model([&] { return small_model(subject.config); },
-                                    catalog.architecture(subject.config.at("architecture"), "").expects, AuditSettings{});
+    const auto report = audit_model(
+        [&] { return small_model(subject.config); },
+        catalog.architecture(subject.config.at("architecture"), "").expects, AuditSettings{});
     INFO(report.verdict);
     CHECK(report.as_expected());
   }
 }
 
 TEST_CASE("a dropped token appends nothing to inner caches", "[contract]") {
-  const auto model = small_model({{"architecture", "subllm"}, {"structure", "T(TT)T"}, {"scorer", "stride"}, {"retention", 0.25}});
+  const auto model = small_model({{"architecture", "subllm"},
+                                  {"structure", "T(TT)T"},
+                                  {"scorer", "stride"},
+                                  {"retention", 0.25}});
   const auto state = model->new_state(1, 100);
   Run run;
   run.mode = Mode::step;
@@ -117,10 +133,12 @@ TEST_CASE("a dropped token appends nothing to inner caches", "[contract]") {
 
 TEST_CASE("the ledger counts the matrix multiplications that run", "[contract]") {
   // One block by hand: q, k, v, o, gate, up, down, and the head.
-  const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}, {"n_kv_heads", 2}, {"d_ff", 40}});
+  const auto model =
+      small_model({{"architecture", "llama"}, {"n_layers", 1}, {"n_kv_heads", 2}, {"d_ff", 40}});
   Ledger ledger;
   model->add_cost(CostShape::whole_rows(2, 10), ledger);
-  const double linear = 2.0 * 20 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 40) + 2.0 * 20 * 32 * kSmallVocab;
+  const double linear =
+      2.0 * 20 * (32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 40) + 2.0 * 20 * 32 * kSmallVocab;
   CHECK(ledger.flops_causal() == Approx(linear + 4.0 * 32 * 2 * 55));
   CHECK(ledger.flops_square() == Approx(linear + 4.0 * 32 * 2 * 100));
 }

@@ -11,12 +11,14 @@ namespace sublab {
 inline constexpr int64_t kSmallVocab = 61;
 
 /// The model of a config whose missing sizes are small; scorers start large enough to drop tokens.
-inline std::unique_ptr<LanguageModel> small_model(json given, at::ScalarType dtype = at::kFloat, int64_t vocab_size = kSmallVocab) {
+inline std::unique_ptr<LanguageModel> small_model(json given, at::ScalarType dtype = at::kFloat,
+                                                  int64_t vocab_size = kSmallVocab) {
   const Catalog catalog = built_in_catalog();
   if (!given.contains("d_model")) given["d_model"] = 32;
   if (!given.contains("n_heads")) given["n_heads"] = 4;
   const ArchitectureEntry& entry = catalog.architecture(given.at("architecture"), "test");
-  auto model = entry.make(entry.resolve(given, "/model", catalog.parts), vocab_size, 1, catalog.parts);
+  auto model =
+      entry.make(entry.resolve(given, "/model", catalog.parts), vocab_size, 1, catalog.parts);
   if (dtype != at::kFloat) convert_model(*model, dtype);
   return model;
 }
@@ -25,7 +27,8 @@ inline std::unique_ptr<LanguageModel> small_model(json given, at::ScalarType dty
 inline std::unique_ptr<LanguageModel> costed_model(const json& given, int64_t vocab_size) {
   const Catalog catalog = built_in_catalog();
   const ArchitectureEntry& entry = catalog.architecture(given.at("architecture"), "test");
-  return entry.make(entry.resolve(given, "/model", catalog.parts), vocab_size, Initial::shapes(), catalog.parts);
+  return entry.make(entry.resolve(given, "/model", catalog.parts), vocab_size, Initial::shapes(),
+                    catalog.parts);
 }
 
 inline Batch random_batch(const std::vector<int64_t>& lengths, int64_t vocab_size = kSmallVocab) {

@@ -35,7 +35,8 @@ TEST_CASE("structure strings are read, and refused with their place", "[unit]") 
   CHECK(s.parents == std::vector<int64_t>{-1, 0});
   CHECK(s.closing_order == std::vector<int64_t>{1, 0});
   CHECK_THROWS_WITH(subllm::parse_structure("T(T", "w"), Contains("leaves 1 '(' open"));
-  CHECK_THROWS_WITH(subllm::parse_structure("T)T", "w"), Contains("closes what was never opened at character 2"));
+  CHECK_THROWS_WITH(subllm::parse_structure("T)T", "w"),
+                    Contains("closes what was never opened at character 2"));
   CHECK_THROWS_WITH(subllm::parse_structure("TxT", "w"), Contains("has 'x' at character 2"));
   CHECK_THROWS_WITH(subllm::parse_structure("", "w"), Contains("is empty"));
 }
@@ -45,18 +46,25 @@ TEST_CASE("settings that make no sense are refused by name", "[unit]") {
     INFO(given.dump());
     CHECK_THROWS_WITH(small_model(given), Contains(why));
   };
-  refuses({{"architecture", "llama"}, {"d_model", 30}, {"n_heads", 4}}, "/model/n_heads: 4 does not divide d_model 30");
-  refuses({{"architecture", "llama"}, {"d_model", 20}, {"n_heads", 4}}, "/model/head_dim: 5 is odd");
-  refuses({{"architecture", "llama"}, {"n_kv_heads", 3}}, "/model/n_kv_heads: 3 does not divide n_heads");
+  refuses({{"architecture", "llama"}, {"d_model", 30}, {"n_heads", 4}},
+          "/model/n_heads: 4 does not divide d_model 30");
+  refuses({{"architecture", "llama"}, {"d_model", 20}, {"n_heads", 4}},
+          "/model/head_dim: 5 is odd");
+  refuses({{"architecture", "llama"}, {"n_kv_heads", 3}},
+          "/model/n_kv_heads: 3 does not divide n_heads");
   refuses({{"architecture", "llama"}, {"structure", "T"}}, "unknown key 'structure'");
-  refuses({{"architecture", "subllm"}, {"n_layers", 3}}, "/model/n_layers: 3 disagrees with structure");
-  refuses({{"architecture", "subllm"}, {"retention", 0}}, "/model/retention: 0 is out of range; allowed: (0, 1]");
+  refuses({{"architecture", "subllm"}, {"n_layers", 3}},
+          "/model/n_layers: 3 disagrees with structure");
+  refuses({{"architecture", "subllm"}, {"retention", 0}},
+          "/model/retention: 0 is out of range; allowed: (0, 1]");
   refuses({{"architecture", "subllm"}, {"retention", 1.2}}, "out of range");
-  refuses({{"architecture", "subllm"}, {"retention", {0.5}}}, "lists 1 values, but structure has 2");
+  refuses({{"architecture", "subllm"}, {"retention", {0.5}}},
+          "lists 1 values, but structure has 2");
   refuses({{"architecture", "subllm"}, {"scorer", "lerned"}}, "did you mean 'learned'?");
   refuses({{"architecture", "subllm"}, {"train_selector", "topk"}}, "did you mean 'top_k'?");
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"gate", "score"}}, "are no weights");
-  refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"train_selector", "top_k_discard"}}, "needs gate score");
+  refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"train_selector", "top_k_discard"}},
+          "needs gate score");
 }
 
 TEST_CASE("with everything kept and bypass 1, SUBLLM is the dense model", "[numerics]") {
@@ -71,7 +79,8 @@ TEST_CASE("with everything kept and bypass 1, SUBLLM is the dense model", "[nume
   for (const Mode mode : {Mode::train, Mode::evaluate}) {
     Run run;
     run.mode = mode;
-    CHECK(max_difference(run_model(*llama, batch, nullptr, run), run_model(*subllm, batch, nullptr, run)) < 1e-12);
+    CHECK(max_difference(run_model(*llama, batch, nullptr, run),
+                         run_model(*subllm, batch, nullptr, run)) < 1e-12);
   }
 }
 
@@ -83,12 +92,14 @@ TEST_CASE("keeping nothing leaves the stream to the outer blocks", "[numerics]")
   const auto llama = small_model(dense, at::kDouble), subllm = small_model(sparse, at::kDouble);
   copy_shared(*llama, *subllm);
   const Batch batch = random_batch({9, 1, 30});
-  CHECK(max_difference(run_model(*llama, batch, nullptr, Run{}), run_model(*subllm, batch, nullptr, Run{})) < 1e-12);
+  CHECK(max_difference(run_model(*llama, batch, nullptr, Run{}),
+                       run_model(*subllm, batch, nullptr, Run{})) < 1e-12);
 }
 
 TEST_CASE("the discard rule gives the weights of its definition, in both flip states", "[unit]") {
   // Sorted: 2.0 .9 .6 .5 .2 -1; K = 4 of 6, so .2 and -1 -> .2 and 0 are discarded.
-  const at::Tensor scores = at::tensor(std::vector<double>{0.5, -1.0, 2.0, 0.2, 0.9, 0.6}, at::kDouble);
+  const at::Tensor scores =
+      at::tensor(std::vector<double>{0.5, -1.0, 2.0, 0.2, 0.9, 0.6}, at::kDouble);
   const RowsPtr rows = Rows::contiguous({6});
   struct Forced : Coins {
     explicit Forced(bool heads) : Coins(0, 0), heads(heads) {}
@@ -105,8 +116,9 @@ TEST_CASE("the discard rule gives the weights of its definition, in both flip st
     const Selection s = discard_rule.select({scores, *rows, 0.64, 0, run});
     CHECK(s.index.equal(at::tensor(std::vector<int64_t>{0, 2, 4, 5}, at::kLong)));
     // Ranks: token 2 first, 4 second, 5 third, 0 fourth. Discarded weights .2, 0, then padding.
-    const at::Tensor expected = reversed ? at::tensor(std::vector<double>{0.3, 1.0, 0.9, 0.6}, at::kDouble)
-                                         : at::tensor(std::vector<double>{0.5, 0.8, 0.9, 0.6}, at::kDouble);
+    const at::Tensor expected =
+        reversed ? at::tensor(std::vector<double>{0.3, 1.0, 0.9, 0.6}, at::kDouble)
+                 : at::tensor(std::vector<double>{0.5, 0.8, 0.9, 0.6}, at::kDouble);
     CHECK(max_difference(s.weights, expected) < 1e-12);
   }
   CHECK(kept_tokens(25, 0.64) == 16);
@@ -122,7 +134,8 @@ TEST_CASE("the balancer's rule is the derivative of its loss", "[numerics]") {
     const at::Tensor x = (at::randn({40}, at::kDouble) * 0.5 + shift).requires_grad_();
     const at::Tensor mean = x.mean(), square = x.square().mean();
     const at::Tensor ratio = mean / (square - mean.square()).sqrt(), rms = square.sqrt();
-    const double low = 0.81395 * std::atanh(2 * 0.59 - 1), high = 0.81395 * std::atanh(2 * 0.69 - 1);
+    const double low = 0.81395 * std::atanh(2 * 0.59 - 1),
+                 high = 0.81395 * std::atanh(2 * 0.69 - 1);
     const at::Tensor loss = (ratio - ratio.detach().clamp(low, high)).abs() +
                             (rms.detach().clamp(1.25331, 5.01324).log() - rms.log()).abs();
     loss.backward();
@@ -134,7 +147,8 @@ TEST_CASE("the balancer's rule is the derivative of its loss", "[numerics]") {
 }
 
 TEST_CASE("limits turn only the gradients that lead further out", "[unit]") {
-  const at::Tensor p = at::tensor(std::vector<double>{0.1, 0.1, 0.5, 1.2, 1.2}, at::kDouble).requires_grad_();
+  const at::Tensor p =
+      at::tensor(std::vector<double>{0.1, 0.1, 0.5, 1.2, 1.2}, at::kDouble).requires_grad_();
   const at::Tensor wanted = at::tensor(std::vector<double>{1, -1, 1, 1, -1}, at::kDouble);
   (subllm::limit_parameter(p, 0.2, 1.0) * wanted).sum().backward();
   CHECK(p.grad().equal(at::tensor(std::vector<double>{-1, -1, 1, 1, 1}, at::kDouble)));
@@ -145,7 +159,9 @@ TEST_CASE("top-k in evaluation cannot decode and says so", "[unit]") {
   const auto state = model->new_state(1, 4);
   Run run;
   run.mode = Mode::step;
-  CHECK_THROWS_WITH(run_model(*model, continue_rows(*state, at::zeros({1}, at::kLong), {1}), state.get(), run), Contains("cannot decode"));
+  CHECK_THROWS_WITH(
+      run_model(*model, continue_rows(*state, at::zeros({1}, at::kLong), {1}), state.get(), run),
+      Contains("cannot decode"));
 }
 
 TEST_CASE("the ledger gives the published ratios at 1.3B", "[unit]") {

@@ -1,0 +1,141 @@
+// A user's mistakes: one clear line, exit 2, nothing half-written.
+#include <catch2/catch.hpp>
+
+#include "tests/experiments/shell.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+/// The study with one change in its base is refused, before anything is written.
+void check_refused(const Workplace& place, const json& edits, const std::string& expected) {
+  place.write("bad.json", place.study(edits).dump());
+  const Ran ran = place.run("run bad.json --out bad");
+  INFO(ran.err);
+  CHECK(ran.code == 2);
+  CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
+  CHECK_THAT(ran.err, Contains("sublab: bad.json: ") && Contains(expected));
+  CHECK_FALSE(fs::exists(place.path("bad")));
+}
+
+json model(const std::string& key, const json& value) {
+  return {{"base", {{"model", {{key, value}}}}}};
+}
+
+void check_line(const Ran& ran, const std::string& expected) {
+  INFO(ran.err);
+  CHECK(ran.code == 2);
+  // Progress may stand before it; the mistake itself is one line.
+  const size_t line = ran.err.rfind("sublab: ");
+  REQUIRE(line != std::string::npos);
+  CHECK(ran.err.find('\n', line) == ran.err.size() - 1);
+  CHECK_THAT(ran.err.substr(line), Contains(expected));
+}
+
+}  // namespace
+
+TEST_CASE("mistakes in a study are refused by place, value and what is allowed", "[end_to_end]") {
+  const Workplace place;
+  check_refused(place, model("d_modle", 16),
+                "/base/model: unknown key 'd_modle'; did you mean 'd_model'?");
+  check_refused(place, model("d_model", "wide"), "d_model: expected a whole number, got \"wide\"");
+  check_refused(place, model("d_model", 16.5), "d_model: expected a whole number");
+  check_refused(place, model("n_heads", 3), "n_heads");
+  check_refused(place, model("architecture", "lama"),
+                "unknown architecture 'lama'; did you mean 'llama'?");
+  check_refused(place, {{"base", {{"train", {{"learning_rate", -1}}}}}}, "learning_rate: -1");
+  check_refused(place, {{"base", {{"data", {{"corpus", {"nots"}}}}}}}, "nots");
+  check_refused(place, {{"base", {{"data", {{"tokenizer", "sentencepeice:100"}}}}}},
+                "sentencepeice");
+  check_refused(place, {{"base", {{"evaluate", {{{"task", "perplexty"}}}}}}},
+                "did you mean 'perplexity'?");
+  const auto variant = [](const json& changes) {
+    return json{{"variants", {{"subllm", changes}}}};
+  };
+  check_refused(place, variant({{"model.structure", "T(T"}}), "structure");
+  check_refused(place, variant({{"model.structure", "T)T("}}), "structure");
+  check_refused(place, variant({{"model.structure", "T(x)T"}}), "structure");
+  check_refused(place, variant({{"model.retention", 0}}), "retention");
+  check_refused(place, variant({{"model.retention", 1.5}}), "retention");
+  check_refused(place, variant({{"model.scorer", "lerned"}}),
+                "unknown scorer 'lerned'; did you mean 'learned'?");
+}
+
+TEST_CASE("files that are no study or no text are refused", "[end_to_end]") {
+  const Workplace place;
+  place.write("prose.json", "This is no JSON.");
+  check_line(place.run("run prose.json"), "prose.json: is not valid JSON at line 1");
+  check_line(place.run("run absent.json"), "absent.json: does not exist");
+  place.write("empty.txt", "");
+  check_line(place.run("corpus import empty.txt empty"), "empty.txt");
+  place.write("binary.txt", std::string("\x7f"
+                                        "ELF\0\0\1\2",
+                                        8));
+  check_line(place.run("corpus import binary.txt binary"), "binary.txt");
+  place.write("latin.txt", "caf\xe9 au lait, and some more words to be long enough");
+  check_line(place.run("corpus import latin.txt latin"), "UTF-8");
+  check_line(place.run("corpus import nowhere nowhere"), "nowhere");
+  check_line(place.run("corpus import notes '../out'"), "../out");
+  check_line(place.run("corpus prepare gcid"), "did you mean 'gcide'?");
+  for (const char* name : {"empty", "binary", "latin"})
+    CHECK_FALSE(fs::exists(place.path("corpora") / name));
+}
+
+TEST_CASE("a damaged corpus or checkpoint is a clear line", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json --only llama").code == 0);
+  const fs::path weights = [&] {
+    for (const auto& file :
+         fs::recursive_directory_iterator(place.path("results/tiny/checkpoints")))
+      if (file.path().filename() == "model.safetensors") return file.path();
+    return fs::path();
+  }();
+  REQUIRE_FALSE(weights.empty());
+  const std::string checkpoint = weights.parent_path().string();
+  place.write("ids.json", "[1, 2]");
+  fs::resize_file(weights, fs::file_size(weights) - 10);
+  check_line(place.run("logits " + checkpoint + " --tokens ids.json --out l.npy"),
+             "model.safetensors");
+  CHECK_FALSE(fs::exists(place.path("l.npy")));
+  fs::resize_file(place.path("corpora/notes/train.docs"), 100);
+  fs::remove_all(place.path("shards"));
+  check_line(place.run("run tiny.json --out other"), "notes");
+}
+
+TEST_CASE("a folder that cannot be written and a full disk are clear lines", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  place.write("file", "in the way");
+  check_line(place.run("run tiny.json --out file/results"), "file/results");
+  check_line(place.run("run tiny.json --out /proc/results"), "/proc/results");
+  check_line(place.run("report nowhere"), "nowhere");
+  check_line(place.run("status nowhere"), "nowhere");
+}
+
+TEST_CASE("a disk that fills up is a clear line and leaves nothing half-written", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  // A limit on the size of files fails a write as a full disk does.
+  const Ran full = place.run("run tiny.json --only llama", "ulimit -f 24;");
+  check_line(full, "cannot write");
+  for (const auto& file : fs::recursive_directory_iterator(place.path("results/tiny")))
+    CHECK_FALSE(file.path().filename() == "model.safetensors");
+  const Ran again = place.run("run tiny.json --only llama");
+  INFO(again.err);
+  CHECK(again.code == 0);
+}
+
+TEST_CASE("a wrong command line is one line with exit 2", "[end_to_end]") {
+  const Workplace place;
+  check_line(place.run("rnu"), "did you mean 'run'?");
+  check_line(place.run("run"), "STUDY is required");
+  check_line(place.run("run tiny.json --jobs 0"), "--jobs");
+  check_line(place.run("list colours"), "unknown kind 'colours'");
+  place.write("tiny.json", place.study().dump());
+  check_line(place.run("run tiny.json --set train.tokns=5"), "did you mean 'tokens'?");
+  check_line(place.run("run tiny.json --set train.tokens"), "train.tokens");
+  CHECK(place.run("--help").code == 0);
+  CHECK(place.run("run --help").code == 0);
+}

@@ -1,0 +1,148 @@
+// From a study to a report, through the program's own command line.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "core/schema/record.h"
+#include "tests/experiments/shell.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+std::map<std::string, std::string> contents(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& file : fs::directory_iterator(folder))
+    files[file.path().filename()] = read_file(file.path());
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("a study becomes records and a report; run again, nothing is re-run", "[end_to_end]") {
+  const Workplace place;
+  const json measure = {{"base", {{"measure", {{"context", {16}}, {"decode_tokens", 2}}}}},
+                        {"seeds", {1, 2}}};
+  place.write("tiny.json", place.study(measure).dump());
+  const Ran first = place.run("run tiny.json");
+  INFO(first.err);
+  REQUIRE(first.code == 0);
+  CHECK_THAT(first.out, Contains("subllm") && Contains("llama"));
+  const auto records = contents(place.path("results/tiny/records"));
+  CHECK(records.size() == 4);
+  for (const Record& record : read_records(place.path("results/tiny"))) {
+    CHECK(record.outcome == "ok");
+    CHECK(record.find("valid_loss_nats")->value);
+    CHECK(record.audit.at("verdict") == "causal");
+    CHECK(fs::exists(place.path("results/tiny/arrays") / record.id / "loss_curve.npy"));
+  }
+  const Ran again = place.run("run tiny.json");
+  CHECK(again.code == 0);
+  CHECK_THAT(again.err, Contains("0 trials run, 4 done before"));
+  CHECK(contents(place.path("results/tiny/records")) == records);
+  CHECK(again.out == first.out);
+  for (const char* format : {"md", "csv", "json"}) {
+    const Ran report = place.run(std::string("report results/tiny --format ") + format);
+    CHECK(report.code == 0);
+    CHECK_THAT(report.out, Contains("subllm"));
+  }
+  CHECK(place.run("report results/tiny --format html").code == 0);
+  CHECK_THAT(read_file(place.path("results/tiny/report.html")), Contains("subllm"));
+  CHECK_NOTHROW(json::parse(place.run("report results/tiny --json").out));
+  CHECK(json::parse(place.run("status results/tiny --json").out).is_object());
+  CHECK(place.run("compare results/tiny subllm llama").code == 0);
+  CHECK_THAT(place.run("compare results/tiny subllm lama").err, Contains("did you mean 'llama'?"));
+}
+
+TEST_CASE("an added task trains nothing again", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json").code == 0);
+  json study = place.study();
+  study["base"]["evaluate"].push_back(
+      {{"task", "perplexity"}, {"split", "test"}, {"max_tokens", 200}});
+  place.write("tiny.json", study.dump());
+  REQUIRE(place.run("run tiny.json").code == 0);
+  int retrained = 0, reused = 0;
+  for (const Record& record : read_records(place.path("results/tiny")))
+    (record.times.at("train_seconds").get<double>() > 0 ? retrained : reused)++;
+  CHECK(retrained == 2);
+  CHECK(reused == 2);
+}
+
+TEST_CASE("a study killed at any moment keeps what was finished", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study({{"seeds", {1, 2, 3}}}).dump());
+  for (const char* seconds : {"0.9", "1.7", "2.6"}) {
+    place.run("run tiny.json", std::string("timeout -s KILL ") + seconds);
+    // What stands there is whole.
+    if (fs::exists(place.path("results/tiny/records")))
+      for (const Record& record : read_records(place.path("results/tiny")))
+        CHECK(record.outcome == "ok");
+  }
+  const size_t kept = fs::exists(place.path("results/tiny/records"))
+                          ? contents(place.path("results/tiny/records")).size()
+                          : 0;
+  const Ran rest = place.run("run tiny.json");
+  INFO(rest.err);
+  REQUIRE(rest.code == 0);
+  CHECK_THAT(rest.err, Contains(std::to_string(kept) + " done before"));
+  CHECK(read_records(place.path("results/tiny")).size() == 6);
+}
+
+TEST_CASE("a trial that fails is an outcome; the next run tries it again", "[end_to_end]") {
+  const Workplace place;
+  json study = place.study();
+  study["variants"]["wild"] = {{"train.learning_rate", 10},
+                               {"train.clip_norm", 0},
+                               {"model.embedding_std", 10},
+                               {"train.tokens", 40000}};
+  study["variants"]["late"] = {{"train.minutes", 1e-9}};
+  place.write("tiny.json", study.dump());
+  const Ran run = place.run("run tiny.json --set train.weight_decay=0");
+  INFO(run.err);
+  CHECK(run.code == 1);
+  std::map<std::string, std::string> outcome;
+  for (const Record& record : read_records(place.path("results/tiny")))
+    outcome[record.variant] = record.outcome;
+  CHECK(outcome["llama"] == "ok");
+  CHECK(outcome["late"] == "timed_out");
+  CHECK_THAT(place.run("run tiny.json --set train.weight_decay=0").err, Contains("done before"));
+}
+
+TEST_CASE("shards and globs divide a study; what does not match is said", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  CHECK(place.run("run tiny.json --only nothing*").code == 3);
+  CHECK_FALSE(fs::exists(place.path("results/tiny/records")));
+  REQUIRE(place.run("run tiny.json --shard 1/2").code == 0);
+  CHECK(read_records(place.path("results/tiny")).size() == 1);
+  REQUIRE(place.run("run tiny.json --shard 2/2").code == 0);
+  CHECK(read_records(place.path("results/tiny")).size() == 2);
+  CHECK_THAT(place.run("run tiny.json --shard 3/2").err, Contains("expected I/N"));
+  CHECK_THAT(place.run("run tiny.json --dry-run").out, Contains("done"));
+}
+
+TEST_CASE("a checkpoint made by train serves eval, logits, audit and export", "[end_to_end]") {
+  const Workplace place;
+  const Ran trained = place.run(
+      "train ckpt --set data.corpus='[\"notes\"]' --set data.tokenizer=bytes --set "
+      "data.context_len=32 "
+      "--set train.tokens=2048 --set train.batch_tokens=256 --set model.d_model=16 --set "
+      "model.n_heads=2 "
+      "--set model.n_layers=1");
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  place.write("ids.json", "[1, 2, 3, 4]");
+  CHECK(place.run("logits ckpt --tokens ids.json --out logits.npy").code == 0);
+  CHECK(fs::exists(place.path("logits.npy")));
+  place.write("text.txt", "word1 word2 word3. A few words more.");
+  const Ran eval = place.run("eval --model ckpt --text text.txt --context 16 --stride 8 --json");
+  REQUIRE(eval.code == 0);
+  CHECK(json::parse(eval.out).is_object());
+  CHECK_THAT(place.run("audit ckpt").out, Contains("causal"));
+  CHECK(place.run("export ckpt hf").code == 0);
+  CHECK(place.run("import hf again").code == 0);
+  CHECK(place.run("eval --model nowhere --text text.txt").code == 2);
+}

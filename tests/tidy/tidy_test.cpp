@@ -1,0 +1,212 @@
+// Conventions of the tree that no compiler checks.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <map>
+#include <regex>
+#include <set>
+
+#include "core/files.h"
+
+using namespace sublab;
+
+namespace {
+
+const fs::path kRoot = SUBLAB_SOURCE_ROOT;
+
+struct Source {
+  fs::path path;  // relative to the root
+  std::vector<std::string> lines;
+};
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+std::vector<Source> sources() {
+  std::vector<Source> out;
+  for (const char* folder :
+       {"core", "data", "models", "baselines", "experiments", "analysis", "bench", "tests"}) {
+    if (!fs::exists(kRoot / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const auto ending = entry.path().extension();
+      if (ending == ".cpp" || ending == ".h" || ending == ".cu" || ending == ".cuh")
+        out.push_back({fs::relative(entry.path(), kRoot), lines_of(read_file(entry.path()))});
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const Source& a, const Source& b) { return a.path < b.path; });
+  return out;
+}
+
+/// A function as clang-format lays it out: its first line and how many lines it has.
+struct Function {
+  size_t line, length;
+};
+
+std::vector<Function> functions_of(const Source& source) {
+  // The head ends in ") {" with or without qualifiers; the body ends in "}" at the head's indent.
+  static const std::regex ends_head(R"(^.*\)( const| override| noexcept| final)* \{$)");
+  static const std::regex begins_head(
+      R"(^( {0,4})(?!if|for|while|switch|else|do|return|namespace)[A-Za-z~].*\(.*$)");
+  std::vector<Function> out;
+  const auto& lines = source.lines;
+  std::smatch match;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (!std::regex_match(lines[i], match, begins_head) || lines[i].ends_with(";")) continue;
+    const std::string close = match[1].str() + "}";
+    size_t head = i;
+    while (head < std::min(i + 8, lines.size()) && !std::regex_match(lines[head], ends_head))
+      ++head;
+    if (head == std::min(i + 8, lines.size())) continue;
+    const auto end = std::find(lines.begin() + static_cast<long>(head), lines.end(), close);
+    if (end == lines.end()) continue;
+    out.push_back({i, static_cast<size_t>(end - lines.begin()) - i + 1});
+    i = static_cast<size_t>(end - lines.begin());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("includes point one way", "[tidy]") {
+  const std::map<std::string, std::set<std::string>> allowed = {
+      {"core", {}},
+      {"data", {"core"}},
+      {"models", {"core", "data"}},
+      {"baselines", {"core", "data", "models"}},
+      {"analysis", {"core"}},
+      {"experiments", {"core", "data", "models", "baselines", "analysis"}},
+      {"bench", {"core", "data", "models", "baselines", "analysis", "experiments"}},
+      {"tests", {"core", "data", "models", "baselines", "analysis", "experiments"}}};
+  static const std::regex include(R"re(^#include "(([a-z_]+)/[^"]+)"$)re");
+  size_t n = 0;
+  for (const Source& source : sources()) {
+    const std::string from = source.path.begin()->string();
+    for (const std::string& line : source.lines) {
+      std::smatch match;
+      if (!std::regex_match(line, match, include)) continue;
+      ++n;
+      INFO(source.path.string() << ": " << line);
+      CHECK(fs::exists(kRoot / match[1].str()));
+      CHECK((match[2] == from || allowed.at(from).contains(match[2])));
+    }
+  }
+  CHECK(n > 200);
+}
+
+TEST_CASE("analysis and core know no torch", "[tidy]") {
+  for (const Source& source : sources()) {
+    const std::string folder = source.path.begin()->string();
+    if (folder != "core" && folder != "analysis" && folder != "data") continue;
+    for (const std::string& line : source.lines) {
+      INFO(source.path.string() << ": " << line);
+      CHECK_FALSE((line.starts_with("#include <ATen") || line.starts_with("#include <torch") ||
+                   line.starts_with("#include <c10")));
+    }
+  }
+}
+
+TEST_CASE("files and functions stay small", "[tidy]") {
+  // Today's worst values; they may only go down.
+  constexpr size_t kLongestFile = 400, kLongestFunction = 60, kLongestLine = 100;
+  for (const Source& source : sources()) {
+    INFO(source.path.string());
+    CHECK(source.lines.size() <= kLongestFile);
+    bool raw = false;  // inside a raw string: a style sheet, a script
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      raw = raw ? source.lines[i].find(")\"") == std::string::npos
+                : source.lines[i].find("R\"(") != std::string::npos;
+      if (raw) continue;
+      INFO("line " << i + 1);
+      const size_t text =
+          static_cast<size_t>(std::count_if(source.lines[i].begin(), source.lines[i].end(),
+                                            [](char c) { return (c & 0xC0) != 0x80; }));
+      const bool quotes =
+          source.lines[i].find('"') != std::string::npos;  // long strings stay whole
+      CHECK((text <= kLongestLine || quotes));
+    }
+    for (const Function& function : functions_of(source)) {
+      INFO("function at line " << function.line + 1);
+      CHECK(function.length <= kLongestFunction);
+    }
+  }
+}
+
+TEST_CASE("every variant file stands in the catalog", "[tidy]") {
+  const std::string catalog = read_file(kRoot / "experiments/catalog.cpp");
+  static const std::regex entry(
+      R"(^(Architecture|Scorer|Selector|Task)Entry (\w+)_(architecture|scorer|selector|task)\(\) \{$)");
+  size_t n = 0;
+  for (const Source& source : sources())
+    for (const std::string& line : source.lines) {
+      std::smatch match;
+      if (!std::regex_match(line, match, entry)) continue;
+      ++n;
+      INFO(source.path.string() << " defines " << match[2]);
+      CHECK(catalog.find("LINE(" + match[2].str() + ")") != std::string::npos);
+    }
+  CHECK(n >= 11);
+  for (const char* folder : {"models/selection/scorers", "models/selection/selectors"})
+    for (const auto& file : fs::directory_iterator(kRoot / folder)) {
+      INFO(file.path().string());
+      CHECK(catalog.find("LINE(" + file.path().stem().string() + ")") != std::string::npos);
+    }
+}
+
+TEST_CASE("every test case has one level, and every test file is built", "[tidy]") {
+  const std::string build = read_file(kRoot / "tests/CMakeLists.txt");
+  static const std::regex a_case(R"re(^TEST_CASE\(".*$)re");
+  static const std::regex level(R"re(\[(tidy|unit|contract|numerics|learning|end_to_end)\])re");
+  for (const Source& source : sources()) {
+    if (*source.path.begin() != "tests" || source.path.extension() != ".cpp") continue;
+    INFO(source.path.string());
+    const std::string folder = std::next(source.path.begin())->string();
+    CHECK(
+        (folder.starts_with("main_") || build.find("/" + folder + "/*.cpp") != std::string::npos));
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      if (!std::regex_match(source.lines[i], a_case)) continue;
+      std::string head = source.lines[i];
+      if (!head.ends_with("{") && i + 1 < source.lines.size()) head += source.lines[i + 1];
+      INFO(head);
+      CHECK(std::distance(std::sregex_iterator(head.begin(), head.end(), level), {}) == 1);
+    }
+  }
+}
+
+TEST_CASE("commands that the pages name exist", "[tidy]") {
+  static const std::regex command(R"((?:\./|^|`|\s)sublab ([a-z-]+))");
+  size_t n = 0;
+  std::vector<fs::path> pages = {kRoot / "README.md", kRoot / "CONTRIBUTING.md"};
+  for (const auto& page : fs::directory_iterator(kRoot / "docs")) pages.push_back(page.path());
+  for (const fs::path& page : pages) {
+    bool code = false;
+    for (const std::string& line : lines_of(read_file(page))) {
+      if (line.starts_with("```")) code = !code;
+      std::smatch match;
+      if (!code || !std::regex_search(line, match, command)) continue;
+      ++n;
+      INFO(page.string() << ": " << line);
+      CHECK(fs::exists(kRoot / "experiments/cli" / (match[1].str() + ".cpp")));
+    }
+  }
+  CHECK(n > 3);
+}
+
+TEST_CASE("studies that the pages name exist", "[tidy]") {
+  static const std::regex study(R"(experiments/studies/\w+\.json)");
+  std::vector<fs::path> pages = {kRoot / "README.md", kRoot / "CONTRIBUTING.md"};
+  for (const auto& page : fs::directory_iterator(kRoot / "docs")) pages.push_back(page.path());
+  for (const fs::path& page : pages) {
+    const std::string text = read_file(page);
+    for (std::sregex_iterator i(text.begin(), text.end(), study), end; i != end; ++i) {
+      INFO(page.string() << ": " << i->str());
+      CHECK(fs::exists(kRoot / i->str()));
+    }
+  }
+}
