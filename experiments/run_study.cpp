@@ -278,7 +278,8 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
   add_to(total, Runner(plan, options, progress).run(chosen(plan, options, false)));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
     return total;
-  if (study.has_measure) measure_study(plan, options.out, catalog, progress);
+  ProgressLine speed;
+  if (study.has_measure) measure_study(plan, options.out, catalog, speed);
   return total;
 }
 
