@@ -9,14 +9,14 @@ constexpr const char* kStyle = R"(
 :root{--ink:#1b1f24;--soft:#5b6470;--line:#d7dce2;--paper:#fff;--mark:#0b6b3a}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#9aa4b0;--line:#363d46;--paper:#14171b;--mark:#5fd394}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1280px;padding:2rem 1.5rem 4rem;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+body{margin:0 auto;max-width:1400px;padding:2rem 1.5rem 4rem;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:0 0 .2rem}h2{font-size:1.05rem;margin:2.2rem 0 .5rem}
 p.question{font-size:1.05rem;color:var(--soft);margin:.2rem 0 1rem}
 ul{padding-left:1.1rem;margin:.4rem 0}li{margin:.15rem 0}
 ul.facts{color:var(--soft);font-size:.88rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums;white-space:nowrap}
-th,td{padding:.3rem .7rem;text-align:right}
+th,td{padding:.3rem .55rem;text-align:right}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
 thead th{border-top:2px solid var(--ink);border-bottom:1px solid var(--ink);cursor:pointer;font-weight:600}
 thead th[aria-sort=ascending]:after{content:" ↑"}thead th[aria-sort=descending]:after{content:" ↓"}

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "analysis/format.h"
 
@@ -31,7 +32,11 @@ Axis axis_over(double low, double high, double from, double to) {
   return {low - margin, high + margin, from, to};
 }
 
-std::string coordinate(double v) { return significant(std::round(v * 10) / 10, 6); }
+std::string coordinate(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", v);
+  return text;
+}
 
 std::string line_tag(double x1, double y1, double x2, double y2, const std::string& style) {
   return "<line x1='" + coordinate(x1) + "' y1='" + coordinate(y1) + "' x2='" + coordinate(x2) +

@@ -36,9 +36,9 @@ struct RawTensor {
 }  // namespace
 
 int64_t safetensors_element_bytes(const std::string& dtype) {
-  static const std::map<std::string, int64_t> bytes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2},
-                                                       {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1},
-                                                       {"U8", 1},  {"BOOL", 1}};
+  static const std::map<std::string, int64_t> bytes = {
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+      {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
   const auto it = bytes.find(dtype);
   return it == bytes.end() ? 0 : it->second;
 }
@@ -46,11 +46,14 @@ int64_t safetensors_element_bytes(const std::string& dtype) {
 SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(std::make_shared<MappedFile>(path)) {
   const auto bytes = file_->bytes();
   const std::string where = path.string();
-  const auto damaged = [&](const std::string& why) { throw UserError(where, "is not a sound safetensors file: " + why); };
+  const auto damaged = [&](const std::string& why) {
+    throw UserError(where, "is not a sound safetensors file: " + why);
+  };
   uint64_t header_size = 0;
   if (bytes.size() < 8) damaged("it is shorter than its header");
   std::memcpy(&header_size, bytes.data(), 8);
-  if (header_size > kLargestHeader || header_size > bytes.size() - 8) damaged("its header is cut off or too large");
+  if (header_size > kLargestHeader || header_size > bytes.size() - 8)
+    damaged("its header is cut off or too large");
   const std::string text(reinterpret_cast<const char*>(bytes.data()) + 8, header_size);
   const json header = parse_json(text, where + " header");
   if (!header.is_object()) damaged("its header is no object");
@@ -72,7 +75,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(std::make_shared<
     if (raw.data_offsets.size() != 2) damaged(name + " has no pair of offsets");
     const int64_t begin = raw.data_offsets[0], end = raw.data_offsets[1];
     const int64_t size = tensor_bytes(raw.shape, element);
-    if (begin > end || end > static_cast<int64_t>(data.size())) damaged(name + " lies outside the file");
+    if (begin > end || end > static_cast<int64_t>(data.size()))
+      damaged(name + " lies outside the file");
     if (size < 0 || size != end - begin) damaged(name + " has a shape that does not fit its bytes");
     if (size > 0) ranges.emplace_back(begin, end);
     tensors_[name] = {raw.dtype, raw.shape, data.subspan(begin, size)};
@@ -84,7 +88,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(std::make_shared<
     if (begin > covered) damaged("there is a hole between tensors");
     covered = end;
   }
-  if (covered != static_cast<int64_t>(data.size())) damaged("bytes are left over behind the tensors");
+  if (covered != static_cast<int64_t>(data.size()))
+    damaged("bytes are left over behind the tensors");
 }
 
 std::vector<fs::path> safetensors_files(const fs::path& folder) {
@@ -112,7 +117,9 @@ void write_safetensors(const fs::path& path, const std::map<std::string, TensorB
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t at = 0;
   for (const auto& [name, tensor] : tensors) {
-    header[name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {at, at + tensor.bytes.size()}}};
+    header[name] = {{"dtype", tensor.dtype},
+                    {"shape", tensor.shape},
+                    {"data_offsets", {at, at + tensor.bytes.size()}}};
     at += tensor.bytes.size();
   }
   std::string text = header.is_null() ? "{}" : header.dump();
@@ -122,7 +129,8 @@ void write_safetensors(const fs::path& path, const std::map<std::string, TensorB
     out.write(reinterpret_cast<const char*>(&size), 8);
     out << text;
     for (const auto& [name, tensor] : tensors)
-      out.write(reinterpret_cast<const char*>(tensor.bytes.data()), static_cast<std::streamsize>(tensor.bytes.size()));
+      out.write(reinterpret_cast<const char*>(tensor.bytes.data()),
+                static_cast<std::streamsize>(tensor.bytes.size()));
   });
 }
 

@@ -17,8 +17,8 @@ struct TensorBytes {
   std::span<const uint8_t> bytes;
 };
 
-/// A file, mapped and checked: header size, types, shapes, ranges, overlaps, holes. A file is hostile
-/// until it passed; every fault is a UserError with the path.
+/// A file, mapped and checked: header size, types, shapes, ranges, overlaps, holes. A file is
+/// hostile until it passed; every fault is a UserError with the path.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const fs::path& path);

@@ -62,7 +62,8 @@ std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_
 
 PackedDocuments::PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents,
                                  int32_t boundary_id, int64_t vocab_size, int64_t context_len,
-                                 bool split_at_documents, std::unique_ptr<DocumentSampler> sampler,
+                                 bool split_at_documents, uint64_t seed,
+                                 std::unique_ptr<DocumentSampler> sampler,
                                  std::unique_ptr<PositionSampler> positions)
     : shard_(shard),
       documents_(std::move(documents)),
@@ -70,9 +71,10 @@ PackedDocuments::PackedDocuments(const TokenShard& shard, std::vector<int64_t> d
       vocab_size_(vocab_size),
       context_len_(context_len),
       split_at_documents_(split_at_documents),
+      seed_(seed),
       sampler_(std::move(sampler)),
       positions_(std::move(positions)) {
-  rows_per_epoch_ = (epoch(0)->length - 1) / context_len_;
+  rows_per_epoch_ = static_cast<int64_t>(epoch(0)->row_order.size());
   if (rows_per_epoch_ < 1)
     throw UserError("/data", "the corpora hold too little text for one row of data.context_len " +
                                  std::to_string(context_len_) + " tokens");
@@ -88,15 +90,20 @@ std::shared_ptr<const PackedDocuments::Epoch> PackedDocuments::epoch(int64_t num
     made->starts.push_back(made->length);
     made->length += 1 + shard_.n_tokens(document);
   }
+  made->row_order.resize(std::max<int64_t>(0, (made->length - 1) / context_len_));
+  std::iota(made->row_order.begin(), made->row_order.end(), int64_t{0});
+  RandomSequence random(stream_key(seed_, "row_order", static_cast<uint64_t>(number)));
+  random.shuffle(made->row_order);
   last_ = made;
   return last_;
 }
 
 TokenRow PackedDocuments::row(int64_t index) const {
   const auto stream = epoch(index / rows_per_epoch_);
-  // A sampler may make later epochs shorter; the stream then starts over.
-  const int64_t rows = std::max<int64_t>(1, (stream->length - 1) / context_len_);
-  const int64_t first = (index % rows_per_epoch_) % rows * context_len_;
+  // A sampler may make later epochs shorter; their rows then start over.
+  const auto rows = static_cast<int64_t>(stream->row_order.size());
+  const int64_t first =
+      rows > 0 ? stream->row_order[(index % rows_per_epoch_) % rows] * context_len_ : 0;
   size_t i = std::upper_bound(stream->starts.begin(), stream->starts.end(), first) -
              stream->starts.begin() - 1;
   std::vector<int64_t> ids;
@@ -118,15 +125,6 @@ TokenRow PackedDocuments::row(int64_t index) const {
     const auto part = positions_->positions(index, length);
     out.positions.insert(out.positions.end(), part.begin(), part.end());
   }
-  return out;
-}
-
-std::vector<int64_t> PackedDocuments::documents_of_rows(int64_t n) const {
-  const auto first = epoch(0);
-  if (n >= rows_per_epoch_) return first->documents;
-  std::vector<int64_t> out;
-  for (size_t i = 0; i < first->documents.size() && first->starts[i] <= n * context_len_; ++i)
-    out.push_back(first->documents[i]);
   return out;
 }
 

@@ -39,21 +39,21 @@ std::unique_ptr<PositionSampler> contiguous_positions();
 std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_tokens);
 
 /// Documents end to end, each after a boundary id, cut into rows of `context_len`. Every token is
-/// predicted once per epoch: rows overlap by the one token that the next row starts from.
+/// predicted once per epoch: rows overlap by the one token that the next row starts from. Rows come
+/// in an order of their own, stream "row_order" of `seed`: neighbours in a long document would make
+/// steps of one kind of text, and the last of them would decide what the model is good at.
 /// With `split_at_documents`, a row says where documents begin, so that nothing looks across, and
 /// positions restart there.
 class PackedDocuments : public RowSource {
  public:
   PackedDocuments(const TokenShard& shard, std::vector<int64_t> documents, int32_t boundary_id,
-                  int64_t vocab_size, int64_t context_len, bool split_at_documents,
+                  int64_t vocab_size, int64_t context_len, bool split_at_documents, uint64_t seed,
                   std::unique_ptr<DocumentSampler> sampler,
                   std::unique_ptr<PositionSampler> positions);
 
   TokenRow row(int64_t index) const override;
   int64_t context_len() const override { return context_len_; }
   int64_t vocab_size() const override { return vocab_size_; }
-  /// The documents that rows 0 to n - 1 touch, each once.
-  std::vector<int64_t> documents_of_rows(int64_t n) const;
   /// Rows of the first epoch; the remainder of its stream is left out.
   int64_t rows_per_epoch() const { return rows_per_epoch_; }
 
@@ -63,6 +63,7 @@ class PackedDocuments : public RowSource {
     std::vector<int64_t> documents,
         starts;  // starts[i]: place of document i's boundary in the stream
     int64_t length = 0;
+    std::vector<int64_t> row_order;
   };
   std::shared_ptr<const Epoch> epoch(int64_t number) const;
 
@@ -71,6 +72,7 @@ class PackedDocuments : public RowSource {
   int32_t boundary_id_;
   int64_t vocab_size_, context_len_;
   bool split_at_documents_;
+  uint64_t seed_;
   std::unique_ptr<DocumentSampler> sampler_;
   std::unique_ptr<PositionSampler> positions_;
   int64_t rows_per_epoch_ = 0;

@@ -22,7 +22,8 @@ CheckpointInfo read_info(const json& config, const std::string& where) {
     return value.is_number_integer() ? value.get<int64_t>() : otherwise;
   };
   info.vocab_size = whole("vocab_size", 0);
-  if (info.vocab_size < 1 || info.vocab_size > 100'000'000) throw UserError(where, "has no sound vocab_size");
+  if (info.vocab_size < 1 || info.vocab_size > 100'000'000)
+    throw UserError(where, "has no sound vocab_size");
   info.context_len = whole("max_position_embeddings", 2048);
   info.boundary_id = whole("bos_token_id", 1);
   return info;
@@ -34,7 +35,8 @@ void save_checkpoint(const fs::path& folder, const LanguageModel& model, const C
                      const Tokenizer* tokenizer) {
   const std::string architecture = info.model.at("architecture");
   json config = {{"model_type", architecture}, {"vocab_size", info.vocab_size}};
-  if (architecture == "llama") config = to_hf_config(info.model, info.vocab_size, info.context_len, info.boundary_id);
+  if (architecture == "llama")
+    config = to_hf_config(info.model, info.vocab_size, info.context_len, info.boundary_id);
   config["sublab"] = write_fields(info);
   const fs::path temporary = folder.string() + ".tmp" + std::to_string(::getpid());
   make_writable_folder(temporary);
@@ -65,11 +67,13 @@ Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const
   out.model = entry.make(out.info.model, out.info.vocab_size, 0, catalog.parts);
   load_weights(folder, *out.model);
   if (fs::exists(folder / "tokenizer.model"))
-    out.tokenizer = sentencepiece_tokenizer(read_file(folder / "tokenizer.model"), (folder / "tokenizer.model").string());
+    out.tokenizer = sentencepiece_tokenizer(read_file(folder / "tokenizer.model"),
+                                            (folder / "tokenizer.model").string());
   else if (out.info.tokenizer == "bytes")
     out.tokenizer = bytes_tokenizer();
   if (out.tokenizer && out.tokenizer->vocab_size() > out.info.vocab_size)
-    throw UserError(folder.string(), "its tokenizer has " + std::to_string(out.tokenizer->vocab_size()) +
+    throw UserError(folder.string(), "its tokenizer has " +
+                                         std::to_string(out.tokenizer->vocab_size()) +
                                          " ids, its model " + std::to_string(out.info.vocab_size));
   return out;
 }

@@ -45,6 +45,7 @@ void save_checkpoint(const fs::path& folder, const LanguageModel& model, const C
 
 /// Opens a folder of this program's or of transformers'. `changes` are applied to the model config
 /// before the model is built ({"threshold": 0.1}). Throws UserError.
-Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes = json::object());
+Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
+                           const json& changes = json::object());
 
 }  // namespace sublab

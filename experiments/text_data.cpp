@@ -26,8 +26,8 @@ TextData::TextData(const DataConfig& config)
 std::unique_ptr<PackedDocuments> TextData::rows(int64_t seed) const {
   return std::make_unique<PackedDocuments>(
       train_, documents_, tokenizer_->boundary_id(), tokenizer_->vocab_size(), config_.context_len,
-      config_.packing == "document", plain_sampler(static_cast<uint64_t>(seed)),
-      contiguous_positions());
+      config_.packing == "document", static_cast<uint64_t>(seed),
+      plain_sampler(static_cast<uint64_t>(seed)), contiguous_positions());
 }
 
 std::vector<int64_t> TextData::ids(const TokenShard& shard, int64_t document) {

@@ -16,22 +16,27 @@ struct Arguments {
 
 std::vector<int64_t> read_ids(const std::string& path, int64_t vocab_size) {
   const json parsed = parse_json(read_file(path), path);
-  if (!parsed.is_array() || parsed.empty()) throw UserError(path, "expected a JSON list of ids that is not empty");
+  if (!parsed.is_array() || parsed.empty())
+    throw UserError(path, "expected a JSON list of ids that is not empty");
   std::vector<int64_t> ids;
-  fields_detail::read_value(parsed, path + ": ", ids, within(0, static_cast<double>(vocab_size - 1)));
+  fields_detail::read_value(parsed, path + ": ", ids,
+                            within(0, static_cast<double>(vocab_size - 1)));
   return ids;
 }
 
 void write_logits(const Arguments& arguments, CommandContext& context) {
   at::NoGradGuard no_grad;
   json changes = json::object();
-  for (const std::string& assignment : arguments.assignments) set_by_assignment(changes, assignment);
-  const Checkpoint checkpoint = load_checkpoint(arguments.checkpoint, context.catalog, changes.value("model", json::object()));
+  for (const std::string& assignment : arguments.assignments)
+    set_by_assignment(changes, assignment);
+  const Checkpoint checkpoint = load_checkpoint(arguments.checkpoint, context.catalog,
+                                                changes.value("model", json::object()));
   const auto ids = read_ids(arguments.tokens, checkpoint.info.vocab_size);
   const auto n = static_cast<int64_t>(ids.size());
   const Batch batch{at::tensor(ids, at::kLong), Rows::contiguous({n})};
   const at::Tensor hidden = run_model(*checkpoint.model, batch, nullptr, Run{});
-  const at::Tensor logits = at::mm(hidden, checkpoint.model->head_weight().t()).to(at::kFloat).contiguous();
+  const at::Tensor logits =
+      at::mm(hidden, checkpoint.model->head_weight().t()).to(at::kFloat).contiguous();
   const auto* data = logits.const_data_ptr<float>();
   write_npy(arguments.out, std::vector<float>(data, data + logits.numel()), logits.sizes().vec());
   if (arguments.as_json)
@@ -44,12 +49,17 @@ void write_logits(const Arguments& arguments, CommandContext& context) {
 
 void add_logits_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("logits", "logits of a row of ids, for anyone to check");
-  command->footer("Example: sublab logits ckpt --tokens ids.json --out logits.npy   (ids.json: [1, 5, 9])");
+  command->footer(
+      "Example: sublab logits ckpt --tokens ids.json --out logits.npy   (ids.json: [1, 5, 9])");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("CKPT", arguments->checkpoint, "checkpoint folder, also transformers' own")->required();
+  command->add_option("CKPT", arguments->checkpoint, "checkpoint folder, also transformers' own")
+      ->required();
   command->add_option("--tokens", arguments->tokens, "JSON list of ids")->required();
   command->add_option("--out", arguments->out, "file to write: [T, V] float32 .npy")->required();
-  command->add_option("--set", arguments->assignments, "change the model, for example model.threshold=0.1")->take_all();
+  command
+      ->add_option("--set", arguments->assignments,
+                   "change the model, for example model.threshold=0.1")
+      ->take_all();
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] { write_logits(*arguments, context); });
 }

@@ -149,7 +149,19 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
   write_npy(folder / "perplexity.token_losses.npy", losses, {static_cast<int64_t>(losses.size())});
 }
 
-/// What counting gets from the documents that the run's rows touch.
+/// The pieces of documents that row `row` holds.
+void add_pieces(const TokenRow& row, int64_t boundary_id, std::vector<std::vector<int64_t>>& out) {
+  out.emplace_back();
+  std::vector<int64_t> ids = row.tokens;
+  ids.push_back(row.labels.back());
+  for (const int64_t id : ids)
+    if (id != boundary_id)
+      out.back().push_back(id);
+    else if (!out.back().empty())
+      out.emplace_back();
+}
+
+/// What counting gets from the rows that the model was trained on, each counted once.
 double trigram_loss(const TaskContext& context,
                     const std::vector<std::vector<int64_t>>& documents) {
   const TextData& text = *context.text;
@@ -157,10 +169,10 @@ double trigram_loss(const TaskContext& context,
   const int64_t n_rows =
       (context.config.train.tokens + rows->context_len() - 1) / rows->context_len();
   std::vector<std::vector<int64_t>> train;
-  for (const int64_t d : rows->documents_of_rows(n_rows))
-    train.push_back(TextData::ids(text.train(), d));
-  const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(),
-                                    text.tokenizer().boundary_id());
+  const int32_t boundary = text.tokenizer().boundary_id();
+  for (int64_t i = 0; i < std::min(n_rows, rows->rows_per_epoch()); ++i)
+    add_pieces(rows->row(i), boundary, train);
+  const InterpolatedTrigram trigram(train, text.tokenizer().vocab_size(), boundary);
   double loss = 0, tokens = 0;
   for (const auto& document : documents)
     loss += trigram.loss_nats(document), tokens += static_cast<double>(document.size());

@@ -14,12 +14,14 @@ T value_or(const json& config, const std::string& where, const char* key, const 
 
 template <class T>
 T required(const json& config, const std::string& where, const char* key) {
-  if (!config.contains(key) || config[key].is_null()) throw UserError(where, std::string("has no ") + key);
+  if (!config.contains(key) || config[key].is_null())
+    throw UserError(where, std::string("has no ") + key);
   return value_or<T>(config, where, key, T{});
 }
 
 void refuse_scaled_rope(const json& rope, const std::string& where) {
-  const std::string type = rope.contains("rope_type") ? rope["rope_type"].dump() : rope.value("type", json("default")).dump();
+  const std::string type = rope.contains("rope_type") ? rope["rope_type"].dump()
+                                                      : rope.value("type", json("default")).dump();
   if (type != "\"default\"")
     throw UserError(where, "has rope type " + type + "; only \"default\" is supported so far");
 }
@@ -71,10 +73,13 @@ json to_hf_config(const json& llama, int64_t vocab_size, int64_t context_len, in
 json from_hf_config(const json& config, const std::string& where) {
   if (!config.is_object()) throw UserError(where, "is no object");
   const auto type = required<std::string>(config, where, "model_type");
-  if (type != "llama") throw UserError(where, "model_type '" + type + "' is not supported; expected llama");
+  if (type != "llama")
+    throw UserError(where, "model_type '" + type + "' is not supported; expected llama");
   const auto act = value_or<std::string>(config, where, "hidden_act", "silu");
-  if (act != "silu") throw UserError(where, "hidden_act '" + act + "' is not supported; expected silu");
-  if (config.contains("quantization_config")) throw UserError(where, "quantised weights are not supported");
+  if (act != "silu")
+    throw UserError(where, "hidden_act '" + act + "' is not supported; expected silu");
+  if (config.contains("quantization_config"))
+    throw UserError(where, "quantised weights are not supported");
   const auto heads = required<int64_t>(config, where, "num_attention_heads");
   return {{"architecture", "llama"},
           {"d_model", required<int64_t>(config, where, "hidden_size")},

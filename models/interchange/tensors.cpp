@@ -10,11 +10,16 @@ namespace {
 
 std::string dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kDouble: return "F64";
-    case at::kFloat: return "F32";
-    case at::kHalf: return "F16";
-    case at::kBFloat16: return "BF16";
-    default: return "I64";
+    case at::kDouble:
+      return "F64";
+    case at::kFloat:
+      return "F32";
+    case at::kHalf:
+      return "F16";
+    case at::kBFloat16:
+      return "BF16";
+    default:
+      return "I64";
   }
 }
 
@@ -51,7 +56,8 @@ void save_weights(const fs::path& path, const LanguageModel& model) {
   const auto add = [&](const std::string& name, const at::Tensor& tensor) {
     alive.push_back(tensor.detach().cpu().contiguous());
     const at::Tensor& t = alive.back();
-    tensors[name] = {dtype_name(t.scalar_type()), t.sizes().vec(),
+    tensors[name] = {dtype_name(t.scalar_type()),
+                     t.sizes().vec(),
                      {static_cast<const uint8_t*>(t.const_data_ptr()), t.nbytes()}};
   };
   for (const Parameter& parameter : model.parameters()) add(parameter.name, parameter.tensor);

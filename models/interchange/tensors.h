@@ -12,8 +12,9 @@ namespace sublab {
 /// Writes parameters and buffers, durably.
 void save_weights(const fs::path& path, const LanguageModel& model);
 
-/// Fills parameters and buffers from the files of `folder`, in the model's dtype. Throws UserError for
-/// tensors that are missing, unexpected or of another shape, and for weights that are not finite.
+/// Fills parameters and buffers from the files of `folder`, in the model's dtype. Throws UserError
+/// for tensors that are missing, unexpected or of another shape, and for weights that are not
+/// finite.
 void load_weights(const fs::path& folder, LanguageModel& model);
 
 /// Gives every parameter and fp buffer of the model another dtype, in place.
