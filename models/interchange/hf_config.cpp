@@ -24,10 +24,15 @@ void refuse_scaled_rope(const json& rope, const std::string& where) {
                                                       : rope.value("type", json("default")).dump();
   if (type != "\"default\"")
     throw UserError(where, "has rope type " + type + "; only \"default\" is supported so far");
+  if (rope.contains("partial_rotary_factor") && rope["partial_rotary_factor"] != 1)
+    throw UserError(where, "has partial_rotary_factor " + rope["partial_rotary_factor"].dump() +
+                               "; only 1 is supported");
 }
 
 double rope_theta(const json& config, const std::string& where) {
   constexpr double kDefault = 10000;
+  refuse_scaled_rope({{"partial_rotary_factor", config.value("partial_rotary_factor", json(1))}},
+                     where);
   if (config.contains("rope_scaling") && config["rope_scaling"].is_object())
     refuse_scaled_rope(config["rope_scaling"], where + ": /rope_scaling");
   if (config.contains("rope_parameters") && config["rope_parameters"].is_object()) {

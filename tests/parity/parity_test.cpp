@@ -3,6 +3,7 @@
 
 #include "core/npy.h"
 #include "experiments/checkpoint.h"
+#include "models/interchange/hf_config.h"
 
 using namespace sublab;
 
@@ -32,4 +33,24 @@ TEST_CASE("transformers' Llama folders give transformers' logits", "[numerics]")
     CHECK(worst <= 1e-4);
   }
   CHECK(n == 5);
+}
+
+TEST_CASE("settings of transformers that this llama lacks are refused by name", "[unit]") {
+  const fs::path folder = fs::path(SUBLAB_SOURCE_ROOT) / "tests/parity/data/gqa_untied";
+  const json sound = parse_json(read_file(folder / "config.json"), "config");
+  CHECK(from_hf_config(sound, "c").at("n_kv_heads") == 2);
+  const std::vector<std::pair<json, std::string>> refused = {
+      {{{"model_type", "mistral"}}, "model_type 'mistral'"},
+      {{{"hidden_act", "gelu"}}, "hidden_act 'gelu'"},
+      {{{"quantization_config", {{"bits", 4}}}}, "quantised"},
+      {{{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}, "rope type \"linear\""},
+      {{{"rope_parameters", {{"rope_type", "yarn"}}}}, "rope type \"yarn\""},
+      {{{"partial_rotary_factor", 0.5}}, "partial_rotary_factor 0.5"},
+      {{{"hidden_size", "wide"}}, "/hidden_size"},
+      {{{"num_hidden_layers", nullptr}}, "has no num_hidden_layers"}};
+  for (const auto& [edit, expected] : refused) {
+    json config = sound;
+    config.update(edit);
+    CHECK_THROWS_WITH(from_hf_config(config, "c"), Catch::Contains(expected));
+  }
 }
