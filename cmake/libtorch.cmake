@@ -14,6 +14,10 @@ endforeach()
 list(JOIN version_parts . SUBLAB_LIBTORCH_VERSION)
 
 if(SUBLAB_CUDA)
+  if(NOT EXISTS ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so)
+    message(FATAL_ERROR "${SUBLAB_LIBTORCH} is a CPU form of LibTorch. For SUBLAB_CUDA: pip install "
+      "torch==2.11.0 (with its dependencies), then pass -DSUBLAB_LIBTORCH=<site-packages>/torch")
+  endif()
   set(CMAKE_CUDA_STANDARD 17)
   if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
     set(TORCH_CUDA_ARCH_LIST "8.0;9.0")

@@ -132,7 +132,7 @@ TEST_CASE("a wrong command line is one line with exit 2", "[end_to_end]") {
   check_line(place.run("rnu"), "did you mean 'run'?");
   check_line(place.run("run"), "STUDY is required");
   check_line(place.run("run tiny.json --jobs 0"), "--jobs");
-  check_line(place.run("list colours"), "unknown kind 'colours'");
+  check_line(place.run("list colours"), "unknown kind or name 'colours'");
   place.write("tiny.json", place.study().dump());
   check_line(place.run("run tiny.json --set train.tokns=5"), "did you mean 'tokens'?");
   check_line(place.run("run tiny.json --set train.tokens"), "train.tokens");
