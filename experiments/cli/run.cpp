@@ -74,6 +74,7 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
             << summary.failed << " failed\n";
   const Report report = build_report(options.out);
+  write_file_durably(options.out / "report.md", report_as_markdown(report));
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
   return summary.failed ? kTrialsFailed : kDone;
 }
