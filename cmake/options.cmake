@@ -24,6 +24,9 @@ if(SUBLAB_SANITIZE)
 endif()
 
 set(SUBLAB_WARNINGS -Wall -Wextra -Werror)
+if(SUBLAB_SANITIZE)
+  list(APPEND SUBLAB_WARNINGS -Wno-maybe-uninitialized)  # g++ 12 is wrong about <regex> here
+endif()
 
 # sublab_settings(target TORCH): what all own targets share.
 function(sublab_settings target torch)
