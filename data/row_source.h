@@ -16,6 +16,7 @@ struct TokenRow {
   std::vector<int64_t>
       positions;                 ///< what position encoding sees; contiguous unless sampled (PoSE)
   std::vector<int64_t> lengths;  ///< of the rows that stand here one after another; sum = tokens
+  std::vector<double> hints;     ///< per token, above 0 where it matters; empty when nobody knows
 };
 
 class RowSource {

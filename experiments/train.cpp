@@ -22,6 +22,7 @@ at::Tensor to_tensor(const std::vector<int64_t>& values) { return at::tensor(val
 
 LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows) {
   std::vector<int64_t> tokens, labels, positions, lengths;
+  std::vector<double> hints;
   int64_t n_labels = 0;
   for (int64_t i = first; i < first + n_rows; ++i) {
     const TokenRow row = source.row(i);
@@ -29,11 +30,12 @@ LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows)
     labels.insert(labels.end(), row.labels.begin(), row.labels.end());
     positions.insert(positions.end(), row.positions.begin(), row.positions.end());
     lengths.insert(lengths.end(), row.lengths.begin(), row.lengths.end());
+    hints.insert(hints.end(), row.hints.begin(), row.hints.end());
     for (const int64_t label : row.labels) n_labels += label >= 0;
   }
-  return {{to_tensor(tokens), Rows::with_positions(lengths, {}, to_tensor(positions))},
-          to_tensor(labels),
-          n_labels};
+  Batch batch{to_tensor(tokens), Rows::with_positions(lengths, {}, to_tensor(positions)), {}};
+  if (!hints.empty()) batch.hints = at::tensor(hints, at::kDouble);
+  return {batch, to_tensor(labels), n_labels};
 }
 
 StepShape step_shape(const TrainConfig& config, const RowSource& source) {
@@ -71,6 +73,7 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
       Run run;
       run.mode = Mode::train;
       run.progress = progress;
+      run.step = step;
       run.coins = &coins;
       const at::Tensor hidden = run_model(model, passes[pass].batch, nullptr, run);
       const at::Tensor part = lm_loss(hidden, model.head_weight(), passes[pass].labels,

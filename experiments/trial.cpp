@@ -13,6 +13,9 @@
 namespace sublab {
 namespace {
 
+/// Training rows that count tokens before training, and that fit thresholds after it.
+constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
+
 /// Everything that a trial works with; built once, in order.
 class Trial {
  public:
@@ -109,6 +112,7 @@ class Trial {
       record_.times["train_seconds"] = 0.0;
       return;
     }
+    model_->prepare(training_batches(kPreparingRows));
     const double resident_before = resident_bytes();
     const bool fresh_peak = reset_peak_resident();
     const StepShape shape = step_shape(config_.train, *rows_);
@@ -128,16 +132,16 @@ class Trial {
     const auto n = static_cast<int64_t>(result.curve.size());
     write_npy(arrays_ / "loss_curve.npy", curve, {n, 2});
     if (result.outcome != "ok") return;
-    calibrate();
+    model_->calibrate(training_batches(kCalibrationRows));
     save_checkpoint(checkpoint_, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
     write_npy(checkpoint_ / "loss_curve.npy", curve, {n, 2});
   }
 
-  void calibrate() {
-    constexpr int64_t kRows = 32;
+  /// The first `n` training rows, eight to a batch.
+  std::vector<Batch> training_batches(int64_t n) const {
     std::vector<Batch> batches;
-    for (int64_t i = 0; i < kRows; i += 8) batches.push_back(make_batch(*rows_, i, 8).batch);
-    model_->calibrate(batches);
+    for (int64_t i = 0; i < n; i += 8) batches.push_back(make_batch(*rows_, i, 8).batch);
+    return batches;
   }
 
   void evaluate_model() {

@@ -30,12 +30,17 @@ class Observer {
   /// (ascending) are the kept tokens, `weights` [M] their gate.
   virtual void selected(int64_t module, const at::Tensor& scores, const Rows& rows,
                         const at::Tensor& index, const at::Tensor& weights) = 0;
+  /// The kept tokens of `module` return through its bypass scale [D].
+  virtual void returned(int64_t module, const at::Tensor& bypass_scale) {
+    (void)module, (void)bypass_scale;
+  }
 };
 
 /// How one forward pass is run. Nothing about a run is global.
 struct Run {
   Mode mode = Mode::evaluate;
   double progress = 1.0;         ///< share of the training run done, in [0, 1]; drives schedules
+  int64_t step = 0;              ///< optimizer steps done; drives schedules counted in steps
   const Coins* coins = nullptr;  ///< training coins; null = off
   const KeepRule* forced = nullptr;   ///< decides instead of the selectors; null = they decide
   RecordedKeeps* recorded = nullptr;  ///< filled with the decisions taken
@@ -60,6 +65,7 @@ struct Buffer {
 struct Batch {
   at::Tensor tokens;  ///< [N] int64
   RowsPtr rows;
+  at::Tensor hints = {};  ///< [N] double, what a task says of each token; undefined without
 };
 
 /// What decoding keeps between steps; each architecture derives its own.
@@ -103,6 +109,8 @@ class LanguageModel {
   virtual std::vector<double> retention() const { return {}; }
   /// Level that each module subsamples into: 1 for an outermost pair.
   virtual std::vector<int64_t> module_levels() const { return {}; }
+  /// Learns what must be known of the training text before training (how frequent a token is).
+  virtual void prepare(const std::vector<Batch>& batches) { (void)batches; }
   /// Fits what must be fitted on training text after training (thresholds of scorers without a
   /// natural zero). `batches` are evaluated in turn.
   virtual void calibrate(const std::vector<Batch>& batches) { (void)batches; }

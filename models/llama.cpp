@@ -32,8 +32,8 @@ class Llama : public LanguageModel {
     auto* decoder_state = static_cast<DecoderState*>(state);
     const RopeAngles angles = decoder_.angles(*batch.rows);
     for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      x = decoder_.block(i, x, angles, *batch.rows,
-                         state ? decoder_state->caches[i].get() : nullptr);
+      x = decoder_.block(i, x,
+                         {angles, *batch.rows, state ? decoder_state->caches[i].get() : nullptr});
     if (state) state->advance(*batch.rows);
     return decoder_.final_norm(x);
   }
@@ -55,7 +55,7 @@ class Llama : public LanguageModel {
     double n = 0;
     for (const double t : tokens) n += t;
     for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      decoder_.add_block_cost(i, 0, tokens, past, 1, shape.bytes_per_number, ledger);
+      decoder_.add_block_cost({i, 0, tokens, past, 1, shape.bytes_per_number}, ledger);
     decoder_.add_head_cost(n, shape.bytes_per_number, ledger);
   }
 

@@ -36,6 +36,16 @@ RowsPtr Rows::keep(const at::Tensor& index, const std::vector<int64_t>& lengths,
   return RowsPtr(new Rows(lengths, starts, positions_.index_select(0, index)));
 }
 
+RowsPtr Rows::keep_places(const at::Tensor& index, const std::vector<int64_t>& lengths,
+                          const std::vector<int64_t>& starts) const {
+  at::Tensor places = at::empty_like(index);
+  const auto* token = index.const_data_ptr<int64_t>();
+  auto* place = places.data_ptr<int64_t>();
+  for (int64_t b = 0; b < n_rows(); ++b)
+    for (int64_t i = 0; i < lengths[b]; ++i) *place++ = start(b) + *token++ - begin(b);
+  return RowsPtr(new Rows(lengths, starts, places));
+}
+
 std::vector<int64_t> Rows::lengths() const {
   std::vector<int64_t> out(n_rows());
   for (int64_t b = 0; b < n_rows(); ++b) out[b] = length(b);

@@ -36,6 +36,10 @@ class Rows {
   RowsPtr keep(const at::Tensor& index, const std::vector<int64_t>& lengths,
                const std::vector<int64_t>& starts) const;
 
+  /// The same, but a position is the token's ordinal here, in the parent level.
+  RowsPtr keep_places(const at::Tensor& index, const std::vector<int64_t>& lengths,
+                      const std::vector<int64_t>& starts) const;
+
   int64_t n_rows() const { return static_cast<int64_t>(offsets_.size()) - 1; }
   int64_t n_tokens() const { return offsets_.back(); }
   int64_t begin(int64_t row) const { return offsets_[row]; }

@@ -88,24 +88,42 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   return at::embedding(embedding_, tokens);
 }
 
-at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
-                          const Rows& rows, KvCache* cache) const {
+namespace {
+
+/// Adds `bias` [N] to the logits of each key by one more dimension: attention scales a product of
+/// K + 1 numbers by 1 / sqrt(K + 1), so q . k / sqrt(K) + bias is what comes out of these.
+void widen_by_bias(at::Tensor& q, at::Tensor& k, at::Tensor& v, const at::Tensor& bias) {
+  const double width = static_cast<double>(q.size(2));
+  const auto column = [](const at::Tensor& like, double value) {
+    return at::full({like.size(0), like.size(1), 1}, value, like.options());
+  };
+  q = at::cat({q * std::sqrt((width + 1) / width), column(q, std::sqrt(width + 1))}, 2);
+  k = at::cat({k, bias.view({-1, 1, 1}).expand({k.size(0), k.size(1), 1}).to(k.dtype())}, 2);
+  v = at::cat({v, column(v, 0)}, 2);
+}
+
+}  // namespace
+
+at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const BlockContext& context) const {
   if (x.size(0) == 0) return x;
+  const RopeAngles& angles = context.angles;
   const Block& block = blocks_[layer];
   const int64_t n = x.size(0), head_dim = config_.head_dim;
   const at::Tensor h = rms_norm(x, block.attention_norm, config_.norm_epsilon);
-  const at::Tensor q =
-      rotate(block.q(h).view({n, config_.n_heads, head_dim}), angles.cos, angles.sin);
-  const at::Tensor k =
-      rotate(block.k(h).view({n, config_.n_kv_heads, head_dim}), angles.cos, angles.sin);
-  const at::Tensor v = block.v(h).view({n, config_.n_kv_heads, head_dim});
+  at::Tensor q = rotate(block.q(h).view({n, config_.n_heads, head_dim}), angles.cos, angles.sin);
+  at::Tensor k = rotate(block.k(h).view({n, config_.n_kv_heads, head_dim}), angles.cos, angles.sin);
+  at::Tensor v = block.v(h).view({n, config_.n_kv_heads, head_dim});
+  if (context.probe) *context.probe = {q.detach(), k.detach()};
+  const bool biased = context.key_bias.defined();
+  if (biased) widen_by_bias(q, k, v, context.key_bias);
   at::Tensor attended;
-  if (cache) {
-    cache->append(k, v, rows);
-    attended = local_attention().step(q, *cache, rows);
+  if (context.cache) {
+    context.cache->append(k, v, context.rows);
+    attended = local_attention().step(q, *context.cache, context.rows);
   } else {
-    attended = local_attention().whole_rows(q, k, v, rows);
+    attended = local_attention().whole_rows(q, k, v, context.rows);
   }
+  if (biased) attended = attended.slice(2, 0, head_dim);
   const at::Tensor y = x + block.o(attended.reshape({n, config_.n_heads * head_dim}));
   const at::Tensor g = rms_norm(y, block.mlp_norm, config_.norm_epsilon);
   return y + block.down(swiglu(block.gate(g), block.up(g)));
@@ -115,8 +133,10 @@ at::Tensor Decoder::final_norm(const at::Tensor& x) const {
   return rms_norm(x, final_norm_, config_.norm_epsilon);
 }
 
-std::unique_ptr<KvCache> Decoder::new_cache(int64_t n_rows, int64_t expected_tokens) const {
-  return full_kv_cache(n_rows, expected_tokens, config_.n_kv_heads, config_.head_dim, options());
+std::unique_ptr<KvCache> Decoder::new_cache(int64_t n_rows, int64_t expected_tokens,
+                                            bool biased) const {
+  return full_kv_cache(n_rows, expected_tokens, config_.n_kv_heads, config_.head_dim + biased,
+                       options());
 }
 
 std::vector<Parameter> Decoder::parameters() const {
@@ -127,16 +147,17 @@ std::vector<Parameter> Decoder::parameters() const {
   return out;
 }
 
-void Decoder::add_block_cost(int64_t layer, int64_t level, const std::vector<double>& new_tokens,
-                             const std::vector<double>& past_tokens, double reached,
-                             double bytes_per_number, Ledger& ledger) const {
+void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
+  const auto& [layer, level, new_tokens, past_tokens, reached, bytes_per_number, biased] = shape;
   const double n = std::accumulate(new_tokens.begin(), new_tokens.end(), 0.0);
   const double d = config_.d_model, f = config_.d_ff;
   const double q_width = config_.n_heads * config_.head_dim;
   const double kv_width = config_.n_kv_heads * config_.head_dim;
+  const double widened = static_cast<double>(config_.head_dim + biased) / config_.head_dim;
   const auto linear = [&](const char* part, double in, double out) {
-    LedgerLine line = linear_cost(part, layer, level, n, in, out, bytes_per_number);
-    line.bytes *= reached;
+    LedgerLine line =
+        linear_cost(part, shape.layer, shape.level, n, in, out, shape.bytes_per_number);
+    line.bytes *= shape.reached;
     ledger.add(line);
   };
   linear("attention.qkv", d, q_width + 2 * kv_width);
@@ -147,8 +168,9 @@ void Decoder::add_block_cost(int64_t layer, int64_t level, const std::vector<dou
     square_pairs += t * (past + t);
     cached += t > 0 ? std::min(t, 1.0) * (past + t) : 0;
   }
-  ledger.add({"attention.scores", layer, level, n, 4 * q_width * causal_pairs,
-              4 * q_width * square_pairs, 2 * kv_width * cached * bytes_per_number});
+  ledger.add({"attention.scores", layer, level, n, 4 * q_width * widened * causal_pairs,
+              4 * q_width * widened * square_pairs,
+              2 * kv_width * widened * cached * bytes_per_number});
   linear("attention.out", q_width, d);
   linear("swiglu", d, 3 * f);
 }

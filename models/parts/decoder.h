@@ -55,27 +55,47 @@ struct DecoderConfig {
   void resolve(const std::string& path);
 };
 
+/// Queries and keys of a block, for scorers that look at its attention. Detached.
+struct BlockProbe {
+  at::Tensor q_NHK, k_NGK;
+};
+
+/// What a block works with beside its input.
+struct BlockContext {
+  const RopeAngles& angles;
+  const Rows& rows;
+  KvCache* cache = nullptr;     ///< set when the rows are new tokens against it
+  at::Tensor key_bias = {};     ///< [N], added to every logit of a token's key; undefined = none
+  BlockProbe* probe = nullptr;  ///< filled when set
+};
+
 class Decoder {
  public:
   Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial);
 
   at::Tensor embed(const at::Tensor& tokens) const;
-  /// Block `layer` over x [N, D]. With a cache, x are new tokens against it.
-  at::Tensor block(int64_t layer, const at::Tensor& x, const RopeAngles& angles, const Rows& rows,
-                   KvCache* cache) const;
+  /// Block `layer` over x [N, D].
+  at::Tensor block(int64_t layer, const at::Tensor& x, const BlockContext& context) const;
   at::Tensor final_norm(const at::Tensor& x) const;
   const at::Tensor& head_weight() const { return config_.tied_head ? embedding_ : head_; }
   RopeAngles angles(const Rows& rows) const {
     return rope_->angles(rows.positions(), embedding_.options());
   }
-  std::unique_ptr<KvCache> new_cache(int64_t n_rows, int64_t expected_tokens) const;
+  /// `biased`: for a block that is given a key bias, which is cached beside the keys.
+  std::unique_ptr<KvCache> new_cache(int64_t n_rows, int64_t expected_tokens,
+                                     bool biased = false) const;
 
   std::vector<Parameter> parameters() const;
-  /// Cost of block `layer` at `level`: per row, `new_tokens` pass, each seeing `past_tokens` and
-  /// its predecessors. `reached` is the probability that any token reaches it (weights are read).
-  void add_block_cost(int64_t layer, int64_t level, const std::vector<double>& new_tokens,
-                      const std::vector<double>& past_tokens, double reached,
-                      double bytes_per_number, Ledger& ledger) const;
+  /// What one block is costed for: per row, `new_tokens` pass, each seeing `past_tokens` and its
+  /// predecessors. `reached` is the probability that any token gets there (weights are read).
+  struct BlockShape {
+    int64_t layer, level;
+    const std::vector<double>&new_tokens, &past_tokens;
+    double reached = 1;
+    double bytes_per_number = 4;
+    bool biased = false;
+  };
+  void add_block_cost(const BlockShape& shape, Ledger& ledger) const;
   void add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const;
 
   const DecoderConfig& config() const { return config_; }

@@ -6,10 +6,13 @@
 
 namespace sublab {
 
-int64_t kept_tokens(int64_t length, double retention) {
+int64_t kept_tokens(int64_t length, double retention, Rounding rounding) {
   constexpr double kSlack = 1e-9;  // 0.64 * 25 is a little above 16 in floating point
   const double product = static_cast<double>(length) * retention;
-  return std::clamp<int64_t>(static_cast<int64_t>(std::ceil(product - kSlack)), 0, length);
+  const double whole = rounding == Rounding::ceil    ? std::ceil(product - kSlack)
+                       : rounding == Rounding::floor ? std::floor(product + kSlack)
+                                                     : std::floor(product + 0.5 + kSlack);
+  return std::clamp<int64_t>(static_cast<int64_t>(whole), 0, length);
 }
 
 std::vector<int64_t> descending_order(const double* scores, int64_t n) {

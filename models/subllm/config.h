@@ -13,11 +13,17 @@ struct Config : DecoderConfig {
   std::string architecture = "subllm";
   std::string structure = "TT(T(TT)T)TT";
   json retention = 0.64;
+  std::string rounding = "ceil";
+  std::string positions = "composed";
   std::string scorer = "learned";
+  std::string train_scorer = "same";
   std::string gate = "auto";
   std::string train_selector = "auto";
   std::string evaluate_selector = "threshold";
   double threshold = 0;
+  bool attention_log_weight = false;
+  double retention_ramp = 0;
+  std::string schedule = "fractions";
   double scorer_init_std = 0;
   double scorer_learning_rate_scale = 0.5;
   double balancer_strength = 0.04;
@@ -36,7 +42,13 @@ struct Config : DecoderConfig {
     f("structure", structure, "T = block, ( = leave tokens out, ) = bring them back");
     f("retention", retention,
       "kept / parent tokens, in (0, 1]; one number, or a list: one per '('");
+    f("rounding", rounding, "how many a row of T keeps in training: T * retention, made whole",
+      one_of({"ceil", "floor", "round"}));
+    f("positions", positions,
+      "of inner levels: composed = the original ones; level_local = places in the parent level",
+      one_of({"composed", "level_local"}));
     f("scorer", scorer, "how important a token is (see `sublab list scorer`)");
+    f("train_scorer", train_scorer, "another scorer that selects in training only; same = scorer");
     f("gate", gate,
       "weight of a kept token: score or one; auto = score where the scorer's is a weight",
       one_of({"auto", "score", "one"}));
@@ -44,6 +56,14 @@ struct Config : DecoderConfig {
       "who is kept in training; auto = top_k_discard with gate score, else top_k");
     f("evaluate_selector", evaluate_selector, "who is kept in evaluation and decoding");
     f("threshold", threshold, "added to every module's threshold", within(-1e6, 1e6));
+    f("attention_log_weight", attention_log_weight,
+      "add log(weight + 0.001) of a kept token to the attention logits of its key");
+    f("retention_ramp", retention_ramp,
+      "share of the run over which retention falls from 1 to its value in training", within(0, 1));
+    f("schedule", schedule,
+      "fractions: the ramps below are shares of the run; paper_steps: balancer over 8000 and "
+      "bypass over 20000 optimizer steps",
+      one_of({"fractions", "paper_steps"}));
     f("scorer_init_std", scorer_init_std, "of the learned scorer; 0 = uniform in +-d_model^-0.5",
       within(0, 100));
     f("scorer_learning_rate_scale", scorer_learning_rate_scale, "of the learned scorer",
@@ -64,6 +84,13 @@ struct Config : DecoderConfig {
 
   /// Checks against the parts that there are; `given` tells which keys the user wrote.
   void resolve(const std::string& path, const json& given, const Parts& parts);
+  /// The part of it that settles who selects, and the "auto" values.
+  void resolve_selection(const std::string& path, const Parts& parts);
+  Rounding rounding_rule() const {
+    return rounding == "floor"   ? Rounding::floor
+           : rounding == "round" ? Rounding::round
+                                 : Rounding::ceil;
+  }
   /// Retention of module m.
   double retention_of(int64_t module) const {
     return retention.is_array() ? retention.at(module).get<double>() : retention.get<double>();

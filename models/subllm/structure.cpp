@@ -37,4 +37,12 @@ Structure parse_structure(const std::string& text, const std::string& where) {
   return structure;
 }
 
+void Structure::check_block_before_each_module(const std::string& where,
+                                               const std::string& scorer) const {
+  for (size_t i = 0; i < steps.size(); ++i)
+    if (steps[i].kind == Step::Kind::open && (i == 0 || steps[i - 1].kind != Step::Kind::block))
+      throw UserError(where, "has a '(' without a T right before it, whose attention scorer '" +
+                                 scorer + "' reads");
+}
+
 }  // namespace sublab::subllm

@@ -23,6 +23,10 @@ struct Structure {
   std::vector<int64_t> parents;  ///< module that each module is nested in, or -1
   std::vector<int64_t>
       closing_order;  ///< closing_order[m] = how many pairs close before pair m does
+
+  /// Throws UserError at `where` when a '(' has no block before it at its level, which `scorer`
+  /// looks at.
+  void check_block_before_each_module(const std::string& where, const std::string& scorer) const;
 };
 
 /// Throws UserError at `where` for other characters, unbalanced parentheses or an empty string.

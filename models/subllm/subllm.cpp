@@ -12,40 +12,24 @@
 
 #include "models/architecture.h"
 #include "models/kernels/subsample.h"
-#include "models/subllm/config.h"
-#include "models/subllm/training_aids.h"
+#include "models/selection/ranking.h"
+#include "models/subllm/module.h"
 
 namespace sublab::subllm {
 namespace {
 
-/// Piecewise linear from `start` to `end` over the first `ramp` share of the run, then `end`.
-double ramped(double start, double end, double ramp, double progress) {
-  if (ramp <= 0 || progress >= ramp) return end;
-  return start + (end - start) * progress / ramp;
-}
-
-/// One pair of parentheses: how it scores, and how its tokens return. At retention 1 it keeps
-/// everything with weight 1 and has no scorer.
-struct Module {
-  double retention = 1;
-  std::unique_ptr<Scorer> scorer;  // null at retention 1
-  at::Tensor bypass;               // [D]
-  at::Tensor threshold;            // scalar, fp64; calibrated for scorers without a natural zero
-};
-
 struct State : DecoderState {
-  State(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches, size_t n_modules)
-      : DecoderState(n_rows, std::move(caches)), kept(n_modules, std::vector<int64_t>(n_rows, 0)) {}
-  std::vector<std::vector<int64_t>> kept;  // [module][row]: tokens that module has let in so far
-};
-
-/// What a level works on between its parentheses.
-struct Level {
-  at::Tensor x;
-  RowsPtr rows;
-  RopeAngles angles;
-  at::Tensor tokens;
-  Selection selection;  // how the level was entered; empty for level 0
+  State(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches,
+        std::vector<ModuleMemory> memories)
+      : DecoderState(n_rows, std::move(caches)), memories(std::move(memories)) {}
+  int64_t n_bytes() const override {
+    int64_t sum = DecoderState::n_bytes();
+    for (const ModuleMemory& memory : memories)
+      for (const RowMemory* part : {memory.scorer.get(), memory.selector.get()})
+        if (part) sum += part->n_bytes();
+    return sum;
+  }
+  std::vector<ModuleMemory> memories;
 };
 
 class Subllm : public LanguageModel {
@@ -55,127 +39,109 @@ class Subllm : public LanguageModel {
         structure_(parse_structure(config.structure, "/model/structure")),
         decoder_(config, vocab_size, initial),
         scorer_entry_(find_scorer(parts, config.scorer, "/model/scorer")),
-        train_selector_(find_selector(parts, config.train_selector, "/model/train_selector")),
         evaluate_selector_(
             find_selector(parts, config.evaluate_selector, "/model/evaluate_selector")) {
     for (size_t m = 0; m < structure_.module_levels.size(); ++m)
-      modules_.push_back(new_module(m, initial));
+      modules_.emplace_back(config_, static_cast<int64_t>(m), module_name(m), decoder_, initial,
+                            parts);
   }
 
   at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
-
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
-                     const Run& run) const override {
-    if (run.mode == Mode::step && !evaluate_selector_.causal && !run.forced)
-      throw UserError("/model/evaluate_selector",
-                      "'" + evaluate_selector_.name + "' is not causal, so it cannot decode");
-    auto* own_state = static_cast<State*>(state);
-    std::vector<Level> levels;
-    levels.push_back({std::move(x), batch.rows, decoder_.angles(*batch.rows), batch.tokens, {}});
-    for (const Step& step : structure_.steps) {
-      Level& level = levels.back();
-      if (step.kind == Step::Kind::block) {
-        KvCache* cache = state ? own_state->caches[step.index].get() : nullptr;
-        level.x = decoder_.block(step.index, level.x, level.angles, *level.rows, cache);
-      } else if (step.kind == Step::Kind::open) {
-        levels.push_back(enter(step.index, level, own_state, run));
-      } else {
-        const Level inner = std::move(levels.back());
-        levels.pop_back();
-        leave(step.index, inner, levels.back(), run);
-      }
-    }
-    if (state) state->advance(*batch.rows);
-    return decoder_.final_norm(levels.back().x);
-  }
-
+                     const Run& run) const override;
   const at::Tensor& head_weight() const override { return decoder_.head_weight(); }
-
-  std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected_tokens) const override {
-    std::vector<std::unique_ptr<KvCache>> caches(structure_.n_blocks);
-    std::vector<double> share{1.0};
-    for (const Step& step : structure_.steps) {
-      if (step.kind == Step::Kind::open)
-        share.push_back(share.back() * modules_[step.index].retention);
-      if (step.kind == Step::Kind::close) share.pop_back();
-      if (step.kind == Step::Kind::block)
-        caches[step.index] = decoder_.new_cache(
-            n_rows,
-            static_cast<int64_t>(std::ceil(share.back() * static_cast<double>(expected_tokens))));
-    }
-    return std::make_unique<State>(n_rows, std::move(caches), modules_.size());
-  }
+  std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected_tokens) const override;
 
   std::vector<Parameter> parameters() const override {
     std::vector<Parameter> out = decoder_.parameters();
-    for (size_t m = 0; m < modules_.size(); ++m) {
-      if (modules_[m].scorer)
-        for (auto& parameter : modules_[m].scorer->parameters()) out.push_back(parameter);
-      out.push_back({module_name(m) + ".bypass_scale", modules_[m].bypass, 1.0, false});
-    }
+    for (const Module& module : modules_)
+      for (auto& parameter : module.parameters()) out.push_back(parameter);
     return out;
   }
-
   std::vector<Buffer> buffers() const override {
     std::vector<Buffer> out;
-    for (size_t m = 0; m < modules_.size(); ++m)
-      if (modules_[m].scorer) out.push_back({module_name(m) + ".threshold", modules_[m].threshold});
+    for (const Module& module : modules_)
+      for (auto& buffer : module.buffers()) out.push_back(buffer);
     return out;
   }
 
   void add_cost(const CostShape& shape, Ledger& ledger) const override;
   std::vector<double> retention() const override {
     std::vector<double> out;
-    for (const Module& module : modules_) out.push_back(module.retention);
+    for (const Module& module : modules_) out.push_back(module.retention());
     return out;
   }
   std::vector<int64_t> module_levels() const override { return structure_.module_levels; }
+  void prepare(const std::vector<Batch>& batches) override {
+    for (Module& module : modules_) module.prepare(batches);
+  }
   void calibrate(const std::vector<Batch>& batches) override;
 
  private:
   static std::string module_name(size_t m) { return "model.modules." + std::to_string(m); }
+  /// Blocks at this level see log weights on their keys.
+  bool biased(int64_t level) const { return config_.attention_log_weight && level > 0; }
 
-  Module new_module(size_t m, const Initial& initial) const {
-    Module module;
-    module.retention = config_.retention_of(static_cast<int64_t>(m));
-    module.bypass = constant_parameter({config_.d_model}, config_.bypass_init, initial);
-    module.threshold = at::zeros({}, at::kDouble);
-    if (module.retention < 1)
-      module.scorer = scorer_entry_.make({module_name(m) + ".scorer", static_cast<int64_t>(m),
-                                          config_.d_model, module.retention, initial,
-                                          write_fields(config_), decoder_.options()});
-    return module;
-  }
-
-  Level enter(int64_t m, const Level& parent, State* state, const Run& run) const;
+  Level enter(int64_t m, const Level& parent, ModuleMemory& memory, const Run& run) const;
   void leave(int64_t m, const Level& inner, Level& parent, const Run& run) const;
-  Selection decide(int64_t m, const Level& parent, const Run& run) const;
+  void pass_block(const Step& step, Level& level, KvCache* cache) const;
 
   Config config_;
   Structure structure_;
   Decoder decoder_;
   ScorerEntry scorer_entry_;
-  SelectorEntry train_selector_, evaluate_selector_;
+  SelectorEntry evaluate_selector_;
   std::vector<Module> modules_;
 };
 
-Selection keep_all(const at::Tensor& x, const Rows& rows) {
-  return {at::arange(rows.n_tokens(), at::kLong).to(x.device()),
-          at::ones({rows.n_tokens()}, x.options()), rows.lengths()};
+at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
+                           const Run& run) const {
+  const bool decides = !run.forced && !modules_.empty();
+  if (run.mode == Mode::step && decides && !(evaluate_selector_.causal && scorer_entry_.causal))
+    throw UserError("/model/evaluate_selector", "'" + evaluate_selector_.name + "' over scorer '" +
+                                                    scorer_entry_.name +
+                                                    "' is not causal, so it cannot decode");
+  auto* own_state = static_cast<State*>(state);
+  std::vector<ModuleMemory> fresh;
+  if (!state)
+    for (const Module& module : modules_) fresh.push_back(module.new_memory(batch.rows->n_rows()));
+  auto& memories = state ? own_state->memories : fresh;
+  std::vector<Level> levels(1);
+  levels[0].x = std::move(x);
+  levels[0].rows = batch.rows;
+  levels[0].angles = decoder_.angles(*batch.rows);
+  levels[0].tokens = batch.tokens;
+  levels[0].hints = batch.hints;
+  for (const Step& step : structure_.steps) {
+    if (step.kind == Step::Kind::block) {
+      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr);
+    } else if (step.kind == Step::Kind::open) {
+      levels.push_back(enter(step.index, levels.back(), memories[step.index], run));
+    } else {
+      const Level inner = std::move(levels.back());
+      levels.pop_back();
+      leave(step.index, inner, levels.back(), run);
+    }
+  }
+  if (state) state->advance(*batch.rows);
+  return decoder_.final_norm(levels.back().x);
 }
 
-/// The selection that `rule` wants, with the weights that the scores give.
-Selection forced_selection(const at::Tensor& scores, const Rows& rows, int64_t module,
-                           const KeepRule& rule) {
-  std::vector<int64_t> index, lengths(rows.n_rows(), 0);
-  for (int64_t b = 0; b < rows.n_rows(); ++b)
-    for (int64_t i = 0; i < rows.length(b); ++i)
-      if (rule.keep(module, b, rows.start(b) + i)) {
-        index.push_back(rows.begin(b) + i);
-        ++lengths[b];
-      }
-  const at::Tensor chosen = at::tensor(index, at::kLong).to(scores.device());
-  return {chosen, scores.index_select(0, chosen).clamp(0, 1), lengths};
+std::unique_ptr<DecodeState> Subllm::new_state(int64_t n_rows, int64_t expected_tokens) const {
+  std::vector<std::unique_ptr<KvCache>> caches(structure_.n_blocks);
+  std::vector<double> share{1.0};
+  for (const Step& step : structure_.steps) {
+    if (step.kind == Step::Kind::open)
+      share.push_back(share.back() * modules_[step.index].retention());
+    if (step.kind == Step::Kind::close) share.pop_back();
+    if (step.kind == Step::Kind::block)
+      caches[step.index] = decoder_.new_cache(
+          n_rows, static_cast<int64_t>(std::ceil(share.back() * double(expected_tokens))),
+          biased(step.level));
+  }
+  std::vector<ModuleMemory> memories;
+  for (const Module& module : modules_) memories.push_back(module.new_memory(n_rows));
+  return std::make_unique<State>(n_rows, std::move(caches), std::move(memories));
 }
 
 void record_decisions(RecordedKeeps& out, int64_t module, const Rows& rows,
@@ -191,61 +157,42 @@ void record_decisions(RecordedKeeps& out, int64_t module, const Rows& rows,
     }
 }
 
-Selection Subllm::decide(int64_t m, const Level& parent, const Run& run) const {
-  const Module& module = modules_[m];
-  if (!module.scorer && !run.forced) return keep_all(parent.x, *parent.rows);
-  const bool training = run.mode == Mode::train;
-  at::Tensor scores = at::ones({parent.rows->n_tokens()}, parent.x.options());
-  if (module.scorer) {
-    scores = module.scorer->scores({parent.x, *parent.rows, parent.tokens, run});
-    // The gate's arithmetic is done in fp32 at least.
-    if (scores.scalar_type() != at::kDouble) scores = scores.to(at::kFloat);
-    const double threshold = module.threshold.item<double>() + config_.threshold;
-    if (threshold != 0) scores = scores - threshold;
-  }
-  if (training && run.coins && config_.gate == "score" && module.scorer &&
-      config_.balancer_strength > 0 &&
-      run.coins->flip(
-          "balancer", m,
-          ramped(1.0, config_.balancer_probability_end, config_.balancer_ramp, run.progress)))
-    scores = Balancer{module.retention, config_.balancer_strength}(scores);
-  const SelectorEntry& selector = training ? train_selector_ : evaluate_selector_;
-  Selection selection = run.forced
-                            ? forced_selection(scores, *parent.rows, m, *run.forced)
-                            : selector.select({scores, *parent.rows, module.retention, m, run});
-  if (config_.gate == "one" || !module.scorer) selection.weights = at::ones_like(selection.weights);
-  selection.weights = selection.weights.to(parent.x.scalar_type());
-  if (run.observer)
-    run.observer->selected(m, scores, *parent.rows, selection.index, selection.weights);
-  return selection;
+void Subllm::pass_block(const Step& step, Level& level, KvCache* cache) const {
+  const auto next = &step + 1;
+  const bool probed = next != structure_.steps.data() + structure_.steps.size() &&
+                      next->kind == Step::Kind::open && modules_[next->index].reads_attention();
+  level.x = decoder_.block(
+      step.index, level.x,
+      {level.angles, *level.rows, cache, level.key_bias, probed ? &level.probe : nullptr});
 }
 
-Level Subllm::enter(int64_t m, const Level& parent, State* state, const Run& run) const {
-  Selection selection = decide(m, parent, run);
-  if (run.recorded) record_decisions(*run.recorded, m, *parent.rows, selection.index);
-  std::vector<int64_t> starts(parent.rows->n_rows(), 0);
-  if (state) {
-    starts = state->kept[m];
-    for (size_t b = 0; b < starts.size(); ++b) state->kept[m][b] += selection.lengths[b];
-  }
-  Level inner;
+Level Subllm::enter(int64_t m, const Level& parent, ModuleMemory& memory, const Run& run) const {
+  Selection selection = modules_[m].decide(parent, decoder_, memory, run);
   const at::Tensor& index = selection.index;
-  inner.rows = parent.rows->keep(index.to(at::kCPU), selection.lengths, starts);
+  if (run.recorded) record_decisions(*run.recorded, m, *parent.rows, index);
+  const std::vector<int64_t> starts = memory.kept;
+  for (size_t b = 0; b < starts.size(); ++b) memory.kept[b] += selection.lengths[b];
+  Level inner;
+  const at::Tensor on_host = index.to(at::kCPU);
+  inner.rows = config_.positions == "composed"
+                   ? parent.rows->keep(on_host, selection.lengths, starts)
+                   : parent.rows->keep_places(on_host, selection.lengths, starts);
   inner.x = gather_rows(parent.x, index);
-  inner.angles = parent.angles.keep(index);
+  inner.angles =
+      config_.positions == "composed" ? parent.angles.keep(index) : decoder_.angles(*inner.rows);
   inner.tokens = parent.tokens.index_select(0, index);
+  if (parent.hints.defined()) inner.hints = parent.hints.index_select(0, index);
+  if (config_.attention_log_weight) {
+    inner.key_bias = (selection.weights + 1e-3).log();
+    if (parent.key_bias.defined())
+      inner.key_bias = inner.key_bias + parent.key_bias.index_select(0, index);
+  }
   inner.selection = std::move(selection);
   return inner;
 }
 
 void Subllm::leave(int64_t m, const Level& inner, Level& parent, const Run& run) const {
-  at::Tensor c = modules_[m].bypass;
-  if (run.mode == Mode::train && run.coins &&
-      run.coins->flip("bypass_limit", m, config_.bypass_probability))
-    c = limit_parameter(
-        c,
-        ramped(config_.bypass_low_start, config_.bypass_low_end, config_.bypass_ramp, run.progress),
-        1.0);
+  const at::Tensor c = modules_[m].bypass(run);
   if (inner.x.size(0) == 0) return;
   parent.x = bypass_return(parent.x, inner.x, inner.selection.index, inner.selection.weights, c);
 }
@@ -266,17 +213,20 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
     const double bytes = shape.bytes_per_number;
     if (step.kind == Step::Kind::block) {
       const double reached = 1 - std::pow(1 - at.share, all);
-      decoder_.add_block_cost(step.index, step.level, at.tokens, at.past, reached, bytes, ledger);
+      decoder_.add_block_cost(
+          {step.index, step.level, at.tokens, at.past, reached, bytes, biased(step.level)}, ledger);
     } else if (step.kind == Step::Kind::open) {
       const Module& module = modules_[step.index];
       double n = 0;
       for (const double t : at.tokens) n += t;
-      if (module.scorer) module.scorer->add_cost(ledger, step.level, n, bytes);
+      if (module.has_scorer()) module.scorer().add_cost(ledger, step.level, n, bytes);
       const double d =
-          shape.kept_fraction.empty() ? module.retention : shape.kept_fraction.at(step.index);
+          shape.kept_fraction.empty() ? module.retention() : shape.kept_fraction.at(step.index);
       Counts inner = at;
       for (double& t : inner.tokens)
-        t = shape.kept_fraction.empty() && t > 1 ? std::ceil(t * d - 1e-9) : t * d;
+        t = shape.kept_fraction.empty() && t > 1
+                ? static_cast<double>(kept_tokens(std::llround(t), d, config_.rounding_rule()))
+                : t * d;
       for (double& t : inner.past) t *= d;
       inner.share *= d;
       levels.push_back(inner);
@@ -309,17 +259,17 @@ class ScoreCollector : public Observer {
 };
 
 void Subllm::calibrate(const std::vector<Batch>& batches) {
-  if (scorer_entry_.natural_zero) return;
+  if (scorer_entry_.natural_zero || !evaluate_selector_.uses_threshold) return;
   at::NoGradGuard no_grad;
   // Outer modules first: an inner level's scores depend on who was let in.
   for (size_t m = 0; m < modules_.size(); ++m) {
-    if (!modules_[m].scorer) continue;
-    modules_[m].threshold.zero_();
+    if (!modules_[m].has_scorer()) continue;
+    modules_[m].set_threshold(-config_.threshold);
     ScoreCollector collector(static_cast<int64_t>(m));
     Run run;
     run.observer = &collector;
     for (const Batch& batch : batches) run_model(*this, batch, nullptr, run);
-    modules_[m].threshold.fill_(collector.upper_quantile(modules_[m].retention));
+    modules_[m].set_threshold(collector.upper_quantile(modules_[m].retention()));
   }
 }
 

@@ -14,7 +14,7 @@ Selection select(const SelectorInput& input) {
   std::vector<int64_t> index, lengths;
   for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
     const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
-    const int64_t k = kept_tokens(n, input.retention);
+    const int64_t k = kept_tokens(n, input.retention, input.rounding);
     std::vector<int64_t> order = descending_order(values + begin, n);
     std::sort(order.begin(), order.begin() + k);
     for (int64_t i = 0; i < k; ++i) index.push_back(begin + order[i]);

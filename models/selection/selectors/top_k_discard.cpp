@@ -40,7 +40,7 @@ Selection select(const SelectorInput& input) {
   std::vector<int64_t> index, paired, lengths;
   for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
     const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
-    const int64_t k = kept_tokens(n, input.retention);
+    const int64_t k = kept_tokens(n, input.retention, input.rounding);
     for (const Kept& kept : keep_row(values + begin, n, k, reverse, zero - begin)) {
       index.push_back(begin + kept.token);
       paired.push_back(begin + kept.paired);
