@@ -7,6 +7,7 @@
 
 #include "analysis/compare.h"
 #include "analysis/format.h"
+#include "analysis/selection_tables.h"
 #include "analysis/speed_table.h"
 
 namespace sublab {
@@ -36,6 +37,7 @@ class Builder {
     report_.tables.push_back(cost_table());
     report_.tables.push_back(quality_table());
     if (data_.bench) add_speed_tables(*data_.bench, report_);
+    add_selection_tables(data_, report_);
     add_facts();
     add_findings();
     add_figures();

@@ -46,6 +46,9 @@ struct TrainConfig {
   double epsilon = 1e-8;
   double clip_norm = 1.0;
   double minutes = 0;
+  bool recompute = false;
+  std::string dtype = "float32";
+  std::string from;
 
   template <class F>
   void fields(F& f) {
@@ -63,6 +66,15 @@ struct TrainConfig {
     f("epsilon", epsilon, "AdamW", above(0, 1));
     f("clip_norm", clip_norm, "global gradient norm; 0 = no clipping", within(0, 1e6));
     f("minutes", minutes, "stop as timed_out after this long; 0 = no limit", within(0, 1e6));
+    f("recompute", recompute,
+      "keep the input of each block only and compute the rest again in the backward pass");
+    f("dtype", dtype,
+      "of weights and activations in training; with bfloat16 the optimizer keeps float32 weights, "
+      "which are what is evaluated and saved",
+      one_of({"float32", "bfloat16"}));
+    f("from", from,
+      "start from trained weights: a variant that stands before this one in the study, or a "
+      "checkpoint folder; subsampling modules that it lacks are put in so that nothing changes");
   }
 };
 

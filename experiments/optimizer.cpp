@@ -9,6 +9,17 @@
 
 namespace sublab {
 
+namespace {
+
+/// Autograd allows another dtype only while the tensor is no leaf of it.
+void replace_data(at::Tensor& parameter, const at::Tensor& data) {
+  parameter.set_requires_grad(false);
+  parameter.set_data(data);
+  parameter.set_requires_grad(true);
+}
+
+}  // namespace
+
 double learning_rate_at(const TrainConfig& config, double progress) {
   if (progress < config.warmup) return config.learning_rate * (progress / config.warmup);
   const double along = config.warmup < 1 ? (progress - config.warmup) / (1 - config.warmup) : 1;
@@ -24,7 +35,8 @@ AdamW::AdamW(std::vector<Parameter> parameters, const TrainConfig& config) : con
       return g.learning_rate_scale == parameter.learning_rate_scale && g.weight_decay == decay;
     });
     if (group == groups_.end())
-      group = groups_.insert(groups_.end(), {parameter.learning_rate_scale, decay, {}, {}, {}, {}});
+      group =
+          groups_.insert(groups_.end(), {parameter.learning_rate_scale, decay, {}, {}, {}, {}, {}});
     group->parameters.push_back(parameter.tensor);
     group->first_moments.push_back(at::zeros_like(parameter.tensor));
     group->second_moments.push_back(at::zeros_like(parameter.tensor));
@@ -48,11 +60,14 @@ double AdamW::clip_gradients() {
 void AdamW::step(double learning_rate) {
   at::NoGradGuard no_grad;
   for (ParameterGroup& group : groups_) {
-    std::vector<at::Tensor> parameters, gradients, first, second, steps;
+    std::vector<at::Tensor> parameters, gradients, first, second, steps, rounded;
     for (size_t i = 0; i < group.parameters.size(); ++i) {
       if (!group.parameters[i].grad().defined()) continue;
-      parameters.push_back(group.parameters[i]);
-      gradients.push_back(group.parameters[i].grad());
+      const bool half = !group.masters.empty();
+      parameters.push_back(half ? group.masters[i] : group.parameters[i]);
+      gradients.push_back(half ? group.parameters[i].grad().to(at::kFloat)
+                               : group.parameters[i].grad());
+      rounded.push_back(group.parameters[i]);
       first.push_back(group.first_moments[i]);
       second.push_back(group.second_moments[i]);
       steps.push_back(group.steps[i].add_(1));
@@ -61,7 +76,28 @@ void AdamW::step(double learning_rate) {
     at::_fused_adamw_(parameters, gradients, first, second, {}, steps,
                       learning_rate * group.learning_rate_scale, config_.beta1, config_.beta2,
                       group.weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
-    for (at::Tensor& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+    for (size_t i = 0; i < rounded.size(); ++i) {
+      if (!group.masters.empty()) rounded[i].copy_(parameters[i]);
+      rounded[i].mutable_grad() = at::Tensor();
+    }
+  }
+}
+
+void AdamW::halve_weights() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_)
+    for (at::Tensor& parameter : group.parameters) {
+      group.masters.push_back(parameter.detach().clone());
+      replace_data(parameter, parameter.to(at::kBFloat16));
+    }
+}
+
+void AdamW::restore_weights() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_) {
+    for (size_t i = 0; i < group.masters.size(); ++i)
+      replace_data(group.parameters[i], group.masters[i]);
+    group.masters.clear();
   }
 }
 

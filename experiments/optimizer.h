@@ -20,6 +20,11 @@ class AdamW {
   double clip_gradients();
   /// One update at `learning_rate`; clears the gradients.
   void step(double learning_rate);
+  /// From now on the model computes in bfloat16; the optimizer updates float32 weights of its own
+  /// and rounds them into the model's after every step (arXiv:1710.03740).
+  void halve_weights();
+  /// The model gets the float32 weights back.
+  void restore_weights();
 
  private:
   /// Parameters with the same scale and decay are updated by one fused call.
@@ -27,6 +32,7 @@ class AdamW {
     double learning_rate_scale;
     double weight_decay;
     std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
+    std::vector<at::Tensor> masters;  ///< float32 weights behind bfloat16 parameters; or empty
   };
   TrainConfig config_;
   std::vector<ParameterGroup> groups_;

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "core/hash.h"
+#include "core/safetensors.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
+#include "experiments/checkpoint.h"
 
 namespace sublab {
 namespace {
@@ -46,7 +48,24 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
   return tasks;
 }
 
+/// `model` with the sizes of the checkpoint in `folder` where it does not say its own.
+json with_shape_of(const fs::path& folder, json model, const Catalog& catalog) {
+  const json theirs = load_checkpoint(folder, catalog).info.model;
+  for (const FieldHelp& field : describe_fields<DecoderConfig>())
+    if (!model.contains(field.name)) model[field.name] = theirs.at(field.name);
+  return model;
+}
+
 }  // namespace
+
+std::string weights_hash(const fs::path& folder) {
+  Sha256 hash;
+  for (const fs::path& path : safetensors_files(folder)) {
+    const MappedFile file(path);
+    hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  }
+  return hash.hex();
+}
 
 TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog) {
   fields_detail::check_keys(given, where, {"model", "data", "train", "evaluate"});
@@ -63,6 +82,8 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   const json name = model.value("architecture", json("llama"));
   if (!name.is_string()) fields_detail::throw_type(where + "/model/architecture", "a string", name);
   model["architecture"] = name;
+  if (fs::is_directory(config.train.from))
+    model = with_shape_of(config.train.from, std::move(model), catalog);
   config.model = catalog.architecture(name, where + "/model/architecture")
                      .resolve(model, where + "/model", catalog.parts);
   config.evaluate =
@@ -74,6 +95,7 @@ std::string train_id_of(const TrialConfig& config, int64_t seed, const std::stri
                         const Catalog& catalog) {
   json identity = write_fields(config);
   identity.erase("evaluate");
+  identity["train"].erase("from");  // a name; what stands for it is its parent's hash
   // A task that makes the training rows decides the weights too.
   if (config.data.train_on != "text") identity["rows"] = config.evaluate;
   identity["seed"] = seed;
@@ -181,13 +203,31 @@ class Planner {
            int64_t seed) {
     const TrialConfig config = resolve(changed);
     PlannedTrial trial;
-    trial.train_id = train_id_of(config, seed, "", catalog_);
+    const std::string from = start_of(config, seed, probe, trial, changed.at);
+    trial.train_id = train_id_of(config, seed, from, catalog_);
     trial.id = trial_id_of(trial.train_id, config, catalog_);
     trial.variant = variant;
     trial.probe = probe;
     trial.seed = seed;
     trial.config = write_fields(config);
     plan_.trials.push_back(trial);
+  }
+
+  /// The identity of the weights that a trial starts from; sets its parent in the plan.
+  std::string start_of(const TrialConfig& config, int64_t seed, const std::string& probe,
+                       PlannedTrial& trial, const std::string& at) const {
+    const std::string& from = config.train.from;
+    if (from.empty()) return "";
+    if (probe == "tune")
+      throw UserError(at + "/train.from", "is not possible in a study that tunes a learning rate");
+    for (const PlannedTrial& parent : plan_.trials)
+      if (parent.variant == from && parent.seed == seed && parent.probe.empty()) {
+        trial.from = parent.id;
+        return parent.train_id;
+      }
+    if (fs::is_directory(from)) return weights_hash(from);
+    throw_unknown_name(at + "/train.from", "variant before this one, or folder,", from,
+                       plan_.variants);
   }
 
   void add_variant(const Variant& variant) {
@@ -235,8 +275,8 @@ class Planner {
     }
     Ledger ledger;
     model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
-    return 3 * ledger.flops_causal() / static_cast<double>(config.data.context_len) *
-           static_cast<double>(config.train.tokens);
+    return ledger.training_flops_causal(config.train.recompute) /
+           static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
   }
 
   void check_match() const {

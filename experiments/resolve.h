@@ -16,6 +16,9 @@ namespace sublab {
 /// stands before the JSON path in messages.
 TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog);
 
+/// Hash of the weights that a checkpoint folder holds.
+std::string weights_hash(const fs::path& folder);
+
 /// Hash of all that decides the trained weights: model, data, training, seed, threads, parent, and
 /// the numerics versions of the code concerned.
 std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -57,7 +58,7 @@ class Runner {
   RunSummary run(const std::vector<PlannedTrial>& trials) {
     std::vector<PlannedTrial> waiting;
     for (size_t i = 0; i < trials.size(); ++i) {
-      if (static_cast<int64_t>(i) % options_.n_shards != options_.shard - 1) continue;
+      if (origin_of(trials, i) % options_.n_shards != options_.shard - 1) continue;
       ++summary_.matched;
       if (trial_state(options_.out, trials[i]) == "done")
         ++summary_.skipped;
@@ -66,9 +67,14 @@ class Runner {
     }
     total_ = waiting.size();
     while ((!waiting.empty() || !running_.empty()) && !g_interrupted) {
-      while (!waiting.empty() && running_.size() < static_cast<size_t>(options_.jobs)) {
-        start(waiting.front());
-        waiting.erase(waiting.begin());
+      while (running_.size() < static_cast<size_t>(options_.jobs)) {
+        const auto next =
+            std::find_if(waiting.begin(), waiting.end(),
+                         [&](const PlannedTrial& trial) { return may_start(trial, waiting); });
+        if (next == waiting.end()) break;
+        const PlannedTrial trial = *next;
+        waiting.erase(next);
+        start(trial);
       }
       listen();
     }
@@ -78,7 +84,46 @@ class Runner {
   }
 
  private:
+  /// Place of the trial that the parents of `trials[i]` lead back to: a chain is one shard's.
+  static int64_t origin_of(const std::vector<PlannedTrial>& trials, size_t i) {
+    for (size_t p = 0; p < i; ++p)
+      if (trials[p].id == trials[i].from) return origin_of(trials, p);
+    return static_cast<int64_t>(i);
+  }
+
+  /// A trial waits for the one that it starts from, which this process or another one runs.
+  bool may_start(const PlannedTrial& trial, const std::vector<PlannedTrial>& waiting) const {
+    const PlannedTrial* parent = plan_.find(trial.from);
+    if (!parent || trial_state(options_.out, *parent) == "done") return true;
+    const auto is_parent = [&](const PlannedTrial& other) { return other.id == parent->id; };
+    if (std::any_of(waiting.begin(), waiting.end(), is_parent)) return false;
+    return std::none_of(running_.begin(), running_.end(),
+                        [&](const Running& other) { return is_parent(other.trial); }) &&
+           trial_state(options_.out, *parent) != "running";
+  }
+
+  /// An outcome that is known without running anything.
+  void conclude(const PlannedTrial& trial, const std::string& outcome, const std::string& detail) {
+    Record record;
+    record.id = trial.id;
+    record.train_id = trial.train_id;
+    record.study = plan_.study;
+    record.variant = trial.variant;
+    record.probe = trial.probe;
+    record.seed = trial.seed;
+    record.config = trial.config;
+    record.outcome = outcome;
+    record.detail = detail;
+    write_record(record_path(options_.out, trial), record);
+  }
+
   void start(const PlannedTrial& trial) {
+    const PlannedTrial* parent = plan_.find(trial.from);
+    if (parent && trial_state(options_.out, *parent) != "done") {
+      conclude(trial, "cancelled", label(*parent) + ", which it starts from, has not ended well");
+      report(trial);
+      return;
+    }
     auto lock = std::make_unique<FileLock>(lock_path(options_.out, trial), /*wait=*/false);
     // Another process has it, or had it and finished meanwhile.
     if (!lock->held() || trial_state(options_.out, trial) == "done") {
@@ -148,27 +193,23 @@ class Runner {
     }
     const fs::path path = record_path(options_.out, running.trial);
     if (exit.signal != 0 || !fs::exists(path)) {
-      Record record;
-      record.id = running.trial.id;
-      record.train_id = running.trial.train_id;
-      record.study = plan_.study;
-      record.variant = running.trial.variant;
-      record.probe = running.trial.probe;
-      record.seed = running.trial.seed;
-      record.config = running.trial.config;
       const bool starved =
           exit.signal == SIGKILL && n_killed_for_memory() > running.n_killed_before;
-      record.outcome = starved ? "out_of_memory" : "crashed";
-      record.detail = exit.signal ? "signal " + std::to_string(exit.signal) + " (" +
-                                        ::strsignal(exit.signal) + ")"
-                                  : last_line(running.error_log);
-      write_record(path, record);
+      conclude(running.trial, starved ? "out_of_memory" : "crashed",
+               exit.signal
+                   ? "signal " + std::to_string(exit.signal) + " (" + ::strsignal(exit.signal) + ")"
+                   : last_line(running.error_log));
     }
-    const Record record = read_record(path);
+    report(running.trial);
+  }
+
+  /// Counts and prints how a trial ended.
+  void report(const PlannedTrial& trial) {
+    const Record record = read_record(record_path(options_.out, trial));
     const bool ok = record.outcome == "ok";
     ok ? ++summary_.done : ++summary_.failed;
     ++finished_;
-    std::string text = label(running.trial) + ": " + record.outcome +
+    std::string text = label(trial) + ": " + record.outcome +
                        (record.detail.empty() ? "" : " (" + record.detail + ")");
     char number[80];
     for (const char* name : {"valid_loss_nats", "recall_accuracy"})
@@ -187,14 +228,17 @@ class Runner {
   size_t finished_ = 0, total_ = 0;
 };
 
+/// Trials that the options ask for, with those that they start from before them.
 std::vector<PlannedTrial> chosen(const Plan& plan, const RunOptions& options, bool tuning) {
-  std::vector<PlannedTrial> out;
-  std::set<std::string> seen;  // two variants may resolve to the same trial; it runs once
+  std::set<std::string> wanted;
   for (const PlannedTrial& trial : plan.trials)
     if ((trial.probe == "tune") == tuning &&
-        ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0 &&
-        seen.insert(trial.id).second)
-      out.push_back(trial);
+        ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0)
+      for (const PlannedTrial* each = &trial; each; each = plan.find(each->from))
+        wanted.insert(each->id);
+  std::vector<PlannedTrial> out;
+  for (const PlannedTrial& trial : plan.trials)  // two variants may resolve to one trial
+    if (wanted.erase(trial.id)) out.push_back(trial);
   return out;
 }
 

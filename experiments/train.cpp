@@ -55,7 +55,9 @@ StepShape step_shape(const TrainConfig& config, const RowSource& source) {
 TrainingResult train(LanguageModel& model, const RowSource& source, const TrainConfig& config,
                      uint64_t seed, const std::function<void(const TrainingPoint&)>& after_step) {
   const StepShape shape = step_shape(config, source);
+  const bool half = config.dtype == "bfloat16" && model.dtype() == at::kFloat;
   AdamW optimizer(model.parameters(), config);
+  if (half) optimizer.halve_weights();
   TrainingResult result;
   const auto start = Clock::now();
   for (int64_t step = 0; step < shape.n_steps; ++step) {
@@ -67,6 +69,8 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
       n_labels += passes.back().n_labels;
     }
     const double progress = static_cast<double>(step) / static_cast<double>(shape.n_steps);
+    const int64_t every = std::max<int64_t>(1, shape.n_steps / kWatchedSteps);
+    SelectionMonitor monitor(step);
     double loss = 0;
     for (size_t pass = 0; pass < passes.size(); ++pass) {
       const Coins coins(seed, static_cast<uint64_t>(step) * passes.size() + pass);
@@ -74,7 +78,9 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
       run.mode = Mode::train;
       run.progress = progress;
       run.step = step;
+      run.recompute = config.recompute;
       run.coins = &coins;
+      if (pass == 0 && step % every == 0) run.observer = &monitor;
       const at::Tensor hidden = run_model(model, passes[pass].batch, nullptr, run);
       const at::Tensor part = lm_loss(hidden, model.head_weight(), passes[pass].labels,
                                       static_cast<double>(std::max<int64_t>(n_labels, 1)));
@@ -82,6 +88,8 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
       loss += part.item<double>();
       result.tokens += static_cast<double>(passes[pass].batch.tokens.numel());
     }
+    result.selection.insert(result.selection.end(), monitor.points().begin(),
+                            monitor.points().end());
     const double norm = optimizer.clip_gradients();
     // The rate of the step that is being taken: a warm-up from 0 would waste the first one.
     const double rate_progress =
@@ -102,6 +110,7 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
       break;
     }
   }
+  if (half) optimizer.restore_weights();
   result.seconds = seconds_since(start);
   return result;
 }

@@ -7,6 +7,7 @@
 
 #include "data/row_source.h"
 #include "experiments/config.h"
+#include "experiments/selection_monitor.h"
 #include "models/language_model.h"
 
 namespace sublab {
@@ -19,12 +20,16 @@ struct TrainingPoint {
   double seconds;        ///< since training began
 };
 
+/// Steps of a run whose selections are looked at.
+inline constexpr int64_t kWatchedSteps = 200;
+
 struct TrainingResult {
   std::vector<TrainingPoint> curve;  ///< one point per step
   std::string outcome = "ok";        ///< "ok", "diverged" or "timed_out"
   std::string detail;
   double seconds = 0;
   double tokens = 0;
+  std::vector<SelectionPoint> selection;  ///< of about kWatchedSteps steps, spread over the run
 };
 
 /// Rows `first`, `first + 1`, ... of `source` as one batch with its labels.

@@ -9,6 +9,7 @@
 #include "experiments/environment.h"
 #include "experiments/text_data.h"
 #include "experiments/train.h"
+#include "models/interchange/tensors.h"
 
 namespace sublab {
 namespace {
@@ -19,14 +20,9 @@ constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
 /// Everything that a trial works with; built once, in order.
 class Trial {
  public:
-  Trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint, const fs::path& arrays,
+  Trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
         const Catalog& catalog, const ReportProgress& report)
-      : config_(config),
-        seed_(seed),
-        checkpoint_(checkpoint),
-        arrays_(arrays),
-        catalog_(catalog),
-        report_(report) {}
+      : config_(config), seed_(seed), folders_(folders), catalog_(catalog), report_(report) {}
 
   Record run() {
     record_.seed = seed_;
@@ -83,8 +79,8 @@ class Trial {
     record_.ledger = ledger.to_json();
     add("n_params", parameters);
     add("n_params_non_embedding", parameters - embedding);
-    add("train_flops_per_token",
-        3 * ledger.flops_causal() / static_cast<double>(config_.data.context_len));
+    add("train_flops_per_token", ledger.training_flops_causal(config_.train.recompute) /
+                                     static_cast<double>(config_.data.context_len));
     Ledger decode;
     model_->add_cost(CostShape::decode(1, config_.data.context_len), decode);
     add("decode_bytes_per_token", decode.bytes());
@@ -105,12 +101,17 @@ class Trial {
   }
 
   void train_model() {
-    if (fs::exists(checkpoint_ / "config.json")) {
-      model_ = load_checkpoint(checkpoint_, catalog_).model;
-      const NpyArray curve = read_npy(checkpoint_ / "loss_curve.npy");
-      write_npy(arrays_ / "loss_curve.npy", curve);
+    if (fs::exists(folders_.checkpoint / "config.json")) {
+      model_ = load_checkpoint(folders_.checkpoint, catalog_).model;
+      const NpyArray curve = read_npy(folders_.checkpoint / "loss_curve.npy");
+      write_npy(folders_.arrays / "loss_curve.npy", curve);
       record_.times["train_seconds"] = 0.0;
       return;
+    }
+    if (!folders_.from.empty()) {
+      const std::string from = folders_.from.string();
+      const Checkpoint parent = load_checkpoint(from, catalog_);
+      model_->graft(copy_shared_weights(*parent.model, *model_, from), from);
     }
     model_->prepare(training_batches(kPreparingRows));
     const double resident_before = resident_bytes();
@@ -130,11 +131,12 @@ class Trial {
     for (const TrainingPoint& point : result.curve)
       curve.insert(curve.end(), {point.tokens, point.loss_nats});
     const auto n = static_cast<int64_t>(result.curve.size());
-    write_npy(arrays_ / "loss_curve.npy", curve, {n, 2});
+    write_npy(folders_.arrays / "loss_curve.npy", curve, {n, 2});
+    write_selection(result.selection);
     if (result.outcome != "ok") return;
     model_->calibrate(training_batches(kCalibrationRows));
-    save_checkpoint(checkpoint_, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
-    write_npy(checkpoint_ / "loss_curve.npy", curve, {n, 2});
+    save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
+    write_npy(folders_.checkpoint / "loss_curve.npy", curve, {n, 2});
   }
 
   /// The first `n` training rows, eight to a batch.
@@ -144,9 +146,35 @@ class Trial {
     return batches;
   }
 
+  /// Selection over training as an array, and each module's state at its end as metrics.
+  void write_selection(const std::vector<SelectionPoint>& points) {
+    if (points.empty()) return;
+    std::vector<double> numbers;
+    for (const SelectionPoint& point : points)
+      for (const double number : point.numbers()) numbers.push_back(number);
+    write_npy(folders_.arrays / "selection_curve.npy", numbers,
+              {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
+    const auto levels = model_->module_levels();
+    for (const SelectionPoint& point : points) {
+      if (point.step != points.back().step) continue;
+      const std::string level = "_" + std::to_string(levels[point.module]);
+      for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
+               {"score_above_threshold", point.above_threshold},
+               {"score_inside", point.inside},
+               {"score_entropy", point.score_entropy},
+               {"discarded_weight", point.discarded_weight},
+               {"kept_not_above_threshold", point.kept_not_above},
+               {"bypass_min", point.bypass_min},
+               {"bypass_mean", point.bypass_mean},
+               {"bypass_max", point.bypass_max},
+               {"kept_drift", point.drift}})
+        record_.metrics.push_back({name + level, value, {{"module", point.module}}, ""});
+    }
+  }
+
   void evaluate_model() {
     Evaluation out;
-    out.arrays = arrays_;
+    out.arrays = folders_.arrays;
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
@@ -165,12 +193,12 @@ class Trial {
 
   /// The trained weights once more, in a model of their own: the audit changes what it is given.
   std::unique_ptr<LanguageModel> fresh_model() const {
-    return load_checkpoint(checkpoint_, catalog_).model;
+    return load_checkpoint(folders_.checkpoint, catalog_).model;
   }
 
   TrialConfig config_;
   int64_t seed_;
-  fs::path checkpoint_, arrays_;
+  TrialFolders folders_;
   const Catalog& catalog_;
   ReportProgress report_;
   Record record_;
@@ -193,19 +221,22 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 }  // namespace
 
-Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint,
-                 const fs::path& arrays, const Catalog& catalog, const ReportProgress& report) {
-  return Trial(config, seed, checkpoint, arrays, catalog, report).run();
+Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
+                 const Catalog& catalog, const ReportProgress& report) {
+  return Trial(config, seed, folders, catalog, report).run();
 }
 
 Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
                          const Catalog& catalog, const ReportProgress& report) {
   TrialConfig config;
   read_fields(trial.config, "plan.json", config);
+  TrialFolders folders{study_folder / "checkpoints" / trial.train_id,
+                       study_folder / "arrays" / trial.id, config.train.from};
+  if (const PlannedTrial* parent = plan.find(trial.from))
+    folders.from = study_folder / "checkpoints" / parent->train_id;
   Record record;
   try {
-    record = run_trial(config, trial.seed, study_folder / "checkpoints" / trial.train_id,
-                       study_folder / "arrays" / trial.id, catalog, report);
+    record = run_trial(config, trial.seed, folders, catalog, report);
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
     record.config = trial.config;

@@ -27,11 +27,16 @@ struct TrialProgress {
 };
 using ReportProgress = std::function<void(const TrialProgress&)>;
 
-/// Trains the model of `config`, evaluates it and fills the record's metrics; arrays go to
-/// `arrays`, the checkpoint to `checkpoint` (taken from there when it is finished already).
-/// Expected failures (divergence, time limit) are outcomes; a user's mistake throws UserError.
-Record run_trial(const TrialConfig& config, int64_t seed, const fs::path& checkpoint,
-                 const fs::path& arrays, const Catalog& catalog, const ReportProgress& report);
+struct TrialFolders {
+  fs::path checkpoint;  ///< written, or taken from there when it is finished already
+  fs::path arrays;      ///< written
+  fs::path from;        ///< checkpoint whose weights training starts from; empty = new weights
+};
+
+/// Trains the model of `config`, evaluates it and fills the record's metrics. Expected failures
+/// (divergence, time limit) are outcomes; a user's mistake throws UserError.
+Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
+                 const Catalog& catalog, const ReportProgress& report);
 
 /// The same for a planned trial of a study: folders and names follow from the plan. The record is
 /// returned, not written.

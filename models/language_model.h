@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct Run {
   Mode mode = Mode::evaluate;
   double progress = 1.0;         ///< share of the training run done, in [0, 1]; drives schedules
   int64_t step = 0;              ///< optimizer steps done; drives schedules counted in steps
+  bool recompute = false;  ///< blocks keep their input only and compute again going backward
   const Coins* coins = nullptr;  ///< training coins; null = off
   const KeepRule* forced = nullptr;   ///< decides instead of the selectors; null = they decide
   RecordedKeeps* recorded = nullptr;  ///< filled with the decisions taken
@@ -109,6 +111,9 @@ class LanguageModel {
   virtual std::vector<double> retention() const { return {}; }
   /// Level that each module subsamples into: 1 for an outermost pair.
   virtual std::vector<int64_t> module_levels() const { return {}; }
+  /// Called after the weights of another model were loaded that lacks the tensors `missing`: gives
+  /// these values that leave its function unchanged. Throws UserError at `where` when it cannot.
+  virtual void graft(const std::set<std::string>& missing, const std::string& where);
   /// Learns what must be known of the training text before training (how frequent a token is).
   virtual void prepare(const std::vector<Batch>& batches) { (void)batches; }
   /// Fits what must be fitted on training text after training (thresholds of scorers without a

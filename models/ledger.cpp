@@ -20,6 +20,18 @@ double Ledger::bytes() const {
   return sum;
 }
 
+double Ledger::training_flops_causal(bool recompute) const {
+  double again = 0;
+  for (const auto& line : lines_) again += recompute && line.layer >= 0 ? line.flops_causal : 0;
+  return 3 * flops_causal() + again;
+}
+
+double Ledger::training_flops_square(bool recompute) const {
+  double again = 0;
+  for (const auto& line : lines_) again += recompute && line.layer >= 0 ? line.flops_square : 0;
+  return 3 * flops_square() + again;
+}
+
 json Ledger::to_json() const {
   json lines = json::array();
   for (const auto& line : lines_)

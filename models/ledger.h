@@ -31,6 +31,9 @@ class Ledger {
   double flops_causal() const;
   double flops_square() const;
   double bytes() const;
+  /// Of a training pass: three forward passes, and with `recompute` the blocks once more.
+  double training_flops_causal(bool recompute) const;
+  double training_flops_square(bool recompute) const;
   json to_json() const;
 
  private:

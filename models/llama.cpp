@@ -28,12 +28,14 @@ class Llama : public LanguageModel {
   at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
 
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
-                     const Run&) const override {
+                     const Run& run) const override {
     auto* decoder_state = static_cast<DecoderState*>(state);
     const RopeAngles angles = decoder_.angles(*batch.rows);
     for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      x = decoder_.block(i, x,
-                         {angles, *batch.rows, state ? decoder_state->caches[i].get() : nullptr});
+      x = run.recompute
+              ? decoder_.recomputed_block(i, x, angles, batch.rows, {})
+              : decoder_.block(
+                    i, x, {angles, *batch.rows, state ? decoder_state->caches[i].get() : nullptr});
     if (state) state->advance(*batch.rows);
     return decoder_.final_norm(x);
   }

@@ -31,8 +31,10 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   for (const Parameter& parameter : model->parameters())
     out.parameters += static_cast<double>(parameter.tensor.numel());
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
-  out.train_flops = 3 * out.ledger.flops_causal() / static_cast<double>(context);
-  out.train_flops_square = 3 * out.ledger.flops_square() / static_cast<double>(context);
+  const bool recompute = trial.config.at("train").at("recompute");
+  out.train_flops = out.ledger.training_flops_causal(recompute) / static_cast<double>(context);
+  out.train_flops_square =
+      out.ledger.training_flops_square(recompute) / static_cast<double>(context);
   Ledger decode;
   model->add_cost(CostShape::decode(1, context), decode);
   out.decode_bytes = decode.bytes();

@@ -27,7 +27,8 @@ void train(const Arguments& arguments, CommandContext& context) {
     throw UserError(arguments.out, "exists already; name a new folder");
   ProgressLine progress;
   const Record record =
-      run_trial(config, arguments.seed, arguments.out, fs::path(arguments.out).string() + ".arrays",
+      run_trial(config, arguments.seed,
+                {arguments.out, fs::path(arguments.out).string() + ".arrays", config.train.from},
                 context.catalog, [&](const TrialProgress& p) {
                   char text[120];
                   std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(),

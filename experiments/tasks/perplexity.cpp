@@ -7,6 +7,7 @@
 
 #include "core/npy.h"
 #include "experiments/keep_counter.h"
+#include "experiments/kept_tokens.h"
 #include "experiments/text_data.h"
 #include "models/parts/lm_head.h"
 
@@ -71,13 +72,15 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
 PerplexityResult measure_perplexity(const LanguageModel& model,
                                     const std::vector<std::vector<int64_t>>& documents,
                                     int64_t boundary_id, int64_t window, int64_t stride,
-                                    const Run& run) {
+                                    const Run& run, bool depths) {
   using namespace perplexity;
   at::NoGradGuard no_grad;
   PerplexityResult result;
   result.documents.resize(documents.size());
-  for (size_t d = 0; d < documents.size(); ++d)
+  for (size_t d = 0; d < documents.size(); ++d) {
     result.documents[d].token_losses.resize(documents[d].size());
+    if (depths) result.documents[d].depths.resize(documents[d].size());
+  }
   result.positions.loss.assign(kBuckets, 0);
   result.positions.tokens.assign(kBuckets, 0);
   for (int64_t b = 1; b <= kBuckets; ++b)
@@ -93,16 +96,23 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
     while (last < pieces.size() && (last == first || n + pieces[last].n_inputs() <= kTokensPerPass))
       n += pieces[last++].n_inputs();
     const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
+    RecordedKeeps keeps;
+    if (depths) counted.recorded = &keeps;
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
     const at::Tensor losses =
         token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
     const auto* loss = losses.const_data_ptr<float>();
     for (size_t i = first; i < last; ++i) {
       const Window& w = pieces[i].window;
+      DocumentLosses& document = result.documents[pieces[i].document];
+      std::vector<uint8_t> depth;
+      if (depths)
+        depth = depths_of(keeps, model, static_cast<int64_t>(i - first), pieces[i].n_inputs());
       const bool from_start = w.begin == -1 && pieces[i].n_inputs() == window;
       for (int64_t place = w.begin; place < w.end; ++place, ++loss) {
         if (place + 1 < w.first_scored) continue;
-        result.documents[pieces[i].document].token_losses[place + 1] = *loss;
+        document.token_losses[place + 1] = *loss;
+        if (depths) document.depths[place + 1] = depth[place - w.begin];
         result.loss_sum += *loss;
         ++result.n_tokens;
         if (!from_start) continue;  // only here every place of the window is scored, in one text
@@ -147,6 +157,35 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
   write_npy(folder / "perplexity.document_keys.npy", keys, {n});
   write_npy(folder / "perplexity.positions.npy", positions, {kBuckets, 3});
   write_npy(folder / "perplexity.token_losses.npy", losses, {static_cast<int64_t>(losses.size())});
+}
+
+/// The depth of every token, and keep rates by class of token and by place in the document, whose
+/// buckets are as wide as those of the losses and go as far as one window.
+void write_kept_tokens(const fs::path& folder, const PerplexityResult& result,
+                       const std::vector<std::vector<int64_t>>& documents,
+                       const TaskContext& context, int64_t window) {
+  const auto levels = context.model.module_levels();
+  const int64_t n_levels = *std::max_element(levels.begin(), levels.end());
+  KeptHistogram by_class(n_levels, static_cast<int64_t>(kTokenClasses.size()));
+  KeptHistogram by_position(n_levels, kBuckets);
+  std::vector<uint8_t> all;
+  for (size_t d = 0; d < documents.size(); ++d) {
+    // Inputs are the boundary and all tokens but the last.
+    std::vector<int64_t> inputs{context.text->tokenizer().boundary_id()};
+    inputs.insert(inputs.end(), documents[d].begin(), documents[d].end());
+    inputs.pop_back();
+    const auto classes = token_classes(inputs, context.text->tokenizer());
+    const auto& depths = result.documents[d].depths;
+    for (size_t i = 0; i < depths.size(); ++i) {
+      by_class.add(classes[i], depths[i]);
+      if (static_cast<int64_t>(i) < window)
+        by_position.add(static_cast<int64_t>(i) * kBuckets / window, depths[i]);
+    }
+    all.insert(all.end(), depths.begin(), depths.end());
+  }
+  write_npy(folder / "perplexity.depths.npy", all, {static_cast<int64_t>(all.size())});
+  write_npy(folder / "perplexity.kept_by_class.npy", by_class.counts(), by_class.shape());
+  write_npy(folder / "perplexity.kept_by_position.npy", by_position.counts(), by_position.shape());
 }
 
 /// The pieces of documents that row `row` holds.
@@ -250,15 +289,17 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
     bytes.push_back(beginning.n_bytes);
   }
   const int32_t boundary = context.text->tokenizer().boundary_id();
-  PerplexityResult result =
-      measure_perplexity(context.model, documents, boundary, config.window, config.stride, Run{});
+  const bool subsamples = !context.model.retention().empty();
+  PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
+                                               config.stride, Run{}, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
     result.documents[i].n_bytes = bytes[i];
     result.documents[i].key = shard.key(chosen[i]);
     result.n_bytes += static_cast<double>(bytes[i]);
   }
   PerplexityResult training_selection;
-  if (!result.kept_fraction.empty()) {
+  if (subsamples) {
+    write_kept_tokens(out.arrays, result, documents, context, config.window);
     Run run;
     run.mode = Mode::train;  // coins stay off
     training_selection =

@@ -36,6 +36,7 @@ struct PerplexityConfig {
 /// Losses of one document's tokens, in order.
 struct DocumentLosses {
   std::vector<float> token_losses;
+  std::vector<uint8_t> depths;  ///< per token: how deep the one before it went, which predicts it
   int64_t n_bytes = 0;
   uint64_t key = 0;
 };
@@ -53,10 +54,11 @@ struct PerplexityResult {
   std::vector<double> kept_fraction;  ///< per subsampling module, of its parent level
 };
 
-/// Scores `documents` (ids without boundary). `run` chooses the mode; evaluate is the honest one.
+/// Scores `documents` (ids without boundary). With `depths`, the decisions are kept per token.
+/// `run` chooses the mode; evaluate is the honest one.
 PerplexityResult measure_perplexity(const LanguageModel& model,
                                     const std::vector<std::vector<int64_t>>& documents,
                                     int64_t boundary_id, int64_t window, int64_t stride,
-                                    const Run& run);
+                                    const Run& run, bool depths = false);
 
 }  // namespace sublab

@@ -89,6 +89,32 @@ void load_weights(const fs::path& folder, LanguageModel& model) {
     if (!seen.count(name)) throw UserError(folder.string(), "has no tensor " + name);
 }
 
+std::set<std::string> copy_shared_weights(const LanguageModel& from, LanguageModel& to,
+                                          const std::string& where) {
+  at::NoGradGuard no_grad;
+  const auto tensors = [](const LanguageModel& model) {
+    std::map<std::string, at::Tensor> out;
+    for (const Parameter& parameter : model.parameters()) out[parameter.name] = parameter.tensor;
+    for (const Buffer& buffer : model.buffers()) out[buffer.name] = buffer.tensor;
+    return out;
+  };
+  std::set<std::string> missing;
+  const auto source = tensors(from), target = tensors(to);
+  for (const auto& [name, tensor] : source) {
+    const auto it = target.find(name);
+    if (it == target.end())
+      throw UserError(where, "has a tensor " + name + " that this configuration has not");
+    if (it->second.sizes() != tensor.sizes())
+      throw UserError(where + ": " + name, "has shape " + shape_text(tensor.sizes()) +
+                                               ", the configuration wants " +
+                                               shape_text(it->second.sizes()));
+    at::Tensor(it->second).copy_(tensor);
+  }
+  for (const auto& [name, tensor] : target)
+    if (!source.count(name)) missing.insert(name);
+  return missing;
+}
+
 void convert_model(LanguageModel& model, at::ScalarType dtype) {
   for (Parameter& parameter : model.parameters()) {
     const bool trained = parameter.tensor.requires_grad();

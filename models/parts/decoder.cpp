@@ -6,6 +6,7 @@
 #include "models/kernels/rms_norm.h"
 #include "models/kernels/rotate.h"
 #include "models/kernels/swiglu.h"
+#include "models/parts/recompute.h"
 
 namespace sublab {
 
@@ -127,6 +128,16 @@ at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const BlockContext
   const at::Tensor y = x + block.o(attended.reshape({n, config_.n_heads * head_dim}));
   const at::Tensor g = rms_norm(y, block.mlp_norm, config_.norm_epsilon);
   return y + block.down(swiglu(block.gate(g), block.up(g)));
+}
+
+at::Tensor Decoder::recomputed_block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
+                                     const RowsPtr& rows, const at::Tensor& key_bias) const {
+  if (x.size(0) == 0) return x;
+  return recomputed(
+      [this, layer, angles, rows](const at::Tensor& input, const at::Tensor& bias) {
+        return block(layer, input, {angles, *rows, nullptr, bias});
+      },
+      x, key_bias);
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) const {

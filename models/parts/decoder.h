@@ -76,6 +76,9 @@ class Decoder {
   at::Tensor embed(const at::Tensor& tokens) const;
   /// Block `layer` over x [N, D].
   at::Tensor block(int64_t layer, const at::Tensor& x, const BlockContext& context) const;
+  /// The same over whole rows, keeping its input alone for the backward pass.
+  at::Tensor recomputed_block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
+                              const RowsPtr& rows, const at::Tensor& key_bias) const;
   at::Tensor final_norm(const at::Tensor& x) const;
   const at::Tensor& head_weight() const { return config_.tied_head ? embedding_ : head_; }
   RopeAngles angles(const Rows& rows) const {

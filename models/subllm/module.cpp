@@ -139,6 +139,14 @@ at::Tensor Module::bypass(const Run& run) const {
   return limit_parameter(bypass_, low, 1.0);
 }
 
+void Module::make_transparent() {
+  at::NoGradGuard no_grad;
+  bypass_.fill_(1);
+  if (!scorer_) return;
+  for (Parameter& parameter : scorer_->parameters()) parameter.tensor.zero_();
+  if (!scorer_->parameters().empty()) threshold_.fill_(-1);
+}
+
 void Module::prepare(const std::vector<Batch>& batches) {
   for (Scorer* scorer : {scorer_.get(), train_scorer_.get()})
     if (scorer) scorer->prepare(batches);

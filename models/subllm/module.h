@@ -46,6 +46,10 @@ class Module {
   const Scorer& scorer() const { return *scorer_; }
   void prepare(const std::vector<Batch>& batches);
   void set_threshold(double value) { threshold_.fill_(value); }
+  /// Everything enters with weight 1 and returns whole, as if the parentheses were not there: the
+  /// scores of a learned scorer are 0 and its threshold is -1, the lowest that gives weight 1, so
+  /// that gradients reach the scorer.
+  void make_transparent();
   std::vector<Parameter> parameters() const;
   std::vector<Buffer> buffers() const;
 

@@ -76,6 +76,7 @@ class Subllm : public LanguageModel {
     for (Module& module : modules_) module.prepare(batches);
   }
   void calibrate(const std::vector<Batch>& batches) override;
+  void graft(const std::set<std::string>& missing, const std::string& where) override;
 
  private:
   static std::string module_name(size_t m) { return "model.modules." + std::to_string(m); }
@@ -84,7 +85,7 @@ class Subllm : public LanguageModel {
 
   Level enter(int64_t m, const Level& parent, ModuleMemory& memory, const Run& run) const;
   void leave(int64_t m, const Level& inner, Level& parent, const Run& run) const;
-  void pass_block(const Step& step, Level& level, KvCache* cache) const;
+  void pass_block(const Step& step, Level& level, KvCache* cache, const Run& run) const;
 
   Config config_;
   Structure structure_;
@@ -114,7 +115,7 @@ at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
   levels[0].hints = batch.hints;
   for (const Step& step : structure_.steps) {
     if (step.kind == Step::Kind::block) {
-      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr);
+      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr, run);
     } else if (step.kind == Step::Kind::open) {
       levels.push_back(enter(step.index, levels.back(), memories[step.index], run));
     } else {
@@ -157,13 +158,17 @@ void record_decisions(RecordedKeeps& out, int64_t module, const Rows& rows,
     }
 }
 
-void Subllm::pass_block(const Step& step, Level& level, KvCache* cache) const {
+void Subllm::pass_block(const Step& step, Level& level, KvCache* cache, const Run& run) const {
   const auto next = &step + 1;
   const bool probed = next != structure_.steps.data() + structure_.steps.size() &&
                       next->kind == Step::Kind::open && modules_[next->index].reads_attention();
-  level.x = decoder_.block(
-      step.index, level.x,
-      {level.angles, *level.rows, cache, level.key_bias, probed ? &level.probe : nullptr});
+  if (run.recompute && !probed)
+    level.x =
+        decoder_.recomputed_block(step.index, level.x, level.angles, level.rows, level.key_bias);
+  else
+    level.x = decoder_.block(
+        step.index, level.x,
+        {level.angles, *level.rows, cache, level.key_bias, probed ? &level.probe : nullptr});
 }
 
 Level Subllm::enter(int64_t m, const Level& parent, ModuleMemory& memory, const Run& run) const {
@@ -271,6 +276,17 @@ void Subllm::calibrate(const std::vector<Batch>& batches) {
     for (const Batch& batch : batches) run_model(*this, batch, nullptr, run);
     modules_[m].set_threshold(collector.upper_quantile(modules_[m].retention()));
   }
+}
+
+void Subllm::graft(const std::set<std::string>& missing, const std::string& where) {
+  for (size_t m = 0; m < modules_.size(); ++m) {
+    bool whole = false;
+    for (const Parameter& parameter : modules_[m].parameters())
+      whole = whole || missing.count(parameter.name);
+    if (whole) modules_[m].make_transparent();
+  }
+  for (const std::string& name : missing)
+    if (!name.starts_with("model.modules.")) throw UserError(where, "has no tensor " + name);
 }
 
 Config read(const json& given, const std::string& path, const Parts& parts) {

@@ -113,7 +113,7 @@ TEST_CASE("the discard rule gives the weights of its definition, in both flip st
     Run run;
     run.mode = Mode::train;
     run.coins = &coins;
-    const Selection s = discard_rule.select({scores, *rows, 0.64, 0, run});
+    const Selection s = discard_rule.select({scores, *rows, 0.64, Rounding::ceil, 0, run, nullptr});
     CHECK(s.index.equal(at::tensor(std::vector<int64_t>{0, 2, 4, 5}, at::kLong)));
     // Ranks: token 2 first, 4 second, 5 third, 0 fourth. Discarded weights .2, 0, then padding.
     const at::Tensor expected =

@@ -1,0 +1,41 @@
+// What the subsampling modules of a model do while it trains.
+#pragma once
+
+#include <vector>
+
+#include "models/language_model.h"
+
+namespace sublab {
+
+/// One module in one training step. Scores are those that the gate sees: threshold subtracted.
+struct SelectionPoint {
+  int64_t step = 0, module = 0;
+  double above_threshold = 0;   ///< share of scores above 0: what evaluation would keep
+  double inside = 0;            ///< share of scores in (0, 1), which alone have a gradient
+  double discarded_weight = 0;  ///< mean clamp(score, 0, 1) of the tokens left out
+  double kept_not_above = 0;    ///< share of the kept tokens whose score is at most 0
+  double bypass_min = 0, bypass_mean = 0, bypass_max = 0;
+  double score_entropy = 0;  ///< of clamp(score, 0, 1) in 16 equal bins, over log 16; 0 = all alike
+  double drift = 0;          ///< kept share in training minus above_threshold
+
+  static constexpr int64_t kNumbers = 11;
+  std::vector<double> numbers() const;
+};
+
+/// An observer that describes each selection of the passes it sees. Made anew for every step that
+/// is looked at.
+class SelectionMonitor : public Observer {
+ public:
+  explicit SelectionMonitor(int64_t step) : step_(step) {}
+  void selected(int64_t module, const at::Tensor& scores, const Rows& rows, const at::Tensor& index,
+                const at::Tensor& weights) override;
+  void returned(int64_t module, const at::Tensor& bypass_scale) override;
+  const std::vector<SelectionPoint>& points() const { return points_; }
+
+ private:
+  SelectionPoint& at_module(int64_t module);
+  int64_t step_;
+  std::vector<SelectionPoint> points_;
+};
+
+}  // namespace sublab

@@ -1,0 +1,44 @@
+#include "models/parts/recompute.h"
+
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace sublab {
+namespace recompute_detail {
+
+struct Part : torch::CustomClassHolder {
+  explicit Part(Recomputable part) : part(std::move(part)) {}
+  Recomputable part;
+};
+
+class Recompute : public torch::autograd::Function<Recompute> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& extra, const Recomputable& part) {
+    context->save_for_backward({x, extra});
+    context->saved_data["part"] = c10::IValue::make_capsule(c10::make_intrusive<Part>(part));
+    return part(x, extra);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const auto part =
+        c10::static_intrusive_pointer_cast<Part>(context->saved_data["part"].toCapsule());
+    const auto leaf = [](const at::Tensor& tensor) {
+      return tensor.defined() ? tensor.detach().requires_grad_() : tensor;
+    };
+    const at::Tensor x = leaf(saved[0]), extra = leaf(saved[1]);
+    at::AutoGradMode with_gradients(true);
+    torch::autograd::backward({part->part(x, extra)}, {grads[0]});
+    return {x.grad(), extra.defined() ? extra.grad() : at::Tensor(), at::Tensor()};
+  }
+};
+
+}  // namespace recompute_detail
+
+at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::Tensor& extra) {
+  return recompute_detail::Recompute::apply(x, extra, part);
+}
+
+}  // namespace sublab
