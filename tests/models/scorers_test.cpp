@@ -141,6 +141,24 @@ TEST_CASE("attention in chunks of queries is that of the whole row", "[numerics]
   CHECK(max_difference(bench.scores(), expected) < 1e-6);
 }
 
+TEST_CASE("the probe of a block sees the logits that its attention sees, a key bias too",
+          "[unit]") {
+  at::NoGradGuard no_grad;
+  DecoderConfig config = Bench::small();
+  config.n_layers = 1;
+  const Decoder decoder(config, kSmallVocab, 1);
+  const RowsPtr rows = Rows::contiguous({6});
+  const RopeAngles angles = decoder.angles(*rows);
+  const at::Tensor x = at::randn({6, kWidth}), bias = at::randn({6});
+  const auto logits = [&](const at::Tensor& key_bias) {
+    BlockProbe probe;
+    decoder.block(0, x, {angles, *rows, nullptr, key_bias, &probe});
+    const double width = static_cast<double>(probe.q_NHK.size(2));
+    return at::bmm(probe.q_NHK.transpose(0, 1), probe.k_NGK.permute({1, 2, 0})) / std::sqrt(width);
+  };
+  CHECK(max_difference(logits(bias), logits({}) + bias) < 1e-5);
+}
+
 TEST_CASE("recency counts the tokens that follow, frequency those of the text, the oracle reads",
           "[unit]") {
   const Bench recency("recency");
