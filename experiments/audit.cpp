@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/random.h"
+#include "experiments/token_hints.h"
 #include "models/interchange/tensors.h"
 
 namespace sublab {
@@ -42,8 +43,9 @@ class Auditor {
 
   at::Tensor logits(const at::Tensor& tokens, const std::vector<int64_t>& lengths, Run run) const {
     at::NoGradGuard no_grad;
-    return at::mm(run_model(model_, {tokens, Rows::contiguous(lengths)}, nullptr, run),
-                  model_.head_weight().t());
+    return at::mm(
+        run_model(model_, with_token_hints({tokens, Rows::contiguous(lengths)}), nullptr, run),
+        model_.head_weight().t());
   }
 
   /// Notes the change between two [n, V] logits of tokens that start at `offset`.
@@ -97,7 +99,8 @@ class Auditor {
     const int64_t n = settings_.row_tokens;
     const at::Tensor tokens = random_tokens(n);
     const at::Tensor x = model_.embed(tokens).detach().requires_grad_();
-    const at::Tensor hidden = model_.forward({tokens, Rows::contiguous({n})}, x, nullptr, Run{});
+    const at::Tensor hidden =
+        model_.forward(with_token_hints({tokens, Rows::contiguous({n})}), x, nullptr, Run{});
     const at::Tensor all = at::mm(hidden, model_.head_weight().t());
     for (int64_t t = 0; t < n; t += std::max<int64_t>(1, n / 8)) {
       const auto grads =
@@ -152,8 +155,8 @@ class Auditor {
           part.push_back(tokens.slice(0, begin, begin + take.back()));
           expected.push_back(whole.slice(0, begin, begin + take.back()));
         }
-        const at::Tensor hidden =
-            run_model(model_, continue_rows(*state, at::cat(part), take), state.get(), run);
+        const at::Tensor hidden = run_model(
+            model_, with_token_hints(continue_rows(*state, at::cat(part), take)), state.get(), run);
         compare(out, at::cat(expected), at::mm(hidden, model_.head_weight().t()),
                 state->lengths()[0]);
       }

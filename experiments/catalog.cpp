@@ -14,12 +14,19 @@ namespace sublab {
   LINE(learned)              \
   LINE(random)               \
   LINE(stride)               \
-  LINE(norm)
+  LINE(norm)                 \
+  LINE(surprisal)            \
+  LINE(entropy)              \
+  LINE(attention)            \
+  LINE(recency)              \
+  LINE(frequency)            \
+  LINE(oracle)
 
 #define SUBLAB_SELECTORS(LINE) \
   LINE(top_k)                  \
   LINE(top_k_discard)          \
-  LINE(threshold)
+  LINE(threshold)              \
+  LINE(causal_quantile)
 
 #define SUBLAB_TASKS(LINE) \
   LINE(perplexity)         \

@@ -34,6 +34,22 @@ void check_data(const DataConfig& data, const std::string& where, const Catalog&
   check_tokenizer_spec(data.tokenizer, where + "/data/tokenizer");
 }
 
+/// A scorer that reads hints needs rows that carry them.
+void check_hints(const json& model, const DataConfig& data, const std::string& where,
+                 const Catalog& catalog) {
+  if (data.train_on != "text" && catalog.task(data.train_on, where).gives_hints) return;
+  for (const std::string key : {"scorer", "train_scorer"})
+    for (const ScorerEntry& scorer : catalog.parts.scorers) {
+      if (!scorer.needs.hints || model.value(key, json()) != scorer.name) continue;
+      std::string tasks;
+      for (const TaskEntry& task : catalog.tasks)
+        if (task.gives_hints) tasks += (tasks.empty() ? "" : ", ") + task.name;
+      throw UserError(where + "/model/" + key,
+                      "'" + scorer.name + "' reads which tokens matter, but data.train_on " +
+                          data.train_on + " does not say it; allowed with data.train_on " + tasks);
+    }
+}
+
 std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
                                 const std::string& where, const Catalog& catalog) {
   std::vector<json> tasks;
@@ -86,6 +102,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
     model = with_shape_of(config.train.from, std::move(model), catalog);
   config.model = catalog.architecture(name, where + "/model/architecture")
                      .resolve(model, where + "/model", catalog.parts);
+  check_hints(config.model, config.data, where, catalog);
   config.evaluate =
       resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
   return config;

@@ -12,18 +12,24 @@ struct Line {
   std::vector<FieldHelp> settings;
 };
 
+/// "causal; needs head".
+std::string scorer_property(const ScorerEntry& entry) {
+  std::string needs;
+  for (const auto& [needed, what] :
+       {std::pair(entry.needs.hints, "hints"), std::pair(entry.needs.attention, "T before"),
+        std::pair(entry.needs.head, "head"), std::pair(entry.needs.text, "text")})
+    if (needed) needs += (needs.empty() ? "; needs " : ", ") + std::string(what);
+  return (entry.causal ? "causal" : "not causal") + needs;
+}
+
 std::vector<Line> all_lines(const Catalog& catalog) {
   std::vector<Line> lines;
   for (const auto& entry : catalog.architectures)
     lines.push_back(
         {"architecture", entry.name, entry.expects, entry.summary, entry.source, entry.describe()});
   for (const auto& entry : catalog.parts.scorers)
-    lines.push_back({"scorer",
-                     entry.name,
-                     entry.causal ? "causal" : "not causal",
-                     entry.summary,
-                     entry.source,
-                     {}});
+    lines.push_back(
+        {"scorer", entry.name, scorer_property(entry), entry.summary, entry.source, {}});
   for (const auto& entry : catalog.parts.selectors)
     lines.push_back({"selector",
                      entry.name,
@@ -32,7 +38,10 @@ std::vector<Line> all_lines(const Catalog& catalog) {
                      entry.source,
                      {}});
   for (const auto& entry : catalog.tasks)
-    lines.push_back({"task", entry.name, entry.training_rows ? "makes rows" : "evaluates",
+    lines.push_back({"task", entry.name,
+                     !entry.training_rows ? "evaluates"
+                     : entry.gives_hints  ? "makes rows; gives hints"
+                                          : "makes rows",
                      entry.summary, entry.source, entry.describe()});
   const auto section = [&](const char* name, const char* summary, std::vector<FieldHelp> settings) {
     lines.push_back({"section", name, "of a study", summary, "docs/studies.md", settings});
@@ -77,7 +86,7 @@ void print_lines(const Catalog& catalog, const std::string& which, bool as_json)
   for (const Line& line : lines) {
     out.push_back(as_json_object(line));
     if (as_json) continue;
-    std::printf("%-13s %-15s %-11s %-64s %s\n", line.kind.c_str(), line.name.c_str(),
+    std::printf("%-13s %-15s %-26s %-68s %s\n", line.kind.c_str(), line.name.c_str(),
                 line.property.c_str(), line.summary.c_str(), line.source.c_str());
     if (which == line.name) print_settings(line);
   }

@@ -3,6 +3,7 @@
 //
 //   tokens  k1 v1 k2 v2 k1 v1 k2 v2 k2 v2 ...
 //   labels   .  .  .  . v1  . v2  . v2  . ...      (. = not scored)
+//   hints    1  1  1  1  1  0  1  0  1  0 ...      (0 = nothing later needs it)
 //
 // The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
 // n_values.
@@ -51,6 +52,8 @@ class RecallRows : public RowSource {
       out.tokens.insert(out.tokens.end(), {keys[pair], values[pair]});
       out.labels.insert(out.labels.end(),
                         {asks ? values[pair] : TokenRow::kIgnoredLabel, TokenRow::kIgnoredLabel});
+      // A query's own answer repeats what was stated.
+      out.hints.insert(out.hints.end(), {1.0, asks ? 0.0 : 1.0});
     }
     out.lengths = {static_cast<int64_t>(out.tokens.size())};
     for (size_t i = 0; i < out.tokens.size(); ++i) out.positions.push_back(static_cast<int64_t>(i));
@@ -116,6 +119,7 @@ TaskEntry recall_task() {
   entry.describe = [] { return describe_fields<recall::Config>(); };
   entry.resolve = recall::resolve;
   entry.evaluate = recall::evaluate;
+  entry.gives_hints = true;
   entry.training_rows = [](const DataConfig& data, const json& task, int64_t seed) {
     const auto config = recall::read(task, "/evaluate");
     return std::make_unique<recall::RecallRows>(data.context_len, config.n_pairs, seed,

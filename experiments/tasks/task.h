@@ -42,6 +42,7 @@ struct TaskEntry {
   std::function<std::unique_ptr<RowSource>(const DataConfig& data, const json& resolved,
                                            int64_t seed)>
       training_rows;
+  bool gives_hints = false;  ///< its rows say which tokens matter
 };
 
 }  // namespace sublab

@@ -114,9 +114,9 @@ at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const BlockContext
   at::Tensor q = rotate(block.q(h).view({n, config_.n_heads, head_dim}), angles.cos, angles.sin);
   at::Tensor k = rotate(block.k(h).view({n, config_.n_kv_heads, head_dim}), angles.cos, angles.sin);
   at::Tensor v = block.v(h).view({n, config_.n_kv_heads, head_dim});
-  if (context.probe) *context.probe = {q.detach(), k.detach()};
   const bool biased = context.key_bias.defined();
   if (biased) widen_by_bias(q, k, v, context.key_bias);
+  if (context.probe) *context.probe = {q.detach(), k.detach()};
   at::Tensor attended;
   if (context.cache) {
     context.cache->append(k, v, context.rows);

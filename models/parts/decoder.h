@@ -55,7 +55,8 @@ struct DecoderConfig {
   void resolve(const std::string& path);
 };
 
-/// Queries and keys of a block, for scorers that look at its attention. Detached.
+/// Queries and keys of a block, for scorers that look at its attention: rotated, a key bias
+/// included, so that logits are q . k / sqrt(their width). Detached.
 struct BlockProbe {
   at::Tensor q_NHK, k_NGK;
 };

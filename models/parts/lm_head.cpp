@@ -136,6 +136,16 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& head,
   return out;
 }
 
+at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head) {
+  at::NoGradGuard no_grad;
+  at::Tensor out = at::zeros({hidden.size(0)}, hidden.options());
+  lm_head::for_chunks(hidden, head, [&](int64_t begin, int64_t end, const at::Tensor& logits) {
+    const at::Tensor log_p = logits.log_softmax(1);
+    out.slice(0, begin, end).copy_(-(log_p.exp() * log_p).sum(1));
+  });
+  return out;
+}
+
 at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {
   at::NoGradGuard no_grad;
   at::Tensor out = at::zeros({hidden.size(0)}, hidden.options().dtype(at::kBool));

@@ -20,6 +20,9 @@ at::Tensor lm_loss_naive(const at::Tensor& hidden, const at::Tensor& head, const
 /// below 0. No gradient.
 at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels);
 
+/// Entropy of softmax(hidden . head^T) in nats per token, [N] in hidden's dtype. No gradient.
+at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head);
+
 /// Whether the most likely next token is the label, per token, [N] bool; false where the label is
 /// below 0.
 at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,16 @@ struct ScorerInput {
   RowMemory* memory;        ///< what new_memory() returned; null when it returned null
 };
 
+/// The pass that a scorer is costed for.
+struct ScorerShape {
+  int64_t level;                      ///< the module's parent level
+  const std::vector<double>& tokens;  ///< new ones of each row at that level
+  double reached = 1;                 ///< probability that any token gets there
+  double bytes_per_number = 4;
+
+  double n_tokens() const { return std::accumulate(tokens.begin(), tokens.end(), 0.0); }
+};
+
 class Scorer {
  public:
   virtual ~Scorer() = default;
@@ -49,8 +60,9 @@ class Scorer {
     (void)n_rows;
     return nullptr;
   }
-  virtual void add_cost(Ledger&, int64_t level, double tokens, double bytes_per_number) const {
-    (void)level, (void)tokens, (void)bytes_per_number;
+  /// Adds what a forward pass over `shape` costs.
+  virtual void add_cost(const ScorerShape& shape, Ledger& ledger) const {
+    (void)shape, (void)ledger;
   }
 };
 

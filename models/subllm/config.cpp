@@ -62,7 +62,8 @@ void check_effects(const Config& config, const std::string& path, const Parts& p
   if (config.gate == "one")
     effects.none({"attention_log_weight", "balancer_strength", "balancer_probability_end"}, gate);
   if (config.scorer != "learned")
-    effects.none({"scorer_init_std", "scorer_learning_rate_scale"}, "with scorer " + config.scorer);
+    effects.none({"scorer_input", "scorer_init_std", "scorer_learning_rate_scale"},
+                 "with scorer " + config.scorer);
   if (config.schedule == "paper_steps")
     effects.none({"balancer_ramp", "bypass_ramp"}, "with schedule paper_steps");
   if (config.bypass_probability == 0)

@@ -17,6 +17,7 @@ struct Config : DecoderConfig {
   std::string positions = "composed";
   std::string scorer = "learned";
   std::string train_scorer = "same";
+  std::string scorer_input = "raw";
   std::string gate = "auto";
   std::string train_selector = "auto";
   std::string evaluate_selector = "threshold";
@@ -49,6 +50,9 @@ struct Config : DecoderConfig {
       one_of({"composed", "level_local"}));
     f("scorer", scorer, "how important a token is (see `sublab list scorer`)");
     f("train_scorer", train_scorer, "another scorer that selects in training only; same = scorer");
+    f("scorer_input", scorer_input,
+      "of the learned scorer: raw = the residual stream; normed = divided by its root mean square",
+      one_of({"raw", "normed"}));
     f("gate", gate,
       "weight of a kept token: score or one; auto = score where the scorer's is a weight",
       one_of({"auto", "score", "one"}));

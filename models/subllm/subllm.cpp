@@ -213,18 +213,18 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
   levels[0].share = 1;
   double all = 0;
   for (const double n : levels[0].tokens) all += n;
+  const auto reached = [&](double share) { return 1 - std::pow(1 - share, all); };
   for (const Step& step : structure_.steps) {
     const Counts& at = levels.back();
     const double bytes = shape.bytes_per_number;
     if (step.kind == Step::Kind::block) {
-      const double reached = 1 - std::pow(1 - at.share, all);
-      decoder_.add_block_cost(
-          {step.index, step.level, at.tokens, at.past, reached, bytes, biased(step.level)}, ledger);
+      decoder_.add_block_cost({step.index, step.level, at.tokens, at.past, reached(at.share), bytes,
+                               biased(step.level)},
+                              ledger);
     } else if (step.kind == Step::Kind::open) {
       const Module& module = modules_[step.index];
-      double n = 0;
-      for (const double t : at.tokens) n += t;
-      if (module.has_scorer()) module.scorer().add_cost(ledger, step.level, n, bytes);
+      if (module.has_scorer())
+        module.scorer().add_cost({step.level, at.tokens, reached(at.share), bytes}, ledger);
       const double d =
           shape.kept_fraction.empty() ? module.retention() : shape.kept_fraction.at(step.index);
       Counts inner = at;

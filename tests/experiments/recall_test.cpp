@@ -2,9 +2,11 @@
 #include <cstdio>
 
 #include "experiments/catalog.h"
+#include "experiments/resolve.h"
 #include "experiments/train.h"
 
 using namespace sublab;
+using Catch::Contains;
 
 namespace {
 
@@ -28,6 +30,27 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
 }
 
 }  // namespace
+
+TEST_CASE("recall says which tokens matter, and the oracle needs a task that says so", "[unit]") {
+  const Catalog catalog = built_in_catalog();
+  DataConfig data;
+  data.context_len = 10;
+  const auto& task = catalog.task("recall", "");
+  const auto rows = task.training_rows(data, {{"task", "recall"}, {"n_pairs", 2}}, 1);
+  CHECK(rows->row(0).hints == std::vector<double>{1, 1, 1, 1, 1, 0, 1, 0, 1, 0});
+  CHECK(make_batch(*rows, 0, 3).batch.hints.numel() == 30);
+
+  json given = {{"model", {{"architecture", "subllm"}, {"scorer", "oracle"}}},
+                {"data", {{"train_on", "recall"}}}};
+  CHECK(resolve_trial(given, "s", catalog).model.at("gate") == "one");
+  given["data"] = {{"corpus", {"gcide"}}};
+  CHECK_THROWS_WITH(resolve_trial(given, "s", catalog),
+                    Contains("s/model/scorer: 'oracle' reads which tokens matter, but "
+                             "data.train_on text does not say it; allowed with data.train_on "
+                             "recall"));
+  given["model"] = {{"architecture", "subllm"}, {"train_scorer", "oracle"}};
+  CHECK_THROWS_WITH(resolve_trial(given, "s", catalog), Contains("s/model/train_scorer: 'oracle'"));
+}
 
 TEST_CASE("two layers of attention learn recall, a model without attention does not",
           "[learning]") {

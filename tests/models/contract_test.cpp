@@ -14,7 +14,8 @@ struct Subject {
   json config;
 };
 
-/// Every architecture; those with scorers once per scorer, nested on two levels.
+/// Every architecture; those with scorers once per scorer, nested on two levels: scorers that look
+/// at later tokens select in training only. And selectors that remember.
 std::vector<Subject> subjects() {
   const Catalog catalog = built_in_catalog();
   std::vector<Subject> out;
@@ -23,15 +24,32 @@ std::vector<Subject> subjects() {
       out.push_back({entry.name, {{"architecture", entry.name}}});
       continue;
     }
+    const auto add = [&](const std::string& structure, const json& changes) {
+      json config = {{"architecture", entry.name}, {"structure", structure}, {"retention", 0.5}};
+      config.update(changes);
+      out.push_back({config.dump(), config});
+    };
     for (const auto& scorer : catalog.parts.scorers)
-      for (const char* structure : {"T(T(TT)T)T", "(T)T(T)"})
-        out.push_back({entry.name + " " + scorer.name + " " + structure,
-                       {{"architecture", entry.name},
-                        {"scorer", scorer.name},
-                        {"structure", structure},
-                        {"retention", 0.5}}});
+      for (const char* structure : {"T(T(TT)T)T", scorer.needs.attention ? "T(T)T(T)" : "(T)T(T)"})
+        add(structure, {{scorer.causal ? "scorer" : "train_scorer", scorer.name}});
+    add("T(T(TT)T)T", {{"scorer_input", "normed"},
+                       {"train_selector", "causal_quantile"},
+                       {"evaluate_selector", "causal_quantile"}});
+    add("T(T(TT)T)T", {{"scorer", "surprisal"}, {"evaluate_selector", "causal_quantile"}});
   }
   return out;
+}
+
+/// The model after what stands before and after training: counted tokens, fitted thresholds.
+std::unique_ptr<LanguageModel> fitted_model(const json& config, at::ScalarType dtype = at::kFloat) {
+  at::manual_seed(7);
+  std::vector<Batch> batches;
+  for (int i = 0; i < 4; ++i) batches.push_back(random_batch({20, 20, 20, 20}));
+  auto model = small_model(config);
+  model->prepare(batches);
+  model->calibrate(batches);
+  if (dtype != at::kFloat) convert_model(*model, dtype);
+  return model;
 }
 
 }  // namespace
@@ -39,7 +57,7 @@ std::vector<Subject> subjects() {
 TEST_CASE("shapes, finite gradients for every parameter, same seed same output", "[contract]") {
   for (const Subject& subject : subjects()) {
     INFO(subject.name);
-    const auto model = small_model(subject.config), twin = small_model(subject.config);
+    const auto model = fitted_model(subject.config), twin = fitted_model(subject.config);
     at::manual_seed(1);
     const Batch batch = random_batch({20, 20, 20});
     const Coins coins(1, 0);
@@ -65,7 +83,7 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
     for (const auto& [dtype, tolerance] :
          {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
       INFO(subject.name);
-      const auto model = small_model(subject.config, dtype);
+      const auto model = fitted_model(subject.config, dtype);
       const std::vector<int64_t> lengths = {17, 1, 9};
       const Batch batch = random_batch(lengths);
       RecordedKeeps keeps;
@@ -90,12 +108,14 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
           return at::cat(rows);
         };
         const std::vector<int64_t> zero = {0, 0, 0};
-        const auto a =
-            run_model(*model, continue_rows(*state, part(zero, first, batch.tokens), first),
-                      state.get(), step);
-        const auto b =
-            run_model(*model, continue_rows(*state, part(first, second, batch.tokens), second),
-                      state.get(), step);
+        const auto run_step = [&](const std::vector<int64_t>& begin,
+                                  const std::vector<int64_t>& take) {
+          return run_model(
+              *model,
+              with_token_hints(continue_rows(*state, part(begin, take, batch.tokens), take)),
+              state.get(), step);
+        };
+        const at::Tensor a = run_step(zero, first), b = run_step(first, second);
         CHECK(max_difference(a, part(zero, first, expected)) < tolerance);
         CHECK(max_difference(b, part(first, second, expected)) < tolerance);
         CHECK(state->lengths() == lengths);
@@ -108,11 +128,28 @@ TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
   for (const Subject& subject : subjects()) {
     INFO(subject.name);
     const auto report = audit_model(
-        [&] { return small_model(subject.config); },
+        [&] { return fitted_model(subject.config); },
         catalog.architecture(subject.config.at("architecture"), "").expects, AuditSettings{});
     INFO(report.verdict);
     CHECK(report.as_expected());
   }
+}
+
+TEST_CASE("scorers that look at later tokens are refused in evaluation, and leak with top-k",
+          "[contract]") {
+  size_t n = 0;
+  for (const auto& scorer : built_in_catalog().parts.scorers) {
+    if (scorer.causal) continue;
+    ++n;
+    INFO(scorer.name);
+    json config = {{"architecture", "subllm"}, {"structure", "T(T)T"}, {"scorer", scorer.name}};
+    CHECK_THROWS_WITH(small_model(config), Catch::Contains("looks at later tokens"));
+    config["evaluate_selector"] = "top_k";
+    const auto report =
+        audit_model([&] { return fitted_model(config); }, "causal", AuditSettings{});
+    CHECK_THAT(report.verdict, Catch::Contains("leaks(position"));
+  }
+  CHECK(n >= 2);
 }
 
 TEST_CASE("a dropped token appends nothing to inner caches", "[contract]") {

@@ -88,5 +88,7 @@ TEST_CASE("the chunked loss equals the whole one, gradients and ignored labels t
               [&](Inputs& x) { return lm_loss_naive(x[0], x[1], labels, 7.0); }) < 1e-12);
     CHECK(distance(token_losses(hidden, head, labels).sum() / 7,
                    lm_loss_naive(hidden, head, labels, 7)) < 1e-5);
+    const at::Tensor p = at::mm(hidden.to(at::kDouble), head.to(at::kDouble).t()).softmax(1);
+    CHECK(distance(token_entropies(hidden, head), at::special_entr(p).sum(1)) < 1e-5);
   }
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "experiments/catalog.h"
+#include "experiments/token_hints.h"
 #include "models/interchange/tensors.h"
 
 namespace sublab {
@@ -33,7 +34,7 @@ inline std::unique_ptr<LanguageModel> costed_model(const json& given, int64_t vo
 
 inline Batch random_batch(const std::vector<int64_t>& lengths, int64_t vocab_size = kSmallVocab) {
   const RowsPtr rows = Rows::contiguous(lengths);
-  return {at::randint(0, vocab_size, {rows->n_tokens()}, at::kLong), rows};
+  return with_token_hints({at::randint(0, vocab_size, {rows->n_tokens()}, at::kLong), rows});
 }
 
 inline double max_difference(const at::Tensor& a, const at::Tensor& b) {

@@ -65,6 +65,14 @@ TEST_CASE("settings that make no sense are refused by name", "[unit]") {
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"gate", "score"}}, "are no weights");
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"train_selector", "top_k_discard"}},
           "needs gate score");
+  refuses({{"architecture", "subllm"}, {"scorer", "norm"}, {"scorer_input", "normed"}},
+          "/model/scorer_input: \"normed\" has no effect with scorer norm");
+  refuses({{"architecture", "subllm"}, {"scorer", "recency"}}, "looks at later tokens");
+  refuses({{"architecture", "subllm"}, {"train_scorer", "attention"}, {"structure", "(TT)"}},
+          "without a T right before it, whose attention scorer 'attention' reads");
+  refuses(
+      {{"architecture", "subllm"}, {"evaluate_selector", "causal_quantile"}, {"threshold", 0.5}},
+      "/model/threshold: 0.5 has no effect with evaluate_selector causal_quantile");
 }
 
 TEST_CASE("with everything kept and bypass 1, SUBLLM is the dense model", "[numerics]") {

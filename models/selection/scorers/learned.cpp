@@ -1,7 +1,10 @@
 // A linear map of the residual stream, trained through the gate: s_t = w . x_t  (SUBLLM,
-// arXiv:2406.06571). No bias, no norm on its input, no auxiliary loss.
+// arXiv:2406.06571). No bias, no auxiliary loss. The paper puts no norm on its input; with
+// scorer_input `normed`, x_t is divided by its root mean square first, so that scores do not leave
+// (0, 1), where the gate lets gradients through, just because the stream grows.
 #include <cmath>
 
+#include "models/kernels/rms_norm.h"
 #include "models/selection/scorer.h"
 
 namespace sublab {
@@ -19,25 +22,31 @@ class Learned : public Scorer {
       weight_.uniform_(-bound, bound, generator(context.initial.seed, "init/" + name_));
     }
     learning_rate_scale_ = context.options.value("scorer_learning_rate_scale", 1.0);
+    norm_epsilon_ = context.options.value("norm_epsilon", 1e-5);
+    normed_ = context.options.value("scorer_input", "raw") == "normed";
   }
 
   at::Tensor scores(const ScorerInput& input) const override {
-    return at::linear(input.x, weight_).squeeze(1);
+    const at::Tensor x =
+        normed_ ? rms_norm(input.x, at::ones({input.x.size(1)}, input.x.options()), norm_epsilon_)
+                : input.x;
+    return at::linear(x, weight_).squeeze(1);
   }
 
   std::vector<Parameter> parameters() const override {
     return {{name_, weight_, learning_rate_scale_, true}};
   }
 
-  void add_cost(Ledger& ledger, int64_t level, double tokens, double bytes) const override {
-    ledger.add(
-        linear_cost("scorer", -1, level, tokens, static_cast<double>(weight_.size(1)), 1, bytes));
+  void add_cost(const ScorerShape& shape, Ledger& ledger) const override {
+    ledger.add(linear_cost("scorer", -1, shape.level, shape.n_tokens(),
+                           static_cast<double>(weight_.size(1)), 1, shape.bytes_per_number));
   }
 
  private:
   std::string name_;
   at::Tensor weight_;  // [1, D]
-  double learning_rate_scale_;
+  double learning_rate_scale_, norm_epsilon_;
+  bool normed_;
 };
 
 }  // namespace learned

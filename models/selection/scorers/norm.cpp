@@ -10,8 +10,8 @@ class Norm : public Scorer {
   at::Tensor scores(const ScorerInput& input) const override {
     return input.x.detach().square().mean(1).sqrt();
   }
-  void add_cost(Ledger& ledger, int64_t level, double tokens, double) const override {
-    ledger.add({"scorer", -1, level, tokens, 0, 0, 0});
+  void add_cost(const ScorerShape& shape, Ledger& ledger) const override {
+    ledger.add({"scorer", -1, shape.level, shape.n_tokens(), 0, 0, 0});
   }
 };
 

@@ -1,0 +1,76 @@
+// A causal selector that pins the kept share: a running quantile with feedback. Token t of a row is
+// kept iff
+//
+//   |{i < t : s_i >= s_t}| / (t + 1)  <  d + (d t - kept before t) / W,   W = 64,
+//
+// that is, iff its score is among the highest d of those so far, with d raised after too few and
+// lowered after too many. Ties go to the earlier token. Whatever the scores do, with e the kept
+// tokens minus d t: the left side lies in [0, 1), so that nothing is kept at e >= W d and
+// everything at e <= -W (1 - d), hence -W (1 - d) - d <= e <= W d + 1 - d. Adding a number to all
+// scores changes nothing, so there is no threshold. Cost: O(log t) comparisons per token, and
+// moving up to t numbers.
+#include <algorithm>
+
+#include "models/selection/scorer.h"
+
+namespace sublab {
+namespace causal_quantile {
+
+constexpr double kWindow = 64;
+
+struct SeenRow {
+  std::vector<double> ascending;  // scores of all tokens so far
+  int64_t kept = 0;
+
+  bool keep(double score, double retention) {
+    const auto place = std::lower_bound(ascending.begin(), ascending.end(), score);
+    const auto n = static_cast<double>(ascending.size());
+    const double share = static_cast<double>(ascending.end() - place) / (n + 1);
+    const bool keeps = share < retention + (retention * n - static_cast<double>(kept)) / kWindow;
+    ascending.insert(place, score);
+    kept += keeps;
+    return keeps;
+  }
+};
+
+struct Seen : RowMemory {
+  explicit Seen(int64_t n_rows) : rows(n_rows) {}
+  int64_t n_bytes() const override {
+    int64_t sum = 0;
+    for (const SeenRow& row : rows)
+      sum += static_cast<int64_t>(row.ascending.size() * sizeof(double) + sizeof row.kept);
+    return sum;
+  }
+  std::vector<SeenRow> rows;
+};
+
+Selection select(const SelectorInput& input) {
+  auto& seen = static_cast<Seen&>(*input.memory);
+  const at::Tensor scores = input.scores.detach().to(at::kCPU, at::kDouble).contiguous();
+  const auto* score = scores.const_data_ptr<double>();
+  std::vector<int64_t> index, lengths(input.rows.n_rows(), 0);
+  for (int64_t b = 0; b < input.rows.n_rows(); ++b)
+    for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
+      if (seen.rows[b].keep(score[t], input.retention)) {
+        index.push_back(t);
+        ++lengths[b];
+      }
+  const at::Tensor chosen = at::tensor(index, at::kLong).to(input.scores.device());
+  return {chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
+}
+
+}  // namespace causal_quantile
+
+SelectorEntry causal_quantile_selector() {
+  SelectorEntry entry;
+  entry.name = "causal_quantile";
+  entry.summary = "keeps the highest d of the scores so far, the share held by feedback";
+  entry.source = "own";
+  entry.causal = true;
+  entry.select = causal_quantile::select;
+  entry.new_memory = [](int64_t n_rows) { return std::make_unique<causal_quantile::Seen>(n_rows); };
+  entry.uses_threshold = false;
+  return entry;
+}
+
+}  // namespace sublab
