@@ -89,8 +89,8 @@ up_to_date() {
   local newer
   newer=$(find "$root/core" "$root/data" "$root/models" "$root/baselines" "$root/experiments" \
     "$root/analysis" "$root/bench" "$root/tests" "$root/cmake" "$root/CMakeLists.txt" \
-    -newer "$build/stamp" \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cmake' -o -name '*.sh' \
-    -o -name '*.txt' -o -type d \) -print -quit 2>/dev/null)
+    -newer "$build/stamp" \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \
+    -o -name '*.cmake' -o -name '*.sh' -o -name '*.txt' -o -type d \) -print -quit 2>/dev/null)
   [[ -z $newer ]]
 }
 
