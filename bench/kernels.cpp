@@ -43,6 +43,14 @@ const bool added = [] {
   const at::Tensor x = leaf({kRows, kWidth}), y = leaf({kRows, kWidth}), w = leaf({kWidth});
   add("rms_norm/fused", [=] { return rms_norm(x, w, 1e-6); });
   add("rms_norm/naive", [=] { return rms_norm_naive(x, w, 1e-6); });
+  const auto both = [](const std::pair<at::Tensor, at::Tensor>& out) {
+    return out.first + out.second;  // so that both have a gradient
+  };
+  add("add_rms_norm/fused", [=] { return both(add_rms_norm(x, y, w, 1e-6)); });
+  add("add_rms_norm/apart", [=] {
+    const at::Tensor sum = x + y;
+    return both({sum, rms_norm(sum, w, 1e-6)});
+  });
   add("swiglu/fused", [=] { return swiglu(x, y); });
   add("swiglu/naive", [=] { return swiglu_naive(x, y); });
   const at::Tensor heads = leaf({kRows, kHeads, kWidth / kHeads});

@@ -89,8 +89,8 @@ up_to_date() {
   local newer
   newer=$(find "$root/core" "$root/data" "$root/models" "$root/baselines" "$root/experiments" \
     "$root/analysis" "$root/bench" "$root/tests" "$root/cmake" "$root/CMakeLists.txt" \
-    -newer "$build/stamp" \( -name '*.cpp' -o -name '*.h' -o -name '*.cmake' -o -name '*.sh' \
-    -o -name '*.txt' -o -type d \) -print -quit 2>/dev/null)
+    -newer "$build/stamp" \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \
+    -o -name '*.cmake' -o -name '*.sh' -o -name '*.txt' -o -type d \) -print -quit 2>/dev/null)
   [[ -z $newer ]]
 }
 
@@ -110,8 +110,9 @@ build_project() {
     install_libtorch
     libtorch=$SUBLAB_DEPS/libtorch/torch
   fi
-  cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-    -DSUBLAB_LIBTORCH="$libtorch" >"$build/configure.log" 2>&1 ||
+  local settings=(-DCMAKE_BUILD_TYPE=Release -DSUBLAB_LIBTORCH="$libtorch")
+  if [[ "$*" == all ]]; then settings+=(-DSUBLAB_CUDA_OBJECTS=ON); fi
+  cmake -S "$root" -B "$build" -G Ninja "${settings[@]}" >"$build/configure.log" 2>&1 ||
     { tail -n 20 "$build/configure.log" >&2; refuse "configuring failed; see $build/configure.log"; }
   say "building"
   if [[ -t 2 ]]; then

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "models/kernels/device.h"
+#include "models/kernels/rotate_body.h"
 #include "models/kernels/vector_math.h"
 
 namespace sublab {
@@ -17,11 +19,7 @@ SUBLAB_CLONES void rotate_tokens(const float* __restrict x, const float* __restr
     for (int64_t h = 0; h < n_heads; ++h) {
       const float* a = x + (t * n_heads + h) * 2 * half;
       float* out = y + (t * n_heads + h) * 2 * half;
-      for (int64_t i = 0; i < half; ++i) {
-        const float sine = direction * s[i];
-        out[i] = a[i] * c[i] - a[i + half] * sine;
-        out[i + half] = a[i + half] * c[i] + a[i] * sine;
-      }
+      for (int64_t i = 0; i < half; ++i) rotate_pair(a, c, s, out, i, half, direction);
     }
   }
 }
@@ -30,6 +28,14 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
                 float direction) {
   const int64_t heads = x.size(1), half = x.size(2) / 2;
   at::Tensor y = at::empty_like(x);
+  if constexpr (kCudaKernels)
+    if (x.is_cuda()) {
+      launch(x, [&](cuda::Launch at) {
+        return cuda::rotate(at, x.const_data_ptr(), cos.const_data_ptr(), sin.const_data_ptr(),
+                            y.data_ptr(), x.size(0), heads, half, direction);
+      });
+      return y;
+    }
   at::parallel_for(0, x.size(0), 64, [&](int64_t begin, int64_t end) {
     const int64_t offset = begin * heads * 2 * half;
     rotate_tokens(x.const_data_ptr<float>() + offset, cos.const_data_ptr<float>() + begin * half,
@@ -63,7 +69,7 @@ at::Tensor rotate_naive(const at::Tensor& x_NHK, const at::Tensor& cos, const at
 }
 
 at::Tensor rotate(const at::Tensor& x_NHK, const at::Tensor& cos, const at::Tensor& sin) {
-  if (x_NHK.scalar_type() != at::kFloat || !x_NHK.is_cpu()) return rotate_naive(x_NHK, cos, sin);
+  if (!has_fused_form({x_NHK, cos, sin})) return rotate_naive(x_NHK, cos, sin);
   return rotate_kernel::Fused::apply(x_NHK, cos.contiguous(), sin.contiguous());
 }
 

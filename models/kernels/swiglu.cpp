@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "models/kernels/device.h"
+#include "models/kernels/swiglu_body.h"
 #include "models/kernels/vector_math.h"
 
 namespace sublab {
@@ -11,20 +13,43 @@ namespace swiglu_kernel {
 constexpr int64_t kGrain = 16384;
 
 SUBLAB_CLONES void forward(const float* gate, const float* up, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float sigmoid = 1.0f / (1.0f + fast_exp(-gate[i]));
-    y[i] = gate[i] * sigmoid * up[i];
-  }
+  for (int64_t i = 0; i < n; ++i) forward_element(gate[i], up[i], y[i]);
 }
 
 SUBLAB_CLONES void backward(const float* gate, const float* up, const float* grad, float* grad_gate,
                             float* grad_up, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float a = gate[i];
-    const float sigmoid = 1.0f / (1.0f + fast_exp(-a));
-    grad_up[i] = grad[i] * a * sigmoid;
-    grad_gate[i] = grad[i] * up[i] * sigmoid * (1.0f + a * (1.0f - sigmoid));
-  }
+  for (int64_t i = 0; i < n; ++i)
+    backward_element(gate[i], up[i], grad[i], grad_gate[i], grad_up[i]);
+}
+
+void forward_all(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y) {
+  if constexpr (kCudaKernels)
+    if (gate.is_cuda())
+      return launch(gate, [&](cuda::Launch at) {
+        return cuda::swiglu_forward(at, gate.const_data_ptr(), up.const_data_ptr(), y.data_ptr(),
+                                    gate.numel());
+      });
+  at::parallel_for(0, gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    swiglu_kernel::forward(gate.const_data_ptr<float>() + begin, up.const_data_ptr<float>() + begin,
+                           y.data_ptr<float>() + begin, end - begin);
+  });
+}
+
+void backward_all(const at::Tensor& gate, const at::Tensor& up, const at::Tensor& grad,
+                  at::Tensor& grad_gate, at::Tensor& grad_up) {
+  if constexpr (kCudaKernels)
+    if (gate.is_cuda())
+      return launch(gate, [&](cuda::Launch at) {
+        return cuda::swiglu_backward(at, gate.const_data_ptr(), up.const_data_ptr(),
+                                     grad.const_data_ptr(), grad_gate.data_ptr(),
+                                     grad_up.data_ptr(), grad.numel());
+      });
+  at::parallel_for(0, grad.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    swiglu_kernel::backward(
+        gate.const_data_ptr<float>() + begin, up.const_data_ptr<float>() + begin,
+        grad.const_data_ptr<float>() + begin, grad_gate.data_ptr<float>() + begin,
+        grad_up.data_ptr<float>() + begin, end - begin);
+  });
 }
 
 class Fused : public torch::autograd::Function<Fused> {
@@ -33,11 +58,7 @@ class Fused : public torch::autograd::Function<Fused> {
                             const at::Tensor& up_in) {
     const at::Tensor gate = gate_in.contiguous(), up = up_in.contiguous();
     at::Tensor y = at::empty_like(gate);
-    at::parallel_for(0, gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      swiglu_kernel::forward(gate.const_data_ptr<float>() + begin,
-                             up.const_data_ptr<float>() + begin, y.data_ptr<float>() + begin,
-                             end - begin);
-    });
+    forward_all(gate, up, y);
     context->save_for_backward({gate, up});
     return y;
   }
@@ -47,12 +68,7 @@ class Fused : public torch::autograd::Function<Fused> {
     const auto saved = context->get_saved_variables();
     const at::Tensor grad = grads[0].contiguous();
     at::Tensor grad_gate = at::empty_like(grad), grad_up = at::empty_like(grad);
-    at::parallel_for(0, grad.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      swiglu_kernel::backward(
-          saved[0].const_data_ptr<float>() + begin, saved[1].const_data_ptr<float>() + begin,
-          grad.const_data_ptr<float>() + begin, grad_gate.data_ptr<float>() + begin,
-          grad_up.data_ptr<float>() + begin, end - begin);
-    });
+    backward_all(saved[0], saved[1], grad, grad_gate, grad_up);
     return {grad_gate, grad_up};
   }
 };
@@ -64,7 +80,7 @@ at::Tensor swiglu_naive(const at::Tensor& gate, const at::Tensor& up) {
 }
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  if (gate.scalar_type() != at::kFloat || !gate.is_cpu()) return swiglu_naive(gate, up);
+  if (gate.sizes() != up.sizes() || !has_fused_form({gate, up})) return swiglu_naive(gate, up);
   return swiglu_kernel::Fused::apply(gate, up);
 }
 

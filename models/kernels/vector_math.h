@@ -1,8 +1,7 @@
 // exp for loops that the compiler turns into vector instructions.
 #pragma once
 
-#include <bit>
-#include <cstdint>
+#include "models/kernels/body.h"
 
 // Loops below are built for several instruction sets; the loader picks one at run time.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -16,7 +15,7 @@ namespace sublab {
 
 /// e^x in fp32, relative error below 2e-7 for x in [-87, 88]; clamped outside. Cody-Waite reduction
 /// and a degree-6 polynomial (coefficients of Cephes expf).
-inline __attribute__((always_inline)) float fast_exp(float x) {
+SUBLAB_HOST_DEVICE float fast_exp(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
   const float shifted = x * 1.44269504088896341f + 12582912.0f;  // round to nearest by 1.5 * 2^23
@@ -31,7 +30,7 @@ inline __attribute__((always_inline)) float fast_exp(float x) {
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   const int32_t exponent = (static_cast<int32_t>(n) + 127) << 23;
-  return p * std::bit_cast<float>(exponent);
+  return p * float_of(static_cast<uint32_t>(exponent));
 }
 
 }  // namespace sublab

@@ -1,12 +1,10 @@
 #include "models/parts/lm_head.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "models/kernels/vector_math.h"
+#include "models/kernels/softmax_gradient.h"
 
 namespace sublab {
 namespace lm_head {
@@ -14,60 +12,6 @@ namespace lm_head {
 /// Tokens per chunk: the logits of one chunk stay below 16 MB of fp32.
 int64_t chunk_tokens(int64_t vocab_size) {
   return std::clamp<int64_t>((int64_t{1} << 22) / vocab_size, 64, 4096);
-}
-
-/// Turns a row of logits into d loss / d logits, in place, and returns its loss.
-SUBLAB_CLONES float softmax_gradient(float* logits, int64_t vocab_size, int64_t label,
-                                     float scale) {
-  float high[16];
-  for (int k = 0; k < 16; ++k) high[k] = logits[0];
-  int64_t j = 0;
-  for (; j + 16 <= vocab_size; j += 16)
-    for (int k = 0; k < 16; ++k) high[k] = high[k] > logits[j + k] ? high[k] : logits[j + k];
-  float top = logits[0];
-  for (const float lane : high) top = top > lane ? top : lane;
-  for (; j < vocab_size; ++j) top = top > logits[j] ? top : logits[j];
-  const float target = logits[label] - top;
-  float lanes[16] = {};
-  for (j = 0; j + 16 <= vocab_size; j += 16)
-    for (int k = 0; k < 16; ++k) {
-      logits[j + k] = fast_exp(logits[j + k] - top);
-      lanes[k] += logits[j + k];
-    }
-  float sum = 0;
-  for (; j < vocab_size; ++j) sum += logits[j] = fast_exp(logits[j] - top);
-  for (const float lane : lanes) sum += lane;
-  const float factor = scale / sum;
-  for (j = 0; j < vocab_size; ++j) logits[j] *= factor;
-  logits[label] -= scale;
-  return std::log(sum) - target;
-}
-
-/// Sum of the chunk's losses; `logits` [C, V] become gradients.
-double chunk_gradient(at::Tensor& logits, const at::Tensor& labels, double divisor) {
-  const int64_t n = logits.size(0), v = logits.size(1);
-  const auto* label = labels.const_data_ptr<int64_t>();
-  if (logits.scalar_type() != at::kFloat || !logits.is_cpu()) {
-    const at::Tensor log_p = logits.log_softmax(1);
-    const at::Tensor counted = labels.ge(0);
-    const at::Tensor target = labels.clamp_min(0).unsqueeze(1);
-    const at::Tensor loss = log_p.gather(1, target).squeeze(1).neg().masked_fill(~counted, 0).sum();
-    logits = log_p.exp().scatter_add(1, target, at::full_like(target, -1, log_p.options()));
-    logits.mul_(counted.unsqueeze(1)).div_(divisor);
-    return loss.item<double>();
-  }
-  at::Tensor losses = at::zeros({n}, at::kDouble);
-  auto* loss = losses.data_ptr<double>();
-  auto* rows = logits.data_ptr<float>();
-  at::parallel_for(0, n, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if (label[i] < 0)
-        std::fill(rows + i * v, rows + (i + 1) * v, 0.0f);
-      else
-        loss[i] = softmax_gradient(rows + i * v, v, label[i], static_cast<float>(1 / divisor));
-    }
-  });
-  return losses.sum().item<double>();
 }
 
 class Loss : public torch::autograd::Function<Loss> {
@@ -78,18 +22,18 @@ class Loss : public torch::autograd::Function<Loss> {
     const int64_t n = hidden.size(0), chunk = chunk_tokens(head.size(0));
     at::Tensor grad_hidden = at::empty_like(hidden), grad_head = at::zeros_like(head);
     const at::Tensor head_t = head.t();
-    double loss = 0;
+    at::Tensor loss = at::zeros({}, hidden.options().dtype(at::kDouble));
     for (int64_t begin = 0; begin < n; begin += chunk) {
       const int64_t end = std::min(begin + chunk, n);
       const at::Tensor h = hidden.slice(0, begin, end);
       at::Tensor logits = at::mm(h, head_t);
-      loss += chunk_gradient(logits, labels.slice(0, begin, end), divisor);
+      loss += softmax_gradient(logits, labels.slice(0, begin, end), divisor);
       at::Tensor out = grad_hidden.slice(0, begin, end);
       at::mm_out(out, logits, head);
       grad_head.addmm_(logits.t(), h);
     }
     context->save_for_backward({grad_hidden, grad_head});
-    return at::scalar_tensor(loss / divisor, hidden.options());
+    return (loss / divisor).to(hidden.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

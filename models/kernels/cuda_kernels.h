@@ -1,0 +1,66 @@
+// The CUDA forms of the kernels. They know pointers, sizes and a stream, so that neither nvcc needs
+// torch nor the C++ compiler CUDA. Defined in <operation>.cu, which builds with SUBLAB_CUDA link.
+//
+// Arrays are contiguous, on the stream's device, and of the type Launch::number where a pointer is
+// void. Each function returns nullptr, or what CUDA said about the launch. Sums have a fixed order:
+// the same input gives the same bits.
+#pragma once
+
+#include <cstdint>
+
+struct CUstream_st;  // what cudaStream_t points to
+
+namespace sublab::cuda {
+
+enum class Number { kFloat32, kBfloat16 };
+
+struct Launch {
+  Number number;
+  CUstream_st* stream;
+};
+
+using Error = const char*;
+
+/// Into how many parts backward passes cut n rows; each part has its own row of `partial`.
+inline int64_t n_parts(int64_t n) {
+  const int64_t parts = (n + 15) / 16;
+  return parts < 1 ? 1 : parts > 1024 ? 1024 : parts;
+}
+
+/// x, y [n, d], weight [d], scale [n]. With `residual` [n, d]: s [n, d] = x + residual is written
+/// and normalised; both are null otherwise.
+Error rms_norm_forward(Launch launch, const void* x, const void* residual, const void* weight,
+                       void* s, void* y, float* scale, int64_t n, int64_t d, float epsilon);
+
+/// grad_residual [n, d] is added to grad_x, or is null; partial [n_parts(n), d].
+Error rms_norm_backward(Launch launch, const void* x, const void* weight, const float* scale,
+                        const void* grad_y, const void* grad_residual, void* grad_x, float* partial,
+                        int64_t n, int64_t d);
+
+/// x, y [n, heads, 2 * half], cos, sin [n, half]; direction is 1 or -1.
+Error rotate(Launch launch, const void* x, const void* cos, const void* sin, void* y, int64_t n,
+             int64_t heads, int64_t half, float direction);
+
+/// n numbers each.
+Error swiglu_forward(Launch launch, const void* gate, const void* up, void* y, int64_t n);
+Error swiglu_backward(Launch launch, const void* gate, const void* up, const void* grad,
+                      void* grad_gate, void* grad_up, int64_t n);
+
+/// to[index[i]] = from[i]: from [n, d], index [n] distinct.
+Error scatter_rows(Launch launch, const void* from, const int64_t* index, void* to, int64_t n,
+                   int64_t d);
+
+/// out holds x [N, d] and receives its kept rows; y [n, d], index and weights [n], c [d].
+Error bypass_forward(Launch launch, const void* x, const void* y, const int64_t* index,
+                     const void* weights, const void* c, void* out, int64_t n, int64_t d);
+
+/// grad_x holds grad_out; grad_y [n, d], grad_weights [n], partial [n_parts(n), d] for c.
+Error bypass_backward(Launch launch, const void* grad_out, const void* x, const void* y,
+                      const int64_t* index, const void* weights, const void* c, void* grad_x,
+                      void* grad_y, void* grad_weights, float* partial, int64_t n, int64_t d);
+
+/// logits [n, v] become gradients times `scale`; losses [n].
+Error softmax_gradient(Launch launch, void* logits, const int64_t* labels, double* losses,
+                       int64_t n, int64_t v, float scale);
+
+}  // namespace sublab::cuda
