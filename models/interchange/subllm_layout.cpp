@@ -104,6 +104,7 @@ void refuse_inexpressible(const json& model, const std::string& where) {
   need(model.at("gate") == "score", "gate", "gate score only");
   need(model.at("evaluate_selector") == "threshold", "evaluate_selector", "threshold only");
   need(model.at("threshold") == 0.0, "threshold", "the threshold 0 only");
+  need(!model.at("attention_log_weight").get<bool>(), "attention_log_weight", "plain attention");
   const json& retention = model.at("retention");
   for (const json& d : retention.is_array() ? retention : json::array({retention}))
     need(d.get<double>() < 1, "retention", "a scorer in every pair of parentheses, none at 1");
@@ -216,7 +217,8 @@ SubllmLayout from_subllm_layout(const json& config, const std::string& where) {
                       {"scorer", "learned"},
                       {"gate", "score"},
                       {"evaluate_selector", "threshold"},
-                      {"threshold", 0.0}});
+                      {"threshold", 0.0},
+                      {"attention_log_weight", false}});
   out.value_and_out_bias = bias;
   out.vocab_size = whole("num_embeddings", 32000, within(1, 1e8), "vocab_size");
   out.context_len = whole("tokens_per_sample", 2048, within(1, 1e9));
