@@ -1,5 +1,5 @@
 // A checkpoint: a folder with config.json, model.safetensors and, where text was trained on, the
-// tokenizer. For `llama`, config.json and model.safetensors are transformers' own.
+// tokenizer. Its forms: docs/checkpoints.md.
 #pragma once
 
 #include <memory>
@@ -20,6 +20,8 @@ struct CheckpointInfo {
   std::string tokenizer;  ///< specification it was trained with; "" when it came from elsewhere
   int64_t numerics_version = 1;
   std::string trained_on = "text";
+  int64_t eos_id = -1;
+  int64_t padding_id = -1;
 
   template <class F>
   void fields(F& f) {
@@ -30,6 +32,9 @@ struct CheckpointInfo {
     f("tokenizer", tokenizer, "specification of the tokenizer");
     f("numerics_version", numerics_version, "of the architecture", within(1, 1e9));
     f("trained_on", trained_on, "text, or a task");
+    f("eos_id", eos_id, "id that ends a document; -1 = boundary_id", within(-1, 1e9));
+    f("padding_id", padding_id, "id that the SUBLLM layout takes for padding; -1 = none",
+      within(-1, 1e9));
   }
 };
 
@@ -39,12 +44,19 @@ struct Checkpoint {
   std::unique_ptr<Tokenizer> tokenizer;  ///< null when the checkpoint has none
 };
 
-/// Writes the folder: all of it or nothing. `tokenizer` may be null.
-void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
-                     const Tokenizer* tokenizer);
+/// Names of config keys and tensors.
+enum class Layout {
+  own,    ///< for llama transformers' own, for others this program's
+  subllm  ///< that of SUBLLM's published code
+};
 
-/// Opens a folder of this program's or of transformers'. `changes` are applied to the model config
-/// before the model is built ({"threshold": 0.1}). Throws UserError.
+/// Writes the folder: all of it or nothing. `tokenizer` may be null. Throws UserError for a model
+/// that `layout` cannot express.
+void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
+                     const Tokenizer* tokenizer, Layout layout = Layout::own);
+
+/// Opens a folder of any form. `changes` are applied to the model config before the model is built
+/// ({"threshold": 0.1}). Throws UserError.
 Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
                            const json& changes = json::object());
 

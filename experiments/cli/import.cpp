@@ -9,49 +9,60 @@ namespace {
 
 struct Arguments {
   std::string from, to;
+  std::string layout = "transformers";
   bool as_json = false;
 };
 
-/// Reads a checkpoint of either program and writes it in this one's form, which for a llama is
-/// transformers' form as well.
-void convert(const Arguments& arguments, bool to_transformers, const Catalog& catalog) {
+/// Reads a checkpoint of any form and writes it in `layout`.
+void convert(const Arguments& arguments, Layout layout, bool only_llama, const Catalog& catalog) {
   if (fs::exists(arguments.to)) throw UserError(arguments.to, "exists already; name a new folder");
   Checkpoint checkpoint = load_checkpoint(arguments.from, catalog);
   const std::string architecture = checkpoint.info.model.at("architecture");
-  if (to_transformers && architecture != "llama")
-    throw UserError(arguments.from,
-                    "transformers has no '" + architecture + "'; only llama can be exported");
-  save_checkpoint(arguments.to, *checkpoint.model, checkpoint.info, checkpoint.tokenizer.get());
+  if (only_llama && architecture != "llama")
+    throw UserError(arguments.from, "transformers has no '" + architecture +
+                                        "'; only llama can be exported there, subllm with "
+                                        "--layout subllm");
+  save_checkpoint(arguments.to, *checkpoint.model, checkpoint.info, checkpoint.tokenizer.get(),
+                  layout);
   if (arguments.as_json)
     std::cout << json{{"out", arguments.to}, {"architecture", architecture}}.dump() << "\n";
   else
     std::printf("%s checkpoint in %s\n", architecture.c_str(), arguments.to.c_str());
 }
 
-void add_convert(CLI::App& app, CommandContext& context, const std::string& name,
-                 const std::string& help, const std::string& example, bool to_transformers) {
-  auto* command = app.add_subcommand(name, help);
-  command->footer("Example: " + example);
+std::shared_ptr<Arguments> add_folders(CLI::App& command) {
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("FROM", arguments->from, "folder to read")->required();
-  command->add_option("TO", arguments->to, "folder to make")->required();
-  command->add_flag("--json", arguments->as_json, "print JSON");
-  command->callback([&context, arguments, to_transformers] {
-    convert(*arguments, to_transformers, context.catalog);
-  });
+  command.add_option("FROM", arguments->from, "folder to read, of any form")->required();
+  command.add_option("TO", arguments->to, "folder to make")->required();
+  command.add_flag("--json", arguments->as_json, "print JSON");
+  return arguments;
 }
 
 }  // namespace
 
 void add_import_command(CLI::App& app, CommandContext& context) {
-  add_convert(app, context, "import",
-              "a transformers folder into a checkpoint of this program (fp32)",
-              "sublab import hf_folder ckpt", false);
+  auto* command = app.add_subcommand(
+      "import",
+      "a folder of transformers or of the SUBLLM layout into a checkpoint of this program (fp32)");
+  command->footer("Example: sublab import hf_folder ckpt");
+  const auto arguments = add_folders(*command);
+  command->callback(
+      [&context, arguments] { convert(*arguments, Layout::own, false, context.catalog); });
 }
 
 void add_export_command(CLI::App& app, CommandContext& context) {
-  add_convert(app, context, "export", "a llama checkpoint as a transformers folder",
-              "sublab export ckpt hf_folder", true);
+  auto* command = app.add_subcommand("export", "a checkpoint as a folder for other programs");
+  command->footer("Example: sublab export ckpt folder --layout subllm");
+  const auto arguments = add_folders(*command);
+  command
+      ->add_option("--layout", arguments->layout,
+                   "transformers (llama) or subllm (llama and subllm; that of its published code)")
+      ->check(CLI::IsMember({"transformers", "subllm"}))
+      ->capture_default_str();
+  command->callback([&context, arguments] {
+    const bool subllm = arguments->layout == "subllm";
+    convert(*arguments, subllm ? Layout::subllm : Layout::own, !subllm, context.catalog);
+  });
 }
 
 }  // namespace sublab

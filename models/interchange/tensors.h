@@ -10,12 +10,28 @@
 
 namespace sublab {
 
-/// Writes parameters and buffers, durably.
-void save_weights(const fs::path& path, const LanguageModel& model);
+/// A tensor of a file, and what it is in a model.
+struct StoredTensor {
+  std::string name;
+  std::vector<at::Tensor> parts;  ///< the model's, stacked in the file along the first dimension
+  /// Not empty for a tensor that follows from the others: what it is. It is written, and may be
+  /// absent; where a file has it, it must agree.
+  std::string derived;
+};
 
-/// Fills parameters and buffers from the files of `folder`, in the model's dtype. Throws UserError
-/// for tensors that are missing, unexpected or of another shape, and for weights that are not
-/// finite.
+/// Writes `tensors`, durably.
+void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensors);
+
+/// Fills the parts of `tensors` from the files of `folder`, in their dtype. Throws UserError for
+/// tensors that are missing, unexpected, of another shape or not finite, and for derived ones that
+/// disagree.
+void read_tensors(const fs::path& folder, const std::vector<StoredTensor>& tensors);
+
+/// Parameters and buffers under their own names.
+std::vector<StoredTensor> own_tensors(const LanguageModel& model);
+
+/// Reads parameters and buffers under their own names; what older converters wrote beside them is
+/// passed over. Throws as read_tensors.
 void load_weights(const fs::path& folder, LanguageModel& model);
 
 /// Copies what two models have under the same name. Returns the names that `from` lacks; throws
