@@ -20,6 +20,12 @@ double Ledger::bytes() const {
   return sum;
 }
 
+double Ledger::activation_bytes() const {
+  double sum = 0;
+  for (const auto& line : lines_) sum += line.activation_bytes;
+  return sum;
+}
+
 json Ledger::to_json() const {
   json lines = json::array();
   for (const auto& line : lines_)
@@ -29,11 +35,13 @@ json Ledger::to_json() const {
                      {"tokens", line.tokens},
                      {"flops_causal", line.flops_causal},
                      {"flops_square", line.flops_square},
-                     {"bytes", line.bytes}});
+                     {"bytes", line.bytes},
+                     {"activation_bytes", line.activation_bytes}});
   return {{"lines", lines},
           {"flops_causal", flops_causal()},
           {"flops_square", flops_square()},
-          {"bytes", bytes()}};
+          {"bytes", bytes()},
+          {"activation_bytes", activation_bytes()}};
 }
 
 CostShape CostShape::whole_rows(int64_t n_rows, int64_t row_tokens) {
@@ -59,7 +67,8 @@ LedgerLine linear_cost(std::string part, int64_t layer, int64_t level, double to
           tokens,
           flops,
           flops,
-          tokens > 0 ? in * out * bytes_per_number : 0};
+          tokens > 0 ? in * out * bytes_per_number : 0,
+          0};
 }
 
 }  // namespace sublab

@@ -3,7 +3,7 @@
 // A multiply-add counts as two FLOPs. Attention is counted twice: *causal* (only the pairs that a
 // causal kernel computes) and *square* (all pairs of new queries and keys). Training costs three
 // forward passes. Bytes are what a decode step must read and write: weights once, the cache per
-// row.
+// row. Activation bytes are what training keeps of the forward pass for the backward pass.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct LedgerLine {
   double tokens = 0;   ///< tokens that pass through this part
   double flops_causal = 0;
   double flops_square = 0;
-  double bytes = 0;  ///< weights read + cache read and written
+  double bytes = 0;             ///< weights read + cache read and written
+  double activation_bytes = 0;  ///< kept for the backward pass when the pass trains
 };
 
 class Ledger {
@@ -31,6 +32,7 @@ class Ledger {
   double flops_causal() const;
   double flops_square() const;
   double bytes() const;
+  double activation_bytes() const;
   json to_json() const;
 
  private:

@@ -113,6 +113,12 @@ std::vector<Unit> cut(const std::vector<VisibleTokens>& visible, int64_t kv_head
   return units;
 }
 
+int64_t n_pairs(const std::vector<VisibleTokens>& visible) {
+  int64_t pairs = 0;
+  for (const VisibleTokens& tokens : visible) pairs += tokens.keys.size(0);
+  return pairs;
+}
+
 /// What `attend` leaves per unit and query head: d sums of values, the largest logit, the sum of
 /// weights.
 int64_t record_size(int64_t d) { return d + 2; }
@@ -169,7 +175,7 @@ at::Tensor decode_attention(const at::Tensor& q_in, const std::vector<VisibleTok
   const at::Tensor q = q_in.contiguous();
   at::Tensor out = at::empty_like(q);
   if (q.size(0) == 0) return out;
-  RECORD_FUNCTION("sublab::decode_attention", std::vector<c10::IValue>({q}));
+  RECORD_FUNCTION("sublab::decode_attention", std::vector<c10::IValue>({q, n_pairs(visible)}));
   const int64_t heads = q.size(1), d = q.size(2), kv_heads = visible[0].keys.size(1);
   const int64_t group = heads / kv_heads;
   const std::vector<Unit> units = cut(visible, kv_heads);

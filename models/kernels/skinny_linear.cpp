@@ -18,13 +18,16 @@ constexpr int64_t kLanes = 8;
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 
 /// `Rows` rows of x against `Outputs` rows of w: the register tile. 3 x 4 accumulators, the rows'
-/// and one weight vector fill the 16 registers of AVX2.
+/// and one weight vector fill the 16 registers of AVX2. On the way, `n_ahead` rows of weights from
+/// `ahead` on are called for: only a group's first tile waits for memory, so the others must fetch.
 template <int64_t Rows, int64_t Outputs>
 inline __attribute__((always_inline)) void tile(const float* x, const float* w, const float* bias,
-                                                float* y, int64_t d, int64_t f) {
+                                                float* y, int64_t d, int64_t f, const float* ahead,
+                                                int64_t n_ahead) {
   Lanes sums[Rows][Outputs] = {};
   int64_t j = 0;
   for (; j + kLanes <= d; j += kLanes) {
+    for (int64_t a = 0; a < n_ahead; ++a) __builtin_prefetch(ahead + a * d + j);
     Lanes rows[Rows];
     for (int64_t m = 0; m < Rows; ++m) std::memcpy(&rows[m], x + m * d + j, sizeof(Lanes));
     for (int64_t o = 0; o < Outputs; ++o) {
@@ -44,20 +47,32 @@ inline __attribute__((always_inline)) void tile(const float* x, const float* w, 
 
 template <int64_t Outputs>
 inline __attribute__((always_inline)) void tiles(const float* x, const float* w, const float* bias,
-                                                 float* y, int64_t n_rows, int64_t d, int64_t f) {
-  int64_t m = 0;
-  for (; m + 3 <= n_rows; m += 3) tile<3, Outputs>(x + m * d, w, bias, y + m * f, d, f);
-  if (n_rows - m == 2) tile<2, Outputs>(x + m * d, w, bias, y + m * f, d, f);
-  if (n_rows - m == 1) tile<1, Outputs>(x + m * d, w, bias, y + m * f, d, f);
+                                                 float* y, int64_t n_rows, int64_t d, int64_t f,
+                                                 const float* ahead) {
+  const int64_t n_tiles = (n_rows + 2) / 3;
+  for (int64_t i = 0; i < n_tiles; ++i) {
+    const int64_t m = 3 * i, first = kOutputs * i / n_tiles;
+    const int64_t n_ahead = ahead ? kOutputs * (i + 1) / n_tiles - first : 0;
+    const float* next = ahead ? ahead + first * d : nullptr;
+    if (n_rows - m >= 3)
+      tile<3, Outputs>(x + m * d, w, bias, y + m * f, d, f, next, n_ahead);
+    else if (n_rows - m == 2)
+      tile<2, Outputs>(x + m * d, w, bias, y + m * f, d, f, next, n_ahead);
+    else
+      tile<1, Outputs>(x + m * d, w, bias, y + m * f, d, f, next, n_ahead);
+  }
 }
 
 /// Outputs [begin, end) of every row.
 SUBLAB_CLONES void outputs(const float* x, const float* w, const float* bias, float* y,
                            int64_t n_rows, int64_t d, int64_t f, int64_t begin, int64_t end) {
   int64_t o = begin;
-  for (; o + kOutputs <= end; o += kOutputs)
-    tiles<kOutputs>(x, w + o * d, bias ? bias + o : nullptr, y + o, n_rows, d, f);
-  for (; o < end; ++o) tiles<1>(x, w + o * d, bias ? bias + o : nullptr, y + o, n_rows, d, f);
+  for (; o + kOutputs <= end; o += kOutputs) {
+    const float* ahead = o + 2 * kOutputs <= end ? w + (o + kOutputs) * d : nullptr;
+    tiles<kOutputs>(x, w + o * d, bias ? bias + o : nullptr, y + o, n_rows, d, f, ahead);
+  }
+  for (; o < end; ++o)
+    tiles<1>(x, w + o * d, bias ? bias + o : nullptr, y + o, n_rows, d, f, nullptr);
 }
 
 }  // namespace skinny_linear

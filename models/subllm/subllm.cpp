@@ -9,6 +9,7 @@
 // (docs/architecture.md) is an option here, with the released code's choice as the default.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "models/architecture.h"
 #include "models/kernels/subsample.h"
@@ -206,8 +207,10 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
   levels[0].tokens.assign(shape.new_tokens.begin(), shape.new_tokens.end());
   levels[0].past.assign(shape.past_tokens.begin(), shape.past_tokens.end());
   levels[0].share = 1;
-  double all = 0;
-  for (const double n : levels[0].tokens) all += n;
+  const auto sum = [](const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  };
+  const double all = sum(levels[0].tokens);
   for (const Step& step : structure_.steps) {
     const Counts& at = levels.back();
     const double bytes = shape.bytes_per_number;
@@ -217,9 +220,8 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
           {step.index, step.level, at.tokens, at.past, reached, bytes, biased(step.level)}, ledger);
     } else if (step.kind == Step::Kind::open) {
       const Module& module = modules_[step.index];
-      double n = 0;
-      for (const double t : at.tokens) n += t;
-      if (module.has_scorer()) module.scorer().add_cost(ledger, step.level, n, bytes);
+      if (module.has_scorer())
+        module.scorer().add_cost(ledger, step.level, sum(at.tokens), bytes);
       const double d =
           shape.kept_fraction.empty() ? module.retention() : shape.kept_fraction.at(step.index);
       Counts inner = at;
@@ -231,7 +233,13 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
       inner.share *= d;
       levels.push_back(inner);
     } else {
+      const double inner = sum(at.tokens);
       levels.pop_back();
+      // The return keeps the stream before the module, what came back, its weights and indices; the
+      // level kept its angles.
+      const auto d = static_cast<double>(config_.d_model);
+      const double kept = sum(levels.back().tokens) * d + inner * (d + 1 + config_.head_dim);
+      ledger.add({"bypass", -1, step.level, inner, 0, 0, 0, kept * bytes + inner * 8});
     }
   }
   decoder_.add_head_cost(all, shape.bytes_per_number, ledger);
