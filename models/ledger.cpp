@@ -1,5 +1,8 @@
 #include "models/ledger.h"
 
+#include <algorithm>
+#include <map>
+
 namespace sublab {
 
 double Ledger::flops_causal() const {
@@ -32,6 +35,19 @@ double Ledger::training_flops_square(bool recompute) const {
   return 3 * flops_square() + again;
 }
 
+double Ledger::activation_bytes(bool recompute) const {
+  double kept = 0;
+  std::map<int64_t, double> of_block;
+  for (const auto& line : lines_) {
+    const bool again = recompute && line.layer >= 0;
+    kept += again ? line.input_bytes : line.activation_bytes;
+    if (again) of_block[line.layer] += line.activation_bytes;
+  }
+  double largest = 0;
+  for (const auto& [layer, bytes] : of_block) largest = std::max(largest, bytes);
+  return kept + largest;
+}
+
 json Ledger::to_json() const {
   json lines = json::array();
   for (const auto& line : lines_)
@@ -41,11 +57,13 @@ json Ledger::to_json() const {
                      {"tokens", line.tokens},
                      {"flops_causal", line.flops_causal},
                      {"flops_square", line.flops_square},
-                     {"bytes", line.bytes}});
+                     {"bytes", line.bytes},
+                     {"activation_bytes", line.activation_bytes}});
   return {{"lines", lines},
           {"flops_causal", flops_causal()},
           {"flops_square", flops_square()},
-          {"bytes", bytes()}};
+          {"bytes", bytes()},
+          {"activation_bytes", activation_bytes(false)}};
 }
 
 CostShape CostShape::whole_rows(int64_t n_rows, int64_t row_tokens) {
@@ -71,7 +89,8 @@ LedgerLine linear_cost(std::string part, int64_t layer, int64_t level, double to
           tokens,
           flops,
           flops,
-          tokens > 0 ? in * out * bytes_per_number : 0};
+          tokens > 0 ? in * out * bytes_per_number : 0,
+          0};
 }
 
 }  // namespace sublab

@@ -3,7 +3,7 @@
 // A multiply-add counts as two FLOPs. Attention is counted twice: *causal* (only the pairs that a
 // causal kernel computes) and *square* (all pairs of new queries and keys). Training costs three
 // forward passes. Bytes are what a decode step must read and write: weights once, the cache per
-// row.
+// row. Activation bytes are what training keeps of the forward pass for the backward pass.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,9 @@ struct LedgerLine {
   double tokens = 0;   ///< tokens that pass through this part
   double flops_causal = 0;
   double flops_square = 0;
-  double bytes = 0;  ///< weights read + cache read and written
+  double bytes = 0;             ///< weights read + cache read and written
+  double activation_bytes = 0;  ///< kept for the backward pass when the pass trains
+  double input_bytes = 0;       ///< of a block: kept instead where it is recomputed
 };
 
 class Ledger {
@@ -34,6 +36,9 @@ class Ledger {
   /// Of a training pass: three forward passes, and with `recompute` the blocks once more.
   double training_flops_causal(bool recompute) const;
   double training_flops_square(bool recompute) const;
+  /// Kept for the backward pass. With `recompute` blocks keep their input alone, and one block at
+  /// a time all of its own.
+  double activation_bytes(bool recompute) const;
   json to_json() const;
 
  private:

@@ -16,7 +16,7 @@ int64_t vocabulary(const std::string& tokenizer) {
 struct Shown {
   json config;
   double parameters = 0, train_flops = 0, train_flops_square = 0, decode_bytes = 0,
-         train_memory = 0;
+         train_memory = 0, activations = 0;
   Ledger ledger;
 };
 
@@ -35,6 +35,7 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   out.train_flops = out.ledger.training_flops_causal(recompute) / static_cast<double>(context);
   out.train_flops_square =
       out.ledger.training_flops_square(recompute) / static_cast<double>(context);
+  out.activations = out.ledger.activation_bytes(recompute);
   Ledger decode;
   model->add_cost(CostShape::decode(1, context), decode);
   out.decode_bytes = decode.bytes();
@@ -44,17 +45,18 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
 }
 
 void print_one(const std::string& name, const Shown& shown, bool details) {
-  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f\n", name.c_str(), shown.parameters,
+  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f %14.1f\n", name.c_str(), shown.parameters,
               shown.train_flops, shown.train_flops_square, shown.decode_bytes,
-              shown.train_memory / 1e6);
+              shown.train_memory / 1e6, shown.activations / 1e6);
   if (!details) return;
   std::printf("\n%s\n\n", shown.config.dump(1).c_str());
-  std::printf("%5s %5s  %-18s %10s %14s %14s %14s\n", "level", "layer", "part", "tokens",
-              "FLOPs causal", "FLOPs square", "bytes");
+  std::printf("%5s %5s  %-18s %10s %14s %14s %14s %14s\n", "level", "layer", "part", "tokens",
+              "FLOPs causal", "FLOPs square", "bytes", "kept bytes");
   for (const LedgerLine& line : shown.ledger.lines())
-    std::printf("%5ld %5s  %-18s %10.0f %14.4g %14.4g %14.4g\n", line.level,
+    std::printf("%5ld %5s  %-18s %10.0f %14.4g %14.4g %14.4g %14.4g\n", line.level,
                 line.layer < 0 ? "-" : std::to_string(line.layer).c_str(), line.part.c_str(),
-                line.tokens, line.flops_causal, line.flops_square, line.bytes);
+                line.tokens, line.flops_causal, line.flops_square, line.bytes,
+                line.activation_bytes);
 }
 
 void show(const std::string& file, const std::string& only,
@@ -72,10 +74,10 @@ void show(const std::string& file, const std::string& only,
     std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n",
                 plan.study.c_str(), plan.question.c_str(), plan.variants.size(), plan.seeds.size(),
                 plan.trials.size(), plan.compare_to.c_str());
-    std::printf("%-28s %12s %14s %14s %14s %12s\n", "variant", "parameters", "FLOPs/token",
-                "(full square)", "decode bytes", "state MB");
-    std::printf("%-28s %12s %14s %14s %14s %12s\n", "", "", "training", "training", "per token",
-                "weights+Adam");
+    std::printf("%-28s %12s %14s %14s %14s %12s %14s\n", "variant", "parameters", "FLOPs/token",
+                "(full square)", "decode bytes", "state MB", "activations MB");
+    std::printf("%-28s %12s %14s %14s %14s %12s %14s\n", "", "", "training", "training",
+                "per token", "weights+Adam", "per row");
   }
   for (const PlannedTrial& trial : plan.trials) {
     if (!trial.probe.empty() || trial.seed != plan.seeds.front() ||
@@ -88,6 +90,7 @@ void show(const std::string& file, const std::string& only,
                      {"n_params", shown.parameters},
                      {"train_flops_per_token", shown.train_flops},
                      {"decode_bytes_per_token", shown.decode_bytes},
+                     {"activation_bytes_per_row", shown.activations},
                      {"ledger", shown.ledger.to_json()}});
     else
       print_one(trial.variant, shown, !only.empty());

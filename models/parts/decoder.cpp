@@ -165,13 +165,20 @@ void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
   const double q_width = config_.n_heads * config_.head_dim;
   const double kv_width = config_.n_kv_heads * config_.head_dim;
   const double widened = static_cast<double>(config_.head_dim + biased) / config_.head_dim;
-  const auto linear = [&](const char* part, double in, double out) {
+  // What each part keeps per token for the backward pass (shared tensors once): the norms their
+  // input, its scale, and their output, which the maps behind them read; attention the rotated q
+  // and k, v, its output and the log-sums of its softmax; SwiGLU gate, up and their product.
+  const double norm_kept = 2 * d + 1;
+  const auto linear = [&](const char* part, double in, double out, double kept) {
     LedgerLine line =
         linear_cost(part, shape.layer, shape.level, n, in, out, shape.bytes_per_number);
     line.bytes *= shape.reached;
+    line.activation_bytes = n * kept * shape.bytes_per_number;
+    if (std::string_view(part) == "attention.qkv")
+      line.input_bytes = n * d * shape.bytes_per_number;
     ledger.add(line);
   };
-  linear("attention.qkv", d, q_width + 2 * kv_width);
+  linear("attention.qkv", d, q_width + 2 * kv_width, norm_kept);
   double causal_pairs = 0, square_pairs = 0, cached = 0;
   for (size_t b = 0; b < new_tokens.size(); ++b) {
     const double t = new_tokens[b], past = past_tokens.empty() ? 0 : past_tokens[b];
@@ -181,14 +188,19 @@ void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
   }
   ledger.add({"attention.scores", layer, level, n, 4 * q_width * widened * causal_pairs,
               4 * q_width * widened * square_pairs,
-              2 * kv_width * widened * cached * bytes_per_number});
-  linear("attention.out", q_width, d);
-  linear("swiglu", d, 3 * f);
+              2 * kv_width * widened * cached * bytes_per_number,
+              n * (2 * (q_width + kv_width) * widened + config_.n_heads) * bytes_per_number});
+  linear("attention.out", q_width, d, 0);
+  linear("swiglu", d, 3 * f, norm_kept + 3 * f);
 }
 
 void Decoder::add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const {
-  ledger.add(
-      linear_cost("head", -1, 0, tokens, config_.d_model, embedding_.size(0), bytes_per_number));
+  const double d = config_.d_model, v = static_cast<double>(embedding_.size(0));
+  LedgerLine line = linear_cost("head", -1, 0, tokens, d, v, bytes_per_number);
+  // The final norm's input, scale and output, the angles of level 0, and the gradients to hidden
+  // states and head, which are made on the way forward.
+  line.activation_bytes = (tokens * (2 * d + 1 + config_.head_dim + d) + v * d) * bytes_per_number;
+  ledger.add(line);
 }
 
 int64_t DecoderState::n_bytes() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/fields.h"
+#include "models/kernels/skinny_linear.h"
 #include "models/language_model.h"
 #include "models/parts/attention.h"
 #include "models/parts/kv_cache.h"
@@ -108,7 +109,7 @@ class Decoder {
  private:
   struct Linear {
     at::Tensor weight, bias;  // [out, in], [out] or undefined
-    at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+    at::Tensor operator()(const at::Tensor& x) const { return linear_map(x, weight, bias); }
   };
   struct Block {
     at::Tensor attention_norm, mlp_norm;

@@ -9,6 +9,7 @@
 // (docs/architecture.md) is an option here, with the released code's choice as the default.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "models/architecture.h"
 #include "models/kernels/subsample.h"
@@ -211,8 +212,10 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
   levels[0].tokens.assign(shape.new_tokens.begin(), shape.new_tokens.end());
   levels[0].past.assign(shape.past_tokens.begin(), shape.past_tokens.end());
   levels[0].share = 1;
-  double all = 0;
-  for (const double n : levels[0].tokens) all += n;
+  const auto sum = [](const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
+  };
+  const double all = sum(levels[0].tokens);
   const auto reached = [&](double share) { return 1 - std::pow(1 - share, all); };
   for (const Step& step : structure_.steps) {
     const Counts& at = levels.back();
@@ -236,7 +239,13 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
       inner.share *= d;
       levels.push_back(inner);
     } else {
+      const double inner = sum(at.tokens);
       levels.pop_back();
+      // The return keeps the stream before the module, what came back, its weights and indices; the
+      // level kept its angles.
+      const auto d = static_cast<double>(config_.d_model);
+      const double kept = sum(levels.back().tokens) * d + inner * (d + 1 + config_.head_dim);
+      ledger.add({"bypass", -1, step.level, inner, 0, 0, 0, kept * bytes + inner * 8});
     }
   }
   decoder_.add_head_cost(all, shape.bytes_per_number, ledger);
