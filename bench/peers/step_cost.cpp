@@ -1,16 +1,19 @@
-// What a training step of our Llama costs, side by side in one process: against the straightforward
-// step of the same shape, against the machine's matmul rate, and how much of it is no tensor work.
-// Everything takes turns, round by round; what is printed are medians of ratios within a round,
-// with their 95% intervals.
+// What a training step of our Llama costs: against the straightforward step of the same shape,
+// against the machine's matmul rate, and how much of it is no tensor work. Everything takes turns,
+// round by round; what is printed are medians of ratios within a round, with their 95% intervals.
+// The straightforward step has a process of its own, because sublab's allocator settings, which are
+// part of what it does for speed, hold for a whole process.
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <iostream>
 
 #include "analysis/statistics.h"
 #include "bench/peers/straightforward_llama.h"
+#include "core/process.h"
 #include "experiments/catalog.h"
 #include "experiments/optimizer.h"
 #include "models/parts/lm_head.h"
@@ -96,6 +99,39 @@ class Matmul {
   int64_t repeats_;
 };
 
+/// The straightforward model in a process of its own: a line in, a step, its seconds out.
+class TheirStep {
+ public:
+  TheirStep(const Sizes& sizes, int64_t d_ff)
+      : process_(
+            {"straightforward", std::to_string(sizes.vocab_size), std::to_string(sizes.d_model),
+             std::to_string(sizes.n_layers), std::to_string(sizes.n_heads), std::to_string(d_ff),
+             std::to_string(sizes.batch), std::to_string(sizes.context)},
+            "/dev/null") {}
+  double operator()() {
+    const auto line = process_.write_line("step") ? process_.read_line() : std::nullopt;
+    if (!line) throw UserError("straightforward", "its process stopped");
+    return std::stod(*line);
+  }
+  int64_t n_parameters() {
+    const auto line = process_.read_line();
+    return line ? std::stoll(*line) : 0;
+  }
+
+ private:
+  ChildProcess process_;
+};
+
+void serve_straightforward_steps(char** arguments) {
+  const auto number = [&](int i) { return std::stoll(arguments[i]); };
+  StraightforwardLlama model({number(0), number(1), number(2), number(3), number(4)});
+  const at::Tensor tokens = at::randint(0, number(0), {number(5), number(6)});
+  const at::Tensor labels = at::randint(0, number(0), {number(5), number(6)});
+  std::cout << model.n_parameters() << std::endl;
+  for (std::string line; std::getline(std::cin, line);)
+    std::cout << seconds_of([&] { model.train_step(tokens, labels); }) << std::endl;
+}
+
 json llama_config(const Sizes& sizes, int64_t d_model) {
   return {{"architecture", "llama"},
           {"d_model", d_model},
@@ -104,7 +140,7 @@ json llama_config(const Sizes& sizes, int64_t d_model) {
 }
 
 void print(const char* what, const Estimate& e) {
-  std::printf("%-58s %9.4f  [%.4f, %.4f]\n", what, e.value, e.interval.low, e.interval.high);
+  std::printf("%-50s %9.4f  [%.4f, %.4f]\n", what, e.value, e.interval.low, e.interval.high);
 }
 
 std::vector<double> scaled(std::vector<double> values, double factor) {
@@ -112,14 +148,35 @@ std::vector<double> scaled(std::vector<double> values, double factor) {
   return values;
 }
 
+constexpr int kTinySteps = 10;
+
+void report(const Sizes& sizes, const OurStep& ours, const Matmul& matmul,
+            const std::vector<double>& own, const std::vector<double>& theirs,
+            const std::vector<double>& product, const std::vector<double>& tiny_llama,
+            const std::vector<double>& tiny_subllm) {
+  std::printf(
+      "d_model %ld, %ld layers, vocabulary %ld, %ld x %ld tokens, %ld parameters, %zu rounds\n",
+      sizes.d_model, sizes.n_layers, sizes.vocab_size, sizes.batch, sizes.context,
+      ours.n_parameters(), own.size());
+  const auto number = [](const char* what, double value) {
+    std::printf("%-50s %9.2f\n", what, value);
+  };
+  number("our step, seconds", median(own));
+  number("our step, GFLOP/s by the ledger (causal)", ours.flops() / median(own) / 1e9);
+  number("matmul [tokens, d] x [d, d], GFLOP/s", matmul.flops() / median(product) / 1e9);
+  print("straightforward step / our step", speed_ratio(theirs, own));
+  print("our rate / matmul rate", speed_ratio(scaled(product, ours.flops() / matmul.flops()), own));
+  print("llama step on next to no numbers / our step",
+        speed_ratio(scaled(tiny_llama, 1.0 / kTinySteps), own));
+  print("subllm step on next to no numbers / our step",
+        speed_ratio(scaled(tiny_subllm, 1.0 / kTinySteps), own));
+}
+
 void measure(const Sizes& sizes) {
   const OurStep ours(llama_config(sizes, sizes.d_model), sizes.vocab_size, sizes.batch,
                      sizes.context);
-  StraightforwardLlama theirs(
-      {sizes.vocab_size, sizes.d_model, sizes.n_layers, sizes.n_heads, ours.d_ff()});
+  TheirStep theirs(sizes, ours.d_ff());
   TORCH_CHECK(theirs.n_parameters() == ours.n_parameters(), "the two models differ in size");
-  const at::Tensor tokens = at::randint(0, sizes.vocab_size, {sizes.batch, sizes.context});
-  const at::Tensor labels = at::randint(0, sizes.vocab_size, {sizes.batch, sizes.context});
   Matmul matmul(sizes.batch * sizes.context, sizes.d_model, ours.flops());
   // The same operators in the same order, on next to no numbers: what remains is everything else.
   const int64_t tiny_width = 2 * sizes.n_heads;
@@ -128,53 +185,44 @@ void measure(const Sizes& sizes) {
   subllm["architecture"] = "subllm";
   subllm.erase("n_layers");
   const OurStep tiny_subllm(subllm, 64, 1, 8);
-  constexpr int kTinySteps = 10;
 
   struct Subject {
-    std::function<void(int64_t)> work;
+    std::function<double(int64_t)> seconds_of_round;
     std::vector<double> seconds;
   };
-  std::vector<Subject> subjects = {{[&](int64_t r) { ours(r); }, {}},
-                                   {[&](int64_t) { theirs.train_step(tokens, labels); }, {}},
-                                   {[&](int64_t) { matmul(); }, {}},
-                                   {[&](int64_t r) {
-                                      for (int i = 0; i < kTinySteps; ++i) tiny_llama(r + i);
-                                    },
-                                    {}},
-                                   {[&](int64_t r) {
-                                      for (int i = 0; i < kTinySteps; ++i) tiny_subllm(r + i);
-                                    },
-                                    {}}};
-  for (Subject& subject : subjects) subject.work(0);
+  const auto timed = [](std::function<void(int64_t)> work) -> Subject {
+    return {[work](int64_t round) { return seconds_of([&] { work(round); }); }, {}};
+  };
+  const auto many = [&](const OurStep& step) {
+    return timed([&step](int64_t round) {
+      for (int i = 0; i < kTinySteps; ++i) step(round + i);
+    });
+  };
+  std::vector<Subject> subjects = {timed([&](int64_t round) { ours(round); }),
+                                   {[&](int64_t) { return theirs(); }, {}},
+                                   timed([&](int64_t) { matmul(); }),
+                                   many(tiny_llama),
+                                   many(tiny_subllm)};
+  for (Subject& subject : subjects) subject.seconds_of_round(0);
   for (int64_t round = 0; round < sizes.rounds; ++round)
     for (size_t i = 0; i < subjects.size(); ++i) {
-      Subject& subject = subjects[(i + round) % subjects.size()];
-      subject.seconds.push_back(seconds_of([&] { subject.work(round); }));
+      Subject& subject = subjects[(i + static_cast<size_t>(round)) % subjects.size()];
+      subject.seconds.push_back(subject.seconds_of_round(round));
     }
-  const auto& own = subjects[0].seconds;
-  std::printf(
-      "d_model %ld, %ld layers, vocabulary %ld, %ld x %ld tokens, %ld parameters, %ld rounds\n",
-      sizes.d_model, sizes.n_layers, sizes.vocab_size, sizes.batch, sizes.context,
-      ours.n_parameters(), sizes.rounds);
-  std::printf("%-58s %9.4f\n", "our step, seconds (median)", median(own));
-  std::printf("%-58s %9.1f\n", "our step, GFLOP/s by the ledger (causal)",
-              ours.flops() / median(own) / 1e9);
-  std::printf("%-58s %9.1f\n", "matmul [tokens, d] x [d, d], GFLOP/s",
-              matmul.flops() / median(subjects[2].seconds) / 1e9);
-  print("straightforward step / our step", speed_ratio(subjects[1].seconds, own));
-  print("our rate / matmul rate",
-        speed_ratio(scaled(subjects[2].seconds, ours.flops() / matmul.flops()), own));
-  print("llama step without tensor work / our step",
-        speed_ratio(scaled(subjects[3].seconds, 1.0 / kTinySteps), own));
-  print("subllm step without tensor work / our step",
-        speed_ratio(scaled(subjects[4].seconds, 1.0 / kTinySteps), own));
+  report(sizes, ours, matmul, subjects[0].seconds, subjects[1].seconds, subjects[2].seconds,
+         subjects[3].seconds, subjects[4].seconds);
 }
 
 }  // namespace
 }  // namespace sublab
 
 int main(int argc, char** argv) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // as in sublab itself; both sides have it
+  if (argc == 11 && std::string(argv[1]) == "straightforward") {
+    sublab::die_with_parent(static_cast<pid_t>(std::stol(argv[10])));
+    sublab::serve_straightforward_steps(argv + 2);
+    return 0;
+  }
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);  // as sublab itself does
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   sublab::Sizes sizes;
   CLI::App app{"our Llama training step beside the straightforward one and the matmul rate"};
