@@ -192,10 +192,12 @@ class Builder {
   Cell recall_cell(const VariantData& variant) {
     Cell cell;
     const auto probe = variant.probes.find("recall");
-    if (probe == variant.probes.end()) return cell;
+    // Trials of their own, or those of a study that trains on nothing else.
+    const auto& records = probe == variant.probes.end() ? variant.records : probe->second;
     double hits = 0, n = 0, chance = 0;
-    for (const Record& record : probe->second) {
+    for (const Record& record : records) {
       const Metric* metric = record.find("recall_accuracy");
+      if (!metric && probe == variant.probes.end()) continue;
       cell.records.push_back(record.id);
       if (!metric || !metric->value) {
         cell.notes.push_back(

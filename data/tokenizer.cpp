@@ -197,6 +197,12 @@ void check_tokenizer_spec(const std::string& spec, const std::string& where) {
   throw_unknown_name(where, "tokenizer", spec, {"bytes", "sentencepiece:2048", "PATH.model"});
 }
 
+int64_t planned_vocab_size(const std::string& spec) {
+  if (spec == "bytes") return bytes_tokenizer()->vocab_size();
+  if (spec.starts_with(kTrained)) return trained_vocab_size(spec, "tokenizer");
+  return sentencepiece_tokenizer(read_file(spec), spec)->vocab_size();
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
                                           const std::vector<std::string>& corpora,
                                           int64_t bytes_per_source, const std::string& where) {

@@ -36,6 +36,9 @@ std::unique_ptr<Tokenizer> sentencepiece_tokenizer(std::string model_bytes,
 /// Checks the form of a specification: 'bytes', 'sentencepiece:N' or the path of a .model file.
 void check_tokenizer_spec(const std::string& spec, const std::string& where);
 
+/// How many ids the tokenizer of a sound specification will have, without making it.
+int64_t planned_vocab_size(const std::string& spec);
+
 /// The tokenizer of a specification. 'sentencepiece:N' is trained on the train split of `corpora`
 /// (at most `bytes_per_source` of each; byte fallback, identity normalisation, no white space
 /// removed) and kept under <cache>/tokenizers by what it was trained on. Throws UserError.

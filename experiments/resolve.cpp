@@ -281,9 +281,9 @@ class Planner {
     TrialConfig config;
     read_fields(trial.config, at, config);
     if (by == "train_tokens") return static_cast<double>(config.train.tokens);
-    constexpr int64_t kVocab = 4096;  // the same for all variants; its exact size cancels nearly
     const auto model = catalog_.architecture(config.model.at("architecture"), at)
-                           .make(config.model, kVocab, Initial::shapes(), catalog_.parts);
+                           .make(config.model, planned_vocab_size(config.data.tokenizer),
+                                 Initial::shapes(), catalog_.parts);
     if (by == "parameters") {
       double n = 0;
       for (const Parameter& parameter : model->parameters())

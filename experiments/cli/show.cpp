@@ -1,17 +1,12 @@
 #include <cstdio>
 #include <iostream>
 
+#include "data/tokenizer.h"
 #include "experiments/cli/command.h"
 #include "experiments/resolve.h"
 
 namespace sublab {
 namespace {
-
-int64_t vocabulary(const std::string& tokenizer) {
-  const size_t colon = tokenizer.find(':');
-  if (tokenizer == "bytes") return 257;
-  return colon == std::string::npos ? 32000 : std::stoll(tokenizer.substr(colon + 1));
-}
 
 struct Shown {
   json config;
@@ -25,9 +20,9 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   out.config = trial.config;
   const int64_t context = trial.config.at("data").at("context_len");
   const auto& entry = catalog.architecture(trial.config.at("model").at("architecture"), "show");
-  const auto model =
-      entry.make(trial.config.at("model"), vocabulary(trial.config.at("data").at("tokenizer")),
-                 Initial::shapes(), catalog.parts);
+  const auto model = entry.make(trial.config.at("model"),
+                                planned_vocab_size(trial.config.at("data").at("tokenizer")),
+                                Initial::shapes(), catalog.parts);
   for (const Parameter& parameter : model->parameters())
     out.parameters += static_cast<double>(parameter.tensor.numel());
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
