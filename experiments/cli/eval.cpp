@@ -3,49 +3,24 @@
 #include <iostream>
 #include <numbers>
 
-#include "data/documents.h"
-#include "experiments/checkpoint.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/tasks/perplexity.h"
 
 namespace sublab {
 namespace {
 
-struct Arguments {
-  std::string checkpoint, text, tokenizer;
+struct Arguments : CheckpointArguments {
+  std::string text;
   PerplexityConfig windows;
-  std::vector<std::string> assignments;
-  bool as_json = false;
 };
 
-std::string read_text(const std::string& path) {
-  std::string text = read_file(path);
-  if (text.empty()) throw UserError(path, "is empty");
-  if (text.find('\0') != std::string::npos)
-    throw UserError(path, "is a binary file (it has NUL bytes); expected UTF-8 text");
-  const size_t bad = invalid_utf8(text);
-  if (bad != std::string::npos)
-    throw UserError(path, "is not UTF-8 at byte " + std::to_string(bad));
-  return text;
-}
-
 void evaluate(Arguments& arguments, CommandContext& context) {
-  json changes = json::object();
-  for (const std::string& assignment : arguments.assignments)
-    set_by_assignment(changes, assignment);
-  Checkpoint checkpoint = load_checkpoint(arguments.checkpoint, context.catalog,
-                                          changes.value("model", json::object()));
-  if (!arguments.tokenizer.empty())
-    checkpoint.tokenizer = make_tokenizer(arguments.tokenizer, {}, 0, "--tokenizer");
-  if (!checkpoint.tokenizer)
-    throw UserError(arguments.checkpoint,
-                    "holds no tokenizer.model; name one with --tokenizer bytes or PATH.model");
-  if (checkpoint.tokenizer->vocab_size() > checkpoint.info.vocab_size)
-    throw UserError("--tokenizer", "has " + std::to_string(checkpoint.tokenizer->vocab_size()) +
-                                       " ids, the model " +
-                                       std::to_string(checkpoint.info.vocab_size));
-  const std::string text = read_text(arguments.text);
+  const Checkpoint checkpoint = arguments.open_with_tokenizer(context.catalog);
+  const std::string text = read_text_file(arguments.text);
   const auto encoded = checkpoint.tokenizer->encode(text);
+  arguments.check_length("--context", std::to_string(arguments.windows.window) + " inputs are",
+                         arguments.windows.window, checkpoint.info.context_len);
+  arguments.windows.extrapolate = arguments.extrapolate;
   arguments.windows.resolve("", checkpoint.info.context_len);
   const auto result =
       measure_perplexity(*checkpoint.model, {std::vector<int64_t>(encoded.begin(), encoded.end())},
@@ -85,8 +60,7 @@ void add_eval_command(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--model", arguments->checkpoint, "checkpoint folder")->required();
   command->add_option("--text", arguments->text, "UTF-8 file")->required();
-  command->add_option("--tokenizer", arguments->tokenizer,
-                      "instead of the checkpoint's own: bytes, or PATH.model");
+  arguments->add_tokenizer_option(*command);
   command
       ->add_option("--context", arguments->windows.window,
                    "inputs per window; 0 = that of training")
@@ -95,11 +69,7 @@ void add_eval_command(CLI::App& app, CommandContext& context) {
       ->add_option("--stride", arguments->windows.stride,
                    "inputs that the window moves by; 0 = half")
       ->check(CLI::NonNegativeNumber);
-  command
-      ->add_option("--set", arguments->assignments,
-                   "change the model, for example model.threshold=0.1")
-      ->take_all();
-  command->add_flag("--json", arguments->as_json, "print JSON");
+  arguments->add_options(*command);
   command->callback([&context, arguments] { evaluate(*arguments, context); });
 }
 

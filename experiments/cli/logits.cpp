@@ -2,16 +2,13 @@
 #include <iostream>
 
 #include "core/npy.h"
-#include "experiments/checkpoint.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/checkpoint_arguments.h"
 
 namespace sublab {
 namespace {
 
-struct Arguments {
-  std::string checkpoint, tokens, out;
-  std::vector<std::string> assignments;
-  bool as_json = false;
+struct Arguments : CheckpointArguments {
+  std::string tokens, out;
 };
 
 std::vector<int64_t> read_ids(const std::string& path, int64_t vocab_size) {
@@ -26,13 +23,11 @@ std::vector<int64_t> read_ids(const std::string& path, int64_t vocab_size) {
 
 void write_logits(const Arguments& arguments, CommandContext& context) {
   at::NoGradGuard no_grad;
-  json changes = json::object();
-  for (const std::string& assignment : arguments.assignments)
-    set_by_assignment(changes, assignment);
-  const Checkpoint checkpoint = load_checkpoint(arguments.checkpoint, context.catalog,
-                                                changes.value("model", json::object()));
+  const Checkpoint checkpoint = arguments.open(context.catalog);
   const auto ids = read_ids(arguments.tokens, checkpoint.info.vocab_size);
   const auto n = static_cast<int64_t>(ids.size());
+  arguments.check_length(arguments.tokens, std::to_string(n) + " ids are", n,
+                         checkpoint.info.context_len);
   const Batch batch{at::tensor(ids, at::kLong), Rows::contiguous({n})};
   const at::Tensor hidden = run_model(*checkpoint.model, batch, nullptr, Run{});
   const at::Tensor logits =
@@ -56,11 +51,7 @@ void add_logits_command(CLI::App& app, CommandContext& context) {
       ->required();
   command->add_option("--tokens", arguments->tokens, "JSON list of ids")->required();
   command->add_option("--out", arguments->out, "file to write: [T, V] float32 .npy")->required();
-  command
-      ->add_option("--set", arguments->assignments,
-                   "change the model, for example model.threshold=0.1")
-      ->take_all();
-  command->add_flag("--json", arguments->as_json, "print JSON");
+  arguments->add_options(*command);
   command->callback([&context, arguments] { write_logits(*arguments, context); });
 }
 

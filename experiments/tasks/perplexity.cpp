@@ -20,6 +20,10 @@ void PerplexityConfig::resolve(const std::string& path, int64_t context_len) {
     throw UserError(path + "/stride", std::to_string(stride) + " is above window " +
                                           std::to_string(window) +
                                           ", so that tokens would be left out");
+  if (window > context_len && !extrapolate)
+    throw UserError(path + "/window", std::to_string(window) + " is above data.context_len " +
+                                          std::to_string(context_len) +
+                                          "; \"extrapolate\": true allows it");
 }
 
 namespace perplexity {

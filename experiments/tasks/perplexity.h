@@ -16,6 +16,7 @@ struct PerplexityConfig {
   int64_t stride = 0;
   int64_t max_tokens = 200'000;
   int64_t max_document_tokens = 0;
+  bool extrapolate = false;
 
   template <class F>
   void fields(F& f) {
@@ -28,8 +29,10 @@ struct PerplexityConfig {
     f("max_document_tokens", max_document_tokens,
       "of each document its first tokens only, so that many documents count; 0 = whole documents",
       within(0, 1e15));
+    f("extrapolate", extrapolate, "allow a window that is longer than data.context_len");
   }
-  /// Fills in the zeros. Throws UserError at `path`.
+  /// Fills in the zeros; a window beyond `context_len` needs `extrapolate`. Throws UserError at
+  /// `path`.
   void resolve(const std::string& path, int64_t context_len);
 };
 

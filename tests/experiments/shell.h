@@ -57,6 +57,15 @@ class Workplace {
             read_file(path("out.txt")), read_file(path("err.txt"))};
   }
 
+  /// A `train` of seconds into folder `name`; `more` are further options.
+  std::string train_arguments(const std::string& name, const std::string& more = "") const {
+    return "train " + name +
+           " --set data.corpus='[\"notes\"]' --set data.tokenizer=bytes --set data.context_len=32"
+           " --set train.tokens=2048 --set train.batch_tokens=256 --set model.d_model=16"
+           " --set model.n_heads=2 " +
+           more;
+  }
+
   /// A study of seconds; `edits` are merge-patched over it.
   json study(const json& edits = json::object()) const {
     json study = json::parse(kTinyStudy);

@@ -20,12 +20,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--sublab", default=str(pathlib.Path(__file__).parents[2] / "sublab"))
-    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=64, help="at most as many as the model was trained on")
     arguments = parser.parse_args()
     model = transformers.LlamaForCausalLM.from_pretrained(
         arguments.checkpoint, torch_dtype=torch.float32, attn_implementation="eager").eval()
     torch.manual_seed(1)
-    ids = torch.randint(0, model.config.vocab_size, (arguments.tokens,))
+    ids = torch.randint(0, model.config.vocab_size,
+                        (min(arguments.tokens, model.config.max_position_embeddings),))
     with torch.no_grad():
         theirs = model(ids[None]).logits[0].numpy()
     with tempfile.TemporaryDirectory() as folder:
