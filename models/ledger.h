@@ -52,6 +52,11 @@ struct CostShape {
   /// Kept share per subsampling module, relative to its parent level; empty = the configured
   /// retention.
   std::vector<double> kept_fraction;
+  /// The same of past_tokens, where what was kept of them differs; empty = kept_fraction.
+  std::vector<double> past_kept_fraction;
+  /// Share of passes in which at least one token enters the module's level, so that its weights are
+  /// read; empty = 1 - (1 - p)^N for N tokens that enter independently with probability p.
+  std::vector<double> reached_fraction;
   double bytes_per_number = 4;
 
   static CostShape whole_rows(int64_t n_rows, int64_t row_tokens);

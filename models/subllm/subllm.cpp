@@ -206,28 +206,27 @@ void Subllm::leave(int64_t m, const Level& inner, Level& parent, const Run& run)
 void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
   struct Counts {
     std::vector<double> tokens, past;
-    double share;  // probability that one token gets here
+    double share = 1;    // probability that one token gets here
+    double reached = 1;  // probability that any does
   };
   std::vector<Counts> levels(1);
   levels[0].tokens.assign(shape.new_tokens.begin(), shape.new_tokens.end());
   levels[0].past.assign(shape.past_tokens.begin(), shape.past_tokens.end());
-  levels[0].share = 1;
   const auto sum = [](const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0);
   };
   const double all = sum(levels[0].tokens);
-  const auto reached = [&](double share) { return 1 - std::pow(1 - share, all); };
   for (const Step& step : structure_.steps) {
     const Counts& at = levels.back();
     const double bytes = shape.bytes_per_number;
     if (step.kind == Step::Kind::block) {
-      decoder_.add_block_cost({step.index, step.level, at.tokens, at.past, reached(at.share), bytes,
-                               biased(step.level)},
-                              ledger);
+      decoder_.add_block_cost(
+          {step.index, step.level, at.tokens, at.past, at.reached, bytes, biased(step.level)},
+          ledger);
     } else if (step.kind == Step::Kind::open) {
       const Module& module = modules_[step.index];
       if (module.has_scorer())
-        module.scorer().add_cost({step.level, at.tokens, reached(at.share), bytes}, ledger);
+        module.scorer().add_cost({step.level, at.tokens, at.reached, bytes}, ledger);
       const double d =
           shape.kept_fraction.empty() ? module.retention() : shape.kept_fraction.at(step.index);
       Counts inner = at;
@@ -235,8 +234,11 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
         t = shape.kept_fraction.empty() && t > 1
                 ? static_cast<double>(kept_tokens(std::llround(t), d, config_.rounding_rule()))
                 : t * d;
-      for (double& t : inner.past) t *= d;
+      const auto& past = shape.past_kept_fraction;
+      for (double& t : inner.past) t *= past.empty() ? d : past.at(step.index);
       inner.share *= d;
+      inner.reached = shape.reached_fraction.empty() ? 1 - std::pow(1 - inner.share, all)
+                                                     : shape.reached_fraction.at(step.index);
       levels.push_back(inner);
     } else {
       const double inner = sum(at.tokens);
