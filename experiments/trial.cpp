@@ -187,8 +187,9 @@ class Trial {
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     AuditSettings settings = AuditSettings::brief();
     settings.seed = static_cast<uint64_t>(seed_);
-    record_.audit =
-        write_fields(audit_model([&] { return fresh_model(); }, entry.expects, settings));
+    AuditSubject subject{[&] { return fresh_model(); }, entry.expects, entry.cut_dependent};
+    if (text_) subject.rows = rows_.get();
+    record_.audit = write_fields(audit_model(subject, settings));
   }
 
   /// The trained weights once more, in a model of their own: the audit changes what it is given.

@@ -7,24 +7,58 @@
 #include "experiments/checkpoint.h"
 #include "experiments/cli/command.h"
 #include "experiments/resolve.h"
+#include "experiments/token_hints.h"
 
 namespace sublab {
 namespace {
 
-struct Subject {
-  std::string name, expects;
-  std::function<std::unique_ptr<LanguageModel>()> make;
+struct Arguments {
+  std::string what;
+  bool all = false, as_json = false;
+  std::vector<std::string> assignments;
+  AuditSettings settings;
 };
+
+struct Subject {
+  std::string name;
+  AuditSubject model;
+};
+
+/// The architecture of a resolved config; without a checkpoint, its initial weights are audited.
+AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int64_t vocab_size,
+                       const Catalog& catalog) {
+  const auto make = [&entry, resolved, &catalog](int64_t n) {
+    return entry.make(resolved, n, 1, catalog.parts);
+  };
+  AuditSubject out;
+  out.make = [make, vocab_size] {
+    auto model = make(vocab_size);
+    // Scorers without a natural zero keep everything until their threshold is fitted.
+    const auto rows = uniform_rows(vocab_size, 32, 1);
+    std::vector<Batch> batches;
+    for (int64_t i = 0; i < 16; ++i) {
+      const TokenRow row = rows->row(i);
+      batches.push_back(
+          with_token_hints({at::tensor(row.tokens, at::kLong), Rows::contiguous(row.lengths)}));
+    }
+    model->prepare(batches);
+    model->calibrate(batches);
+    return model;
+  };
+  out.expects = entry.expects;
+  out.cut_dependent = entry.cut_dependent;
+  out.make_untrained = make;
+  return out;
+}
 
 /// A small model of every architecture, with each scorer where there are scorers.
 std::vector<Subject> all_variants(const Catalog& catalog) {
+  constexpr int64_t kVocab = 97;
   std::vector<Subject> subjects;
   const auto add = [&](const std::string& name, const ArchitectureEntry& entry, json given) {
     given.update({{"architecture", entry.name}, {"d_model", 32}, {"n_heads", 2}});
     const json resolved = entry.resolve(given, "/model", catalog.parts);
-    subjects.push_back({name, entry.expects, [&entry, resolved, &catalog] {
-                          return entry.make(resolved, 97, 1, catalog.parts);
-                        }});
+    subjects.push_back({name, untrained(entry, resolved, kVocab, catalog)});
   };
   for (const ArchitectureEntry& entry : catalog.architectures) {
     const auto fields = entry.describe();
@@ -35,52 +69,73 @@ std::vector<Subject> all_variants(const Catalog& catalog) {
       if (scored && scorer.causal)
         add(entry.name + " / " + scorer.name, entry,
             {{"scorer", scorer.name}, {"scorer_init_std", scorer.weighs ? 0.5 : 0.0}});
+    for (const SelectorEntry& selector : catalog.parts.selectors)
+      if (scored && selector.causal && selector.name != "threshold")
+        add(entry.name + " / learned / " + selector.name, entry,
+            {{"evaluate_selector", selector.name}, {"scorer_init_std", 0.5}});
   }
   return subjects;
 }
 
-std::vector<Subject> subjects_of(const std::string& what, bool all, const Catalog& catalog) {
-  if (all) return all_variants(catalog);
-  if (what.empty()) throw UserError("audit", "name a study, a checkpoint folder, or --all");
-  const auto expects = [&catalog](const json& model) {
-    return catalog.architecture(model.at("architecture"), "audit").expects;
+Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
+  json given = json::object();
+  for (const std::string& assignment : arguments.assignments) set_by_assignment(given, assignment);
+  fields_detail::check_keys(given, "--set", {"model"});
+  const std::string folder = arguments.what;
+  const json changes = given.value("model", json::object());
+  const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes);
+  const auto& entry = catalog.architecture(checkpoint.info.model.at("architecture"), "audit");
+  Subject subject{folder,
+                  untrained(entry, checkpoint.info.model, checkpoint.info.vocab_size, catalog)};
+  subject.model.make = [folder, &catalog, changes] {
+    return load_checkpoint(folder, catalog, changes).model;
   };
-  std::vector<Subject> subjects;
-  if (fs::is_directory(what)) {
-    subjects.push_back({what, expects(load_checkpoint(what, catalog).info.model),
-                        [what, &catalog] { return load_checkpoint(what, catalog).model; }});
-    return subjects;
-  }
+  arguments.settings.untrained = true;
+  return subject;
+}
+
+std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
+  if (arguments.all && (!arguments.what.empty() || !arguments.assignments.empty()))
+    throw UserError("audit", "--all audits every variant as it is; it takes no WHAT and no --set");
+  if (arguments.all) return all_variants(catalog);
+  if (arguments.what.empty())
+    throw UserError("audit", "name a study, a checkpoint folder, or --all");
+  if (fs::is_directory(arguments.what)) return {checkpoint_subject(arguments, catalog)};
   constexpr int64_t kVocab = 257;
+  std::vector<Subject> subjects;
   std::set<std::string> seen;
-  for (const PlannedTrial& trial : resolve_study(read_study(what, {}), catalog, {}).trials) {
+  const Study study = read_study(arguments.what, arguments.assignments);
+  for (const PlannedTrial& trial : resolve_study(study, catalog, {}).trials) {
     if (!seen.insert(trial.variant).second) continue;
     const json model = trial.config.at("model");
-    const auto& entry = catalog.architecture(model.at("architecture"), what);
-    subjects.push_back({trial.variant, entry.expects, [&entry, model, &catalog] {
-                          return entry.make(model, kVocab, 1, catalog.parts);
-                        }});
+    const auto& entry = catalog.architecture(model.at("architecture"), arguments.what);
+    subjects.push_back({trial.variant, untrained(entry, model, kVocab, catalog)});
   }
   return subjects;
 }
 
-void audit(const std::string& what, bool all, bool as_json, CommandContext& context) {
+void print_check(const AuditCheck& check) {
+  std::printf("       %-4s %-40s %-16s margin %.2g", check.passed ? "ok" : "FAIL",
+              check.name.c_str(), check.weights.c_str(), check.margin);
+  if (check.position) std::printf(", first at token %lld", static_cast<long long>(*check.position));
+  if (check.ties > 0) std::printf(", %lld ties", static_cast<long long>(check.ties));
+  std::printf("%s%s\n", check.note.empty() ? "" : "; ", check.note.c_str());
+}
+
+void audit(Arguments& arguments, CommandContext& context) {
   json out = json::array();
-  for (const Subject& subject : subjects_of(what, all, context.catalog)) {
-    const AuditReport report = audit_model(subject.make, subject.expects, AuditSettings{});
+  for (const Subject& subject : subjects_of(arguments, context.catalog)) {
+    const AuditReport report = audit_model(subject.model, arguments.settings);
     if (!report.as_expected()) context.exit_code = kCheckFailed;
     out.push_back({{"name", subject.name}, {"report", write_fields(report)}});
-    if (as_json) continue;
+    if (arguments.as_json) continue;
     std::printf("%s %-28s %s\n", report.as_expected() ? "ok  " : "FAIL", subject.name.c_str(),
                 report.verdict.c_str());
     for (const AuditCheck& check : report.checks)
-      if (!check.passed || !all)
-        std::printf(
-            "       %-4s %-44s %-12s margin %.2g%s\n", check.passed ? "ok" : "FAIL",
-            check.name.c_str(), check.weights.c_str(), check.margin,
-            check.position ? (", first at token " + std::to_string(*check.position)).c_str() : "");
+      if (!check.passed || !arguments.all) print_check(check);
+    std::fflush(stdout);
   }
-  if (as_json) std::cout << out.dump(1) << "\n";
+  if (arguments.as_json) std::cout << out.dump(1) << "\n";
 }
 
 }  // namespace
@@ -89,14 +144,22 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
   auto* command =
       app.add_subcommand("audit", "does a model look at later tokens, and do its modes agree?");
   command->footer(
-      "Exit code 4 when a verdict is not what the catalog expects.\nExample: sublab audit --all");
-  auto what = std::make_shared<std::string>();
-  auto all = std::make_shared<bool>(false);
-  auto as_json = std::make_shared<bool>(false);
-  command->add_option("WHAT", *what, "study file or checkpoint folder");
-  command->add_flag("--all", *all, "every registered variant, untrained and small");
-  command->add_flag("--json", *as_json, "print JSON");
-  command->callback([&context, what, all, as_json] { audit(*what, *all, *as_json, context); });
+      "Exit code 4 when a verdict is not what the catalog expects.\n"
+      "Example: sublab audit ckpt --set model.evaluate_selector=top_k");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("WHAT", arguments->what, "study file or checkpoint folder");
+  command->add_flag("--all", arguments->all, "every registered variant, untrained and small");
+  command
+      ->add_option("--set", arguments->assignments,
+                   "change the study or the checkpoint's model, for example model.threshold=0.1")
+      ->take_all();
+  command
+      ->add_option("--canary-steps", arguments->settings.canary_steps,
+                   "training steps of the canary at most; 0 = no canary")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--json", arguments->as_json, "print JSON");
+  command->callback([&context, arguments] { audit(*arguments, context); });
 }
 
 }  // namespace sublab

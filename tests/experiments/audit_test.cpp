@@ -1,98 +1,212 @@
-// The audit catches models that look ahead.
+// The audit catches models that look ahead, and has nothing to say of sound ones.
 #include "experiments/audit.h"
 
 #include <catch2/catch.hpp>
 
-#include "tests/models/small_models.h"
+#include "experiments/train.h"
+#include "tests/experiments/leaky_models.h"
 
 using namespace sublab;
 using Catch::Contains;
 
 namespace {
 
-/// A model that passes everything on to a sound one and adds a leak of its own.
-class Leaky : public LanguageModel {
- public:
-  explicit Leaky(json config = {{"architecture", "llama"}, {"n_layers", 1}})
-      : inner_(small_model(std::move(config))) {}
-  at::Tensor embed(const at::Tensor& tokens) const override { return inner_->embed(tokens); }
-  at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
-                     const Run& run) const override {
-    return leak(batch, inner_->forward(batch, std::move(x), state, run), run);
-  }
-  const at::Tensor& head_weight() const override { return inner_->head_weight(); }
-  std::unique_ptr<DecodeState> new_state(int64_t n, int64_t t) const override {
-    return inner_->new_state(n, t);
-  }
-  std::vector<Parameter> parameters() const override { return inner_->parameters(); }
-  void add_cost(const CostShape& shape, Ledger& ledger) const override {
-    inner_->add_cost(shape, ledger);
-  }
-  virtual at::Tensor leak(const Batch& batch, at::Tensor hidden, const Run& run) const = 0;
+using Make = std::function<std::unique_ptr<LanguageModel>()>;
 
- private:
-  std::unique_ptr<LanguageModel> inner_;
-};
-
-/// Statistics over the whole row: each token sees the mean of all, future included.
-struct RowMean : Leaky {
-  at::Tensor leak(const Batch& batch, at::Tensor hidden, const Run&) const override {
-    std::vector<at::Tensor> rows;
-    for (int64_t b = 0; b < batch.rows->n_rows(); ++b) {
-      const at::Tensor row =
-          hidden.slice(0, batch.rows->begin(b), batch.rows->begin(b) + batch.rows->length(b));
-      rows.push_back(row.numel() ? row + 1e-6 * row.mean(0, true) : row);
-    }
-    return at::cat(rows);
-  }
-};
-
-/// Each token sees a little of the next one.
-struct NextToken : Leaky {
-  at::Tensor leak(const Batch& batch, at::Tensor hidden, const Run&) const override {
-    at::Tensor out = hidden.clone();
-    for (int64_t b = 0; b < batch.rows->n_rows(); ++b)
-      for (int64_t t = batch.rows->begin(b); t + 1 < batch.rows->begin(b) + batch.rows->length(b);
-           ++t)
-        out[t] += 1e-7 * hidden[t + 1];
-    return out;
-  }
-};
-
-/// A row sees its neighbour in the batch.
-struct Neighbour : Leaky {
-  at::Tensor leak(const Batch& batch, at::Tensor hidden, const Run&) const override {
-    return batch.rows->n_rows() > 1 ? hidden + 1e-6 * hidden.mean() : hidden;
-  }
-};
-
-/// Decoding does something else than evaluation.
-struct OtherStep : Leaky {
-  at::Tensor leak(const Batch&, at::Tensor hidden, const Run& run) const override {
-    return run.mode == Mode::step ? hidden * (1 + 1e-6) + 1e-6 : hidden;
-  }
-};
-
-std::string verdict_of(const std::function<std::unique_ptr<LanguageModel>()>& make) {
-  at::manual_seed(1);
-  return audit_model(make, "causal", AuditSettings{}).verdict;
+template <class Model, class... Arguments>
+Make maker(Arguments... arguments) {
+  return [=] { return std::make_unique<Model>(arguments...); };
 }
+
+AuditReport audited(const Make& make) { return audit_model({make}, AuditSettings{}); }
+
+AuditCheck named(const AuditReport& report, const std::string& name, const std::string& weights) {
+  for (const AuditCheck& check : report.checks)
+    if (check.name == name && check.weights == weights) return check;
+  throw std::runtime_error("no check " + name);
+}
+
+const json kSmallSubllm = {{"architecture", "subllm"}, {"structure", "T(TT)T"}, {"retention", 0.5}};
 
 }  // namespace
 
 TEST_CASE("models that look ahead are caught", "[contract]") {
-  CHECK_THAT(verdict_of([] { return std::make_unique<RowMean>(); }), Contains("leaks(position"));
-  CHECK_THAT(verdict_of([] { return std::make_unique<NextToken>(); }), Contains("leaks(position"));
-  CHECK_THAT(
-      verdict_of([] {
-        return small_model(
-            {{"architecture", "subllm"}, {"structure", "T(TT)T"}, {"evaluate_selector", "top_k"}});
-      }),
-      Contains("leaks(position"));
+  const Make top_k = [] {
+    json config = kSmallSubllm;
+    config["evaluate_selector"] = "top_k";
+    return small_model(config);
+  };
+  const Make quantile = [] { return median_scorer(); };
+  const std::vector<std::pair<const char*, Make>> leaky = {
+      {"attention without a mask", maker<Unmasked>()},
+      {"top-k in evaluation", top_k},
+      {"mean of the row", maker<RowMean>()},
+      {"scale of the row", maker<RowScale>()},
+      {"mean pool of 2", maker<MeanPool>(2, false)},
+      {"mean pool of 3", maker<MeanPool>(3, false)},
+      {"mean pool of 4", maker<MeanPool>(4, false)},
+      {"a little of the next token", maker<NextToken>(1e-7)},
+      {"next token behind a closed gate", maker<ClosedGate>()},
+      {"last token reaches the first", maker<LongDistance>()},
+      {"sums from the end", maker<Backwards>()},
+      {"quota over the row", [] { return quota_over_row(); }},
+      {"median of the row", quantile}};
+  for (const auto& [name, make] : leaky) {
+    INFO(name);
+    for (const AuditSettings& settings : {AuditSettings{}, AuditSettings::brief()})
+      CHECK_THAT(audit_model({make}, settings).verdict, Contains("leaks(position"));
+  }
+}
+
+TEST_CASE("a leak says where and how much", "[contract]") {
+  const AuditReport report = audited(maker<LongDistance>());
+  CHECK_THAT(report.verdict, Contains("leaks(position 0, margin "));
+  const AuditCheck check = named(report, "suffix replacement", "as given");
+  CHECK_FALSE(check.passed);
+  CHECK(check.margin > 1e-8);
+  CHECK(check.margin < 1e-3);
+  CHECK_FALSE(report.as_expected());
+  CHECK(audit_model({maker<LongDistance>(), "leaks"}, AuditSettings{}).as_expected());
+  CHECK_FALSE(audit_model({maker<Mixed>(), "leaks"}, AuditSettings{}).as_expected());
+}
+
+TEST_CASE("noise opens closed gates", "[contract]") {
+  for (const AuditCheck& check : audited(maker<ClosedGate>()).checks)
+    if (check.weights == "as given") CHECK(check.passed);
+  AuditSettings quiet;
+  quiet.noise = false;
+  CHECK(audit_model({maker<ClosedGate>()}, quiet).verdict == "causal");
 }
 
 TEST_CASE("modes and rows that disagree are caught", "[contract]") {
-  CHECK_THAT(verdict_of([] { return std::make_unique<Neighbour>(); }), Contains("inconsistent("));
-  CHECK_THAT(verdict_of([] { return std::make_unique<OtherStep>(); }),
-             Contains("inconsistent(stepwise"));
+  CHECK(audited(maker<Neighbour>()).verdict == "inconsistent(rows independent)");
+  for (const Make& make : {maker<OtherStep>(), maker<WrongSingleStep>()}) {
+    CHECK(audited(make).verdict == "inconsistent(stepwise = whole row)");
+    AuditSubject declared{make};
+    declared.cut_dependent = true;
+    const AuditReport report = audit_model(declared, AuditSettings{});
+    CHECK(report.verdict == "causal, cut dependent");
+    CHECK(report.as_expected());
+    const AuditCheck check = named(report, "stepwise = whole row", "as given");
+    CHECK(check.passed);
+    CHECK_THAT(check.note, Contains("depends on where a row is cut"));
+    CHECK(check.margin > 1e-10);
+  }
+}
+
+TEST_CASE("sound models pass", "[contract]") {
+  const std::vector<std::pair<const char*, Make>> sound = {
+      {"plain", maker<Mixed>()},
+      {"convolution by FFT", maker<FftConvolution>()},
+      {"shifted mean pool of 2", maker<MeanPool>(2, true)},
+      {"shifted mean pool of 3", maker<MeanPool>(3, true)},
+      {"shifted mean pool of 4", maker<MeanPool>(4, true)},
+      {"mean so far", maker<CumulativeMean>()}};
+  for (const auto& [name, make] : sound) {
+    INFO(name);
+    for (const uint64_t seed : {1, 2, 3}) {
+      AuditSettings settings;
+      settings.seed = seed;
+      CHECK(audit_model({make}, settings).verdict == "causal");
+    }
+  }
+  // The convolution is not exact: the audit has to bear rounding.
+  const AuditReport report = audited(maker<FftConvolution>());
+  CHECK(named(report, "suffix replacement", "as given").margin > 0);
+}
+
+TEST_CASE("suffixes drive later scores high and low", "[contract]") {
+  for (const char* scorer : {"learned", "norm"}) {
+    INFO(scorer);
+    json config = kSmallSubllm;
+    config["scorer"] = scorer;
+    const AuditReport report = audited([&] {
+      auto model = small_model(config);
+      at::manual_seed(3);
+      model->calibrate({random_batch({40, 40})});
+      return model;
+    });
+    CHECK(report.verdict == "causal");
+    const std::string note = named(report, "suffix replacement", "as given").note;
+    CHECK_THAT(note, Contains("kept: 1.00 when driven up"));
+    if (std::string(scorer) == "learned") CHECK_THAT(note, Contains("0.00 down"));
+  }
+}
+
+TEST_CASE("decisions within rounding of the threshold are counted, others are faults",
+          "[contract]") {
+  const AuditReport tied = audited(maker<Tied>());
+  CHECK(tied.verdict == "causal");
+  CHECK(named(tied, "stepwise = whole row", "as given").ties > 0);
+  CHECK(named(tied, "stepwise = whole row, decisions forced", "as given").passed);
+  CHECK(audited(maker<Tied>(1e-6)).verdict == "inconsistent(stepwise = whole row)");
+}
+
+TEST_CASE("the canary hears of its target", "[contract]") {
+  constexpr int64_t kVocab = 16, kLength = 16, kSteps = 200;
+  const auto rows = uniform_rows(kVocab, kLength, 1);
+  const auto canary = [&](std::unique_ptr<LanguageModel> model, const RowSource& source) {
+    return run_canary(*model, source, kSteps, 1);
+  };
+  for (const json& config : {json{{"architecture", "llama"}, {"n_layers", 2}}, kSmallSubllm}) {
+    const AuditCheck sound = canary(small_model(config, at::kFloat, kVocab), *rows);
+    INFO(sound.note);
+    CHECK(sound.passed);
+    const AuditCheck shifted =
+        canary(small_model(config, at::kFloat, kVocab), OwnTokenLabels(kVocab, kLength));
+    INFO(shifted.note);
+    CHECK_FALSE(shifted.passed);
+    CHECK(shifted.margin > 0.5);
+    CHECK(shifted.position == 0);
+  }
+  for (const bool unmasked : {false, true}) {
+    std::unique_ptr<LanguageModel> leaky = std::make_unique<NextToken>(1.0, kVocab);
+    if (unmasked) leaky = std::make_unique<Unmasked>(kVocab);
+    const AuditCheck check = canary(std::move(leaky), *rows);
+    INFO(check.note);
+    CHECK_FALSE(check.passed);
+  }
+}
+
+TEST_CASE("the audit runs the canary where it can make the model anew", "[contract]") {
+  AuditSettings settings;
+  settings.canary_steps = 5;
+  settings.untrained = true;
+  AuditSubject subject{maker<Mixed>()};
+  subject.make_untrained = [](int64_t vocab_size) { return std::make_unique<Mixed>(vocab_size); };
+  const AuditReport report = audit_model(subject, settings);
+  CHECK(report.verdict == "causal");
+  CHECK_THAT(named(report, "canary", "trained on noise").note, Contains("5 steps of 512 tokens"));
+  CHECK(named(report, "prefix = whole row", "untrained").passed);
+}
+
+TEST_CASE("labels that are not the next tokens are caught", "[contract]") {
+  CHECK(check_labels(*uniform_rows(50, 16, 1), 4).passed);
+  const OwnTokenLabels shifted(50, 16);
+  const AuditCheck check = check_labels(shifted, 4);
+  CHECK_FALSE(check.passed);
+  CHECK(check.position == 0);
+  AuditSubject subject{maker<Mixed>()};
+  subject.rows = &shifted;
+  CHECK(audit_model(subject, AuditSettings::brief()).verdict ==
+        "inconsistent(labels are the next tokens)");
+}
+
+TEST_CASE("top-k in evaluation of a trained subllm leaks", "[contract]") {
+  TrainConfig training;
+  training.tokens = 60 * 512;
+  training.batch_tokens = 512;
+  const auto trained = [&](const char* selector) {
+    json config = kSmallSubllm;
+    config["evaluate_selector"] = selector;
+    return [config, training]() {
+      auto model = small_model(config);
+      train(*model, *uniform_rows(kSmallVocab, 32, 1), training, 1, {});
+      return model;
+    };
+  };
+  AuditSettings settings;
+  settings.noise = false;
+  CHECK(audit_model({trained("threshold")}, settings).verdict == "causal");
+  CHECK_THAT(audit_model({trained("top_k")}, settings).verdict, Contains("leaks(position"));
 }

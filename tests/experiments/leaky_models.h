@@ -1,0 +1,282 @@
+// Models that look ahead, or whose modes or rows disagree, and sound twins of theirs.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "experiments/audit.h"
+#include "models/selection/ranking.h"
+#include "tests/models/small_models.h"
+
+namespace sublab {
+
+/// A sound one-block llama whose hidden states are mixed along the row. In step mode the mixture is
+/// made of the whole past, so that a `mix` that is causal gives a sound model. It keeps no promise
+/// about cost.
+class Mixed : public LanguageModel {
+ public:
+  explicit Mixed(int64_t vocab_size = kSmallVocab)
+      : inner_(small_model({{"architecture", "llama"}, {"n_layers", 1}}, at::kFloat, vocab_size)) {}
+
+  /// hidden [T, D] of one row, from its first token on -> the same shape.
+  virtual at::Tensor mix(const at::Tensor& row) const { return row; }
+  /// Something done to the packed hidden states [N, D] of a call.
+  virtual at::Tensor change(const at::Tensor& hidden, const Rows&, const Run&) const {
+    return hidden;
+  }
+
+  at::Tensor embed(const at::Tensor& tokens) const override { return inner_->embed(tokens); }
+  at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
+                     const Run& run) const override {
+    auto* own = static_cast<State*>(state);
+    const at::Tensor hidden =
+        inner_->forward(batch, std::move(x), own ? own->inner.get() : nullptr, run);
+    std::vector<at::Tensor> mixed;
+    for (int64_t b = 0; b < batch.rows->n_rows(); ++b) {
+      const int64_t begin = batch.rows->begin(b), n = batch.rows->length(b);
+      if (n == 0) continue;
+      at::Tensor row = hidden.slice(0, begin, begin + n);
+      if (own) row = own->past[b] = own->past[b].defined() ? at::cat({own->past[b], row}) : row;
+      mixed.push_back(mix(row).slice(0, -n));
+    }
+    if (own) own->advance(*batch.rows);
+    return change(mixed.empty() ? hidden : at::cat(mixed), *batch.rows, run);
+  }
+  const at::Tensor& head_weight() const override { return inner_->head_weight(); }
+  std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected) const override {
+    return std::make_unique<State>(n_rows, inner_->new_state(n_rows, expected));
+  }
+  std::vector<Parameter> parameters() const override { return inner_->parameters(); }
+  void add_cost(const CostShape& shape, Ledger& ledger) const override {
+    inner_->add_cost(shape, ledger);
+  }
+
+ private:
+  struct State : DecodeState {
+    State(int64_t n_rows, std::unique_ptr<DecodeState> inner)
+        : DecodeState(n_rows), inner(std::move(inner)), past(n_rows) {}
+    int64_t n_bytes() const override { return inner->n_bytes(); }
+    std::unique_ptr<DecodeState> inner;
+    std::vector<at::Tensor> past;  // hidden states of each row so far
+  };
+  std::unique_ptr<LanguageModel> inner_;
+};
+
+/// Row [T, D] moved by one token: each token gets its successor's, the last one zeros.
+inline at::Tensor successors(const at::Tensor& row) {
+  return at::constant_pad_nd(row.slice(0, 1), {0, 0, 0, 1}, 0);
+}
+
+// Leaky: something later is seen.
+
+/// Attention without the causal mask.
+struct Unmasked : Mixed {
+  using Mixed::Mixed;
+  at::Tensor mix(const at::Tensor& row) const override {
+    const double scale = std::sqrt(static_cast<double>(row.size(1)));
+    return row + at::mm(at::softmax(at::mm(row, row.t()) / scale, 1), row);
+  }
+};
+
+/// A normalisation with the mean of the whole row.
+struct RowMean : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override { return row - row.mean(0, true); }
+};
+
+/// A little of the next token.
+struct NextToken : Mixed {
+  explicit NextToken(double size, int64_t vocab_size = kSmallVocab)
+      : Mixed(vocab_size), size(size) {}
+  at::Tensor mix(const at::Tensor& row) const override { return row + size * successors(row); }
+  double size;
+};
+
+/// The next token behind a gate that is closed.
+struct ClosedGate : Mixed {
+  at::Tensor gate = at::zeros({1}).set_requires_grad(true);
+  at::Tensor mix(const at::Tensor& row) const override { return row + gate * successors(row); }
+  std::vector<Parameter> parameters() const override {
+    auto out = Mixed::parameters();
+    out.push_back({"gate", gate, 1.0, false});
+    return out;
+  }
+};
+
+/// Means of groups of `size` tokens, given to all of the group; with `shifted`, to the next group,
+/// which is sound.
+struct MeanPool : Mixed {
+  MeanPool(int64_t size, bool shifted) : size(size), shifted(shifted) {}
+  at::Tensor mix(const at::Tensor& row) const override {
+    std::vector<at::Tensor> out;
+    for (int64_t begin = 0; begin < row.size(0); begin += size) {
+      const int64_t from = shifted ? begin - size : begin;
+      const at::Tensor own = row.slice(0, begin, begin + size);
+      out.push_back(from < 0 ? own : own + row.slice(0, from, from + size).mean(0, true));
+    }
+    return at::cat(out);
+  }
+  int64_t size;
+  bool shifted;
+};
+
+/// The last token of the row reaches its first.
+struct LongDistance : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override {
+    at::Tensor out = row.clone();
+    out[0] += 1e-6 * row[-1];
+    return out;
+  }
+};
+
+/// Sums from the end of the row.
+struct Backwards : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override {
+    return row + 1e-4 * row.flip(0).cumsum(0).flip(0);
+  }
+};
+
+/// The greatest value of the row divides all.
+struct RowScale : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override { return row / row.abs().max(); }
+};
+
+/// A subllm of which `more` parts are swapped for those that `extend` adds to the catalog.
+inline std::unique_ptr<LanguageModel> subllm_with(const std::function<void(Parts&)>& extend,
+                                                  json more) {
+  Catalog catalog = built_in_catalog();
+  extend(catalog.parts);
+  more.update({{"architecture", "subllm"},
+               {"structure", "T(TT)T"},
+               {"d_model", 32},
+               {"n_heads", 4},
+               {"retention", 0.5}});
+  const ArchitectureEntry& entry = catalog.architecture("subllm", "test");
+  return entry.make(entry.resolve(more, "/model", catalog.parts), kSmallVocab, 1, catalog.parts);
+}
+
+/// Leaks through decisions only: of those above the threshold, the row's best may pass.
+inline std::unique_ptr<LanguageModel> quota_over_row() {
+  const auto select = [](const SelectorInput& input) {
+    const at::Tensor scores = input.scores.detach().to(at::kDouble).contiguous();
+    const auto* score = scores.const_data_ptr<double>();
+    std::vector<int64_t> index, lengths;
+    for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
+      const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
+      std::vector<int64_t> order = descending_order(score + begin, n);
+      order.resize(static_cast<size_t>(kept_tokens(n, 0.25)));
+      std::sort(order.begin(), order.end());
+      lengths.push_back(0);
+      for (const int64_t t : order)
+        if (score[begin + t] > 0) index.push_back(begin + t), ++lengths.back();
+    }
+    const at::Tensor chosen = at::tensor(index, at::kLong);
+    return Selection{chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
+  };
+  const auto extend = [&](Parts& parts) {
+    parts.selectors.push_back({"quota", "", "", true, select});
+  };
+  return subllm_with(extend, {{"evaluate_selector", "quota"}});
+}
+
+/// A learned score whose zero is the median of the row.
+inline std::unique_ptr<LanguageModel> median_scorer() {
+  struct Median : Scorer {
+    at::Tensor scores(const ScorerInput& input) const override {
+      const at::Tensor raw = input.x.sum(1);
+      std::vector<at::Tensor> rows;
+      for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
+        const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
+        const at::Tensor row = raw.slice(0, begin, begin + n);
+        if (n > 0) rows.push_back(row - row.median());
+      }
+      return rows.empty() ? raw : at::cat(rows);
+    }
+  };
+  const auto extend = [](Parts& parts) {
+    parts.scorers.push_back({"median", "", "", true, true, true,
+                             [](const ScorerContext&) { return std::make_unique<Median>(); }});
+  };
+  return subllm_with(extend, {{"scorer", "median"}});
+}
+
+/// Rows of uniform tokens whose labels were shifted wrongly: each token is its own target.
+class OwnTokenLabels : public RowSource {
+ public:
+  OwnTokenLabels(int64_t vocab_size, int64_t context_len)
+      : sound_(uniform_rows(vocab_size, context_len, 1)) {}
+  TokenRow row(int64_t index) const override {
+    TokenRow out = sound_->row(index);
+    out.labels = out.tokens;
+    return out;
+  }
+  int64_t context_len() const override { return sound_->context_len(); }
+  int64_t vocab_size() const override { return sound_->vocab_size(); }
+
+ private:
+  std::unique_ptr<RowSource> sound_;
+};
+
+// Disagreeing: rows, or modes.
+
+/// A statistic over the batch.
+struct Neighbour : Mixed {
+  at::Tensor change(const at::Tensor& hidden, const Rows& rows, const Run&) const override {
+    return rows.n_rows() > 1 ? hidden + 1e-6 * hidden.mean() : hidden;
+  }
+};
+
+/// Decoding does something else than evaluation.
+struct OtherStep : Mixed {
+  at::Tensor change(const at::Tensor& hidden, const Rows&, const Run& run) const override {
+    return run.mode == Mode::step ? hidden * (1 + 1e-6) + 1e-6 : hidden;
+  }
+};
+
+/// Only steps of a single token in every row are wrong.
+struct WrongSingleStep : Mixed {
+  at::Tensor change(const at::Tensor& hidden, const Rows& rows, const Run& run) const override {
+    const std::vector<int64_t> lengths = rows.lengths();
+    const bool single = *std::max_element(lengths.begin(), lengths.end()) == 1;
+    return run.mode == Mode::step && single ? hidden + 1e-6 : hidden;
+  }
+};
+
+// Sound.
+
+/// A causal convolution by FFT, which moves earlier outputs by rounding.
+struct FftConvolution : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override {
+    const int64_t n = row.size(0);
+    const at::Tensor filter = at::exp(-at::arange(n, row.options()) / 5).unsqueeze(1);
+    const at::Tensor product = at::fft_rfft(row, 2 * n, 0) * at::fft_rfft(filter, 2 * n, 0);
+    return row + at::fft_irfft(product, 2 * n, 0).slice(0, 0, n);
+  }
+};
+
+/// The mean of all tokens so far.
+struct CumulativeMean : Mixed {
+  at::Tensor mix(const at::Tensor& row) const override {
+    const at::Tensor count = at::arange(1, row.size(0) + 1, row.options()).unsqueeze(1);
+    return row - row.cumsum(0) / count;
+  }
+};
+
+/// One module whose score at token 3 lies on the threshold: by rounding, it is kept in steps and
+/// left out in whole rows.
+struct Tied : Mixed {
+  double distance;  ///< of that score from the threshold
+  explicit Tied(double distance = 1e-15) : distance(distance) {}
+  at::Tensor change(const at::Tensor& hidden, const Rows& rows, const Run& run) const override {
+    const bool steps = run.mode == Mode::step;
+    const at::Tensor at_three = rows.positions().eq(3);
+    const at::Tensor score = at::where(at_three, steps ? distance : -distance, 1.0);
+    const at::Tensor kept = score.gt(0);
+    if (run.observer) {
+      const at::Tensor index = kept.nonzero().squeeze(1);
+      run.observer->selected(0, score, rows, index, at::ones_like(index));
+    }
+    return run.forced ? hidden : hidden * (1 + 1e-3 * kept.unsqueeze(1));
+  }
+};
+
+}  // namespace sublab
