@@ -60,12 +60,12 @@ constexpr double kTolerance = sizeof(T) == sizeof(float) ? 2e-5 : 2e-2;
 /// Normal numbers in T and, as an fp64 leaf, the same numbers for the naive form.
 template <class T>
 struct Number {
+  T* data() const { return static_cast<T*>(narrow.data_ptr()); }
   template <class... Sizes>
   explicit Number(Sizes... sizes)
       : narrow((2 * at::randn({sizes...})).to(kType<T>)), wide(narrow.to(at::kDouble)) {
     wide.requires_grad_();
   }
-  T* data() const { return static_cast<T*>(narrow.data_ptr()); }
   at::Tensor narrow, wide;
 };
 
