@@ -14,7 +14,8 @@ endforeach()
 list(JOIN version_parts . SUBLAB_LIBTORCH_VERSION)
 
 if(SUBLAB_CUDA)
-  if(NOT EXISTS ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so)
+  # The form that ./sublab installs, which it marks with a stamp, lacks what libtorch_cuda links.
+  if(NOT EXISTS ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so OR EXISTS ${SUBLAB_LIBTORCH}/../stamp)
     message(FATAL_ERROR "${SUBLAB_LIBTORCH} is a CPU form of LibTorch. For SUBLAB_CUDA: pip install "
       "torch==2.11.0 (with its dependencies), then pass -DSUBLAB_LIBTORCH=<site-packages>/torch")
   endif()
