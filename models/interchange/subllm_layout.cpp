@@ -101,6 +101,7 @@ void refuse_inexpressible(const json& model, const std::string& where) {
   need(!model.at("mlp_bias").get<bool>(), "mlp_bias", "no biases there");
   if (model.at("architecture") != "subllm") return;
   need(model.at("scorer") == "learned", "scorer", "learned ones only");
+  need(model.at("scorer_input") == "raw", "scorer_input", "scores of the raw stream only");
   need(model.at("gate") == "score", "gate", "gate score only");
   need(model.at("evaluate_selector") == "threshold", "evaluate_selector", "threshold only");
   need(model.at("threshold") == 0.0, "threshold", "the threshold 0 only");
@@ -215,6 +216,7 @@ SubllmLayout from_subllm_layout(const json& config, const std::string& where) {
                       {"structure", text},
                       {"retention", read_retention(config, where, structure.module_levels.size())},
                       {"scorer", "learned"},
+                      {"scorer_input", "raw"},
                       {"gate", "score"},
                       {"evaluate_selector", "threshold"},
                       {"threshold", 0.0},

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <set>
 
 #include "core/npy.h"
 #include "core/safetensors.h"
@@ -200,7 +201,7 @@ TEST_CASE("a config of the SUBLLM layout is read with its class's rules", "[unit
     config.merge_patch(edits);
     return from_subllm_layout(config, "c");
   };
-  CHECK(read({}).model.at("retention") == 0.64);
+  CHECK(read(json::object()).model.at("retention") == 0.64);
   CHECK(read({{"downsampling_factor", {1.5625}}}).model.at("retention") == 0.64);
   CHECK(read({{"downsampling_factor", {2, 1.25}}}).model.at("retention") == json({0.5, 0.8}));
   CHECK(read({{"downsampling_factor_denominator", nullptr}}).model.at("retention") == 0.5);
@@ -243,6 +244,7 @@ TEST_CASE("what the SUBLLM layout cannot express is refused by name", "[unit]") 
     CHECK(fs::is_empty(folder.path));
   };
   refuse({{"scorer", "norm"}}, "/model/scorer \"norm\"");
+  refuse({{"scorer_input", "normed"}}, "/model/scorer_input \"normed\"");
   refuse({{"gate", "one"}}, "/model/gate \"one\"");
   refuse({{"threshold", 0.1}}, "/model/threshold 0.1");
   refuse({{"retention", 1}}, "/model/retention 1");
@@ -253,6 +255,28 @@ TEST_CASE("what the SUBLLM layout cannot express is refused by name", "[unit]") 
   refuse({{"norm_epsilon", 1e-6}}, "/model/norm_epsilon");
   refuse({{"mlp_bias", true}}, "/model/mlp_bias");
   refuse({}, "model.modules.0.threshold is not 0", 0.2);
+}
+
+TEST_CASE("every setting of subllm is said in the SUBLLM layout, refused, or of training",
+          "[unit]") {
+  const std::set<std::string> considered = {
+      // said
+      "architecture", "d_model", "n_layers", "n_heads", "d_ff", "tied_head", "attention_bias",
+      "structure", "retention",
+      // refused where it differs
+      "n_kv_heads", "head_dim", "rope_theta", "norm_epsilon", "mlp_bias", "scorer", "scorer_input",
+      "gate", "evaluate_selector", "threshold", "attention_log_weight",
+      // read as composed, the code computing both (docs/checkpoints.md)
+      "positions",
+      // of training
+      "init_std", "embedding_std", "rounding", "train_scorer", "train_selector", "retention_ramp",
+      "schedule", "scorer_init_std", "scorer_learning_rate_scale", "balancer_strength",
+      "balancer_probability_end", "balancer_ramp", "bypass_init", "bypass_low_start",
+      "bypass_low_end", "bypass_ramp", "bypass_probability"};
+  for (const FieldHelp& field : built_in_catalog().architecture("subllm", "test").describe()) {
+    INFO(field.name);
+    CHECK(considered.count(field.name) == 1);
+  }
 }
 
 TEST_CASE("weights that disagree with the structure or are damaged are refused", "[unit]") {
