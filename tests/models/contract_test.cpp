@@ -146,8 +146,7 @@ TEST_CASE("scorers that look at later tokens are refused in evaluation, and leak
     json config = {{"architecture", "subllm"}, {"structure", "T(T)T"}, {"scorer", scorer.name}};
     CHECK_THROWS_WITH(small_model(config), Catch::Contains("looks at later tokens"));
     config["evaluate_selector"] = "top_k";
-    const auto report =
-        audit_model([&] { return fitted_model(config); }, "causal", AuditSettings{});
+    const auto report = audit_model({[&] { return fitted_model(config); }}, AuditSettings{});
     CHECK_THAT(report.verdict, Catch::Contains("leaks(position"));
   }
   CHECK(n >= 2);
