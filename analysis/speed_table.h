@@ -6,8 +6,13 @@
 
 namespace sublab {
 
-/// One table per measurement: tokens/s, speed-up with interval and verdict, ideal, realised.
+/// One table per measurement: tokens/s, speed-up with interval and verdict, ideal, realised; then
+/// those of latency and of the largest batches.
 void add_speed_tables(const BenchFile& bench, Report& report);
+/// One table per context and batch: time to the first token, per token, cache.
+void add_latency_tables(const BenchFile& bench, Report& report);
+/// One table per mode: how many rows fit the memory budget.
+void add_batch_tables(const BenchFile& bench, Report& report);
 /// Speed-up against what the ledger allows.
 void add_speed_figure(const BenchFile& bench, Report& report);
 /// Training loss over tokens, first seed, smoothed.

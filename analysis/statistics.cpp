@@ -218,6 +218,12 @@ double median(std::vector<double> values) {
   return quantile(values, 0.5);
 }
 
+double percentile(std::vector<double> values, double p) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return quantile(values, p);
+}
+
 Estimate speed_ratio(const std::vector<double>& reference_seconds,
                      const std::vector<double>& own_seconds) {
   std::vector<double> ratios;

@@ -63,6 +63,8 @@ Estimate speed_ratio(const std::vector<double>& reference_seconds,
                      const std::vector<double>& own_seconds);
 
 double median(std::vector<double> values);
+/// The value that a share `p` of them does not exceed, interpolated between neighbours.
+double percentile(std::vector<double> values, double p);
 
 /// What to say of a speed-up: "same", "faster", "slower" or "unclear". `noise` is the ratio of the
 /// reference to itself: a difference inside it is no difference.

@@ -1,12 +1,16 @@
 // The worker's side of experiments/measure.h.
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 
+#include "analysis/statistics.h"
+#include "experiments/calibrate.h"
 #include "experiments/checkpoint.h"
 #include "experiments/environment.h"
 #include "experiments/keep_counter.h"
 #include "experiments/measure.h"
+#include "experiments/memory_limit.h"
 #include "experiments/optimizer.h"
 #include "experiments/text_data.h"
 #include "models/parts/lm_head.h"
@@ -20,9 +24,15 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-class BenchWorker {
+/// A round's keeps, as its ledger needs them.
+struct Keeps {
+  KeepCounter counter;  ///< of the work that is timed
+  KeepCounter past;     ///< of what half of a decode round's steps see in the caches
+};
+
+class RoundServer {
  public:
-  BenchWorker(const PlannedTrial& trial, const fs::path& folder, const Catalog& catalog) {
+  RoundServer(const PlannedTrial& trial, const fs::path& folder, const Catalog& catalog) {
     read_fields(trial.config, "plan.json", config_);
     if (config_.data.train_on != "text")
       throw UserError("bench", trial.variant + " is not trained on text");
@@ -45,15 +55,16 @@ class BenchWorker {
     RoundResult result;
     result.assumed_keeps = assumed_ != nullptr;
     reset_peak_resident();
-    KeepCounter counter;
+    Keeps keeps;
     if (order.mode == "train")
-      train(order, counter, result);
+      train(order, keeps, result);
     else if (order.mode == "prefill")
-      prefill(order, counter, result);
+      prefill(order, keeps, result);
     else
-      decode(order, counter, result);
-    result.kept_fraction = counter.fractions();
-    result.cost = cost(order, result.kept_fraction);
+      decode(order, keeps, result);
+    result.kept_fraction = keeps.counter.fractions();
+    result.reached_fraction = keeps.counter.reached();
+    add_cost(order, keeps, result);
     result.peak_memory_bytes = peak_resident_bytes() - resident_;
     return result;
   }
@@ -89,14 +100,17 @@ class BenchWorker {
   }
 
   /// Forward, backward and an update at learning rate 0, which costs the same and moves nothing.
-  void train(const RoundOrder& order, KeepCounter& counter, RoundResult& result) {
+  void train(const RoundOrder& order, Keeps& keeps, RoundResult& result) {
     const at::Tensor text = text_rows(order, order.context + 1);
     const at::Tensor labels = text.slice(1, 1).reshape({-1});
     const Batch batch{text.slice(1, 0, order.context).reshape({-1}),
                       Rows::contiguous(std::vector<int64_t>(order.batch, order.context))};
     const Coins coins(1, static_cast<uint64_t>(order.round));
-    Run run = new_run(Mode::train, counter);
+    Run run = new_run(Mode::train, keeps.counter);
     run.coins = &coins;
+    run.recompute = config_.train.recompute;
+    const bool half = config_.train.dtype == "bfloat16";
+    if (half) optimizer_->halve_weights();
     const auto start = Clock::now();
     for (int64_t i = 0; i < order.repeats; ++i) {
       const at::Tensor hidden = run_model(*model_, batch, nullptr, run);
@@ -106,6 +120,8 @@ class BenchWorker {
       optimizer_->step(0);
     }
     result.seconds = seconds_since(start);
+    if (half) optimizer_->restore_weights();
+    result.dtype = config_.train.dtype;
     result.tokens = static_cast<double>(order.repeats * order.batch * order.context);
   }
 
@@ -124,49 +140,74 @@ class BenchWorker {
     return state;
   }
 
-  void prefill(const RoundOrder& order, KeepCounter& counter, RoundResult& result) {
+  void prefill(const RoundOrder& order, Keeps& keeps, RoundResult& result) {
     at::NoGradGuard no_grad;
     const at::Tensor text = text_rows(order, order.context);
-    const Run run = new_run(Mode::step, counter);
-    const auto start = Clock::now();
-    for (int64_t i = 0; i < order.repeats; ++i) prefilled(order, text, run, 0);
-    result.seconds = seconds_since(start);
+    const Run run = new_run(Mode::step, keeps.counter);
+    std::vector<double> first_ms;
+    for (int64_t i = 0; i < order.repeats; ++i) {
+      const auto start = Clock::now();
+      prefilled(order, text, run, 0);
+      first_ms.push_back(seconds_since(start) * 1e3);
+      result.seconds += first_ms.back() / 1e3;
+    }
+    result.time_to_first_token_ms = median(first_ms);
     result.tokens = static_cast<double>(order.repeats * order.batch * order.context);
   }
 
   /// The prompt is read before the clock starts; then text follows it token by token.
-  void decode(const RoundOrder& order, KeepCounter& counter, RoundResult& result) {
+  void decode(const RoundOrder& order, Keeps& keeps, RoundResult& result) {
     at::NoGradGuard no_grad;
     const at::Tensor text = text_rows(order, order.context + order.decode_tokens);
-    KeepCounter ignored;
+    std::vector<double> first_ms, step_ms;
     for (int64_t i = 0; i < order.repeats; ++i) {
-      const auto state = prefilled(order, text, new_run(Mode::step, ignored), order.decode_tokens);
-      const Run run = new_run(Mode::step, counter);
-      const auto start = Clock::now();
+      const auto read = Clock::now();
+      const auto state =
+          prefilled(order, text, new_run(Mode::step, keeps.past), order.decode_tokens);
+      first_ms.push_back(seconds_since(read) * 1e3);
+      const Run run = new_run(Mode::step, keeps.counter);
       for (int64_t t = 0; t < order.decode_tokens; ++t) {
+        const auto start = Clock::now();
         const Batch batch = continue_rows(*state, text.select(1, order.context + t).contiguous(),
                                           std::vector<int64_t>(order.batch, 1));
         next_logits(run_model(*model_, batch, state.get(), run), *batch.rows);
+        step_ms.push_back(seconds_since(start) * 1e3);
+        result.seconds += step_ms.back() / 1e3;
       }
-      result.seconds += seconds_since(start);
+      result.kv_cache_bytes = static_cast<double>(state->n_bytes());
     }
+    keeps.past.add_tokens(keeps.counter, 0.5);
+    result.time_to_first_token_ms = median(first_ms);
+    result.token_latency_ms = median(step_ms);
+    result.token_latency_ms_p95 = percentile(step_ms, 0.95);
     result.tokens = static_cast<double>(order.repeats * order.batch * order.decode_tokens);
   }
 
-  double cost(const RoundOrder& order, const std::vector<double>& kept) const {
-    const bool decoding = order.mode == "decode";
+  /// The ledger of one pass at what the round kept: whole rows, or a step in the middle of it.
+  void add_cost(const RoundOrder& order, const Keeps& keeps, RoundResult& result) const {
+    const bool decoding = order.mode == "decode", training = order.mode == "train";
     CostShape shape = decoding
                           ? CostShape::decode(order.batch, order.context + order.decode_tokens / 2)
                           : CostShape::whole_rows(order.batch, order.context);
-    shape.kept_fraction = kept;
+    shape.kept_fraction = result.kept_fraction;
+    shape.reached_fraction = result.reached_fraction;
+    if (decoding) shape.past_kept_fraction = keeps.past.fractions();
     Ledger ledger;
     model_->add_cost(shape, ledger);
-    double total = decoding ? ledger.bytes() : ledger.flops_causal();
-    if (order.mode == "prefill")  // the head sees the last token of each row only
-      for (const LedgerLine& line : ledger.lines())
-        if (line.part == "head")
-          total -= line.flops_causal * (1 - 1.0 / static_cast<double>(order.context));
-    return total / static_cast<double>(decoding ? order.batch : order.batch * order.context);
+    const double tokens = static_cast<double>(decoding ? order.batch : order.batch * order.context);
+    for (const LedgerLine& line : ledger.lines()) {
+      const bool again = training && config_.train.recompute && line.layer >= 0;
+      const double passes = (training ? 3 : 1) + again;
+      // Prefill gives the head the last token of each row only.
+      const bool last_only = order.mode == "prefill" && line.part == "head";
+      const double flops =
+          passes * line.flops_causal / static_cast<double>(last_only ? order.context : 1);
+      result.cost += (decoding ? line.bytes : flops) / tokens;
+      if (order.flops_per_s > 0)
+        result.roofline_s +=
+            roofline_seconds(flops, passes * line.bytes, order.flops_per_s, order.bytes_per_s) /
+            tokens;
+    }
   }
 
   TrialConfig config_;
@@ -179,13 +220,21 @@ class BenchWorker {
 
 }  // namespace
 
-void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog) {
-  BenchWorker worker(trial, study_folder, catalog);
+void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog,
+                  double memory_budget_bytes) {
+  RoundServer server(trial, study_folder, catalog);
+  std::optional<MemoryLimit> limit;
+  if (memory_budget_bytes > 0) limit.emplace(memory_budget_bytes, kOverBudgetExit);
   std::string line;
   while (std::getline(std::cin, line)) {
     RoundOrder order;
     read_fields(parse_json(line, "bench"), "bench", order);
-    std::cout << write_fields(worker.run(order)).dump() << std::endl;
+    try {
+      std::cout << write_fields(server.run(order)).dump() << std::endl;
+    } catch (const std::exception& error) {
+      if (!limit || !is_out_of_memory(error)) throw;
+      std::_Exit(kOverBudgetExit);
+    }
   }
 }
 

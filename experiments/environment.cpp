@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -82,6 +83,19 @@ json code_provenance() {
 
 double peak_resident_bytes() { return kilobytes("/proc/self/status", "VmHWM"); }
 double resident_bytes() { return kilobytes("/proc/self/status", "VmRSS"); }
+
+double available_memory_bytes() {
+  double free = kilobytes("/proc/meminfo", "MemAvailable");
+  const std::string at = "/sys/fs/cgroup/";
+  for (const auto& [limit, usage] : std::vector<std::pair<std::string, std::string>>{
+           {"memory.max", "memory.current"},
+           {"memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"}}) {
+    const std::string most = first_line(at + limit), used = first_line(at + usage);
+    if (most.empty() || used.empty() || most == "max") continue;
+    free = std::min(free, std::stod(most) - std::stod(used));
+  }
+  return free;
+}
 
 bool reset_peak_resident() {
   std::ofstream out("/proc/self/clear_refs");

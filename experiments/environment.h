@@ -15,6 +15,8 @@ json code_provenance();
 double peak_resident_bytes();
 /// Resident set of this process now, in bytes.
 double resident_bytes();
+/// What may still be allocated: free memory of the machine, or of this container where it has less.
+double available_memory_bytes();
 /// Starts the peak anew where the kernel lets us; true when it did.
 bool reset_peak_resident();
 

@@ -1,51 +1,40 @@
 #include "experiments/measure.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/hash.h"
-#include "core/process.h"
 #include "core/random.h"
+#include "experiments/calibrate.h"
 #include "experiments/environment.h"
 
 namespace sublab {
 namespace {
 
-struct Worker {
-  std::string variant;
-  std::string trial;
+struct Resident {
+  std::unique_ptr<BenchWorker> worker;
   bool repeat_of_reference = false;
-  std::unique_ptr<ChildProcess> process;
+  const std::string& variant() const { return worker->trial().variant; }
 };
 
-RoundResult ask(Worker& worker, const RoundOrder& order, const fs::path& log) {
-  const bool sent = worker.process->write_line(write_fields(order).dump());
-  const auto line = sent ? worker.process->read_line() : std::nullopt;
-  if (!line)
-    throw UserError("bench", "the worker of " + worker.variant + " stopped; see " + log.string());
-  RoundResult result;
-  read_fields(parse_json(*line, "bench worker"), "bench worker", result);
-  return result;
+RoundResult ask(const Resident& resident, const RoundOrder& order) {
+  const auto result = resident.worker->ask(order);
+  if (!result) throw UserError("bench", "out of memory in the worker of " + resident.variant());
+  return *result;
 }
 
-/// The main trial of the first seed of each variant, and the reference once more at the end.
-std::vector<Worker> start_workers(const Plan& plan, const fs::path& folder) {
-  std::vector<Worker> workers;
+/// Every measured trial, and the reference once more at the end.
+std::vector<Resident> start_workers(const Plan& plan, const fs::path& folder) {
+  std::vector<Resident> out;
   const auto start = [&](const PlannedTrial& trial, bool repeat) {
-    const fs::path log =
-        folder / "work" / ("bench-" + trial.id + (repeat ? "-again" : "") + ".log");
-    workers.push_back(
-        {trial.variant, trial.id, repeat,
-         std::make_unique<ChildProcess>(
-             std::vector<std::string>{"bench-worker", folder.string(), trial.id}, log.string())});
+    const std::string log = "bench-" + trial.id + (repeat ? "-again" : "");
+    out.push_back({std::make_unique<BenchWorker>(trial, folder, log), repeat});
   };
-  const PlannedTrial* reference = nullptr;
-  for (const PlannedTrial& trial : plan.trials) {
-    if (!trial.probe.empty() || trial.seed != plan.seeds.front()) continue;
-    start(trial, false);
-    if (trial.variant == plan.compare_to) reference = &trial;
-  }
-  if (reference) start(*reference, true);
-  return workers;
+  const auto trials = measured_trials(plan);
+  for (const PlannedTrial* trial : trials) start(*trial, false);
+  for (const PlannedTrial* trial : trials)
+    if (trial->variant == plan.compare_to) start(*trial, true);
+  return out;
 }
 
 /// How often a round repeats its work, so that the reference takes about a fifth of a second.
@@ -57,8 +46,9 @@ int64_t repeats_for(double seconds_once) {
 
 class Coordinator {
  public:
-  Coordinator(const Plan& plan, const fs::path& folder, ProgressLine& progress)
-      : plan_(plan), folder_(folder), progress_(progress), workers_(start_workers(plan, folder)) {
+  Coordinator(const Plan& plan, const fs::path& folder, const Calibration& rates,
+              ProgressLine& progress)
+      : plan_(plan), rates_(rates), progress_(progress), workers_(start_workers(plan, folder)) {
     read_fields(plan.measure, "plan.json: /measure", config_);
   }
 
@@ -76,17 +66,22 @@ class Coordinator {
   }
 
  private:
-  fs::path log() const { return folder_ / "work"; }
-
   BenchMeasurement measure(const std::string& mode, int64_t context, int64_t batch) {
-    RoundOrder order{mode, context, batch, config_.decode_tokens, 0, 1};
+    RoundOrder order{mode,
+                     context,
+                     batch,
+                     config_.decode_tokens,
+                     0,
+                     1,
+                     rates_.flops_per_s(),
+                     rates_.read_bytes_per_s()};
     std::vector<std::vector<RoundResult>> results(workers_.size());
     double reference_seconds = 0;
-    for (Worker& worker :
-         workers_) {  // warm-up with the same shape, twice: the first also builds caches
-      ask(worker, order, log());
-      const double seconds = ask(worker, order, log()).seconds;
-      if (worker.variant == plan_.compare_to) reference_seconds = seconds;
+    // Warm-up with the same shape, twice: the first also builds caches.
+    for (const Resident& worker : workers_) {
+      ask(worker, order);
+      const double seconds = ask(worker, order).seconds;
+      if (worker.variant() == plan_.compare_to) reference_seconds = seconds;
     }
     order.repeats = repeats_for(reference_seconds);
     RandomSequence random(stream_key(1, "rounds"));
@@ -98,7 +93,7 @@ class Coordinator {
       progress_.show(conditions_done_ + condition_share_ * static_cast<double>(round) /
                                             static_cast<double>(config_.rounds),
                      "speed: " + mode + ", round " + std::to_string(round + 1));
-      for (const size_t i : turn) results[i].push_back(ask(workers_[i], order, log()));
+      for (const size_t i : turn) results[i].push_back(ask(workers_[i], order));
       std::rotate(turn.begin(), turn.begin() + 1, turn.end());
     }
     return collect(order, results);
@@ -106,46 +101,68 @@ class Coordinator {
 
   BenchMeasurement collect(const RoundOrder& order,
                            const std::vector<std::vector<RoundResult>>& results) const {
-    BenchMeasurement out{order.mode, order.context, order.batch, "float32", {}};
-    double reference_cost = 0;
-    const auto mean_cost = [](const std::vector<RoundResult>& rounds) {
-      double sum = 0;
-      for (const RoundResult& round : rounds) sum += round.cost;
-      return sum / static_cast<double>(rounds.size());
-    };
+    std::set<std::string> dtypes;
+    for (const auto& rounds : results) dtypes.insert(rounds.front().dtype);
+    BenchMeasurement out{
+        order.mode, order.context, order.batch, join({dtypes.begin(), dtypes.end()}, " / "), {}};
+    const std::vector<RoundResult>* reference = nullptr;
     for (size_t i = 0; i < workers_.size(); ++i)
-      if (workers_[i].variant == plan_.compare_to && !workers_[i].repeat_of_reference)
-        reference_cost = mean_cost(results[i]);
+      if (workers_[i].variant() == plan_.compare_to && !workers_[i].repeat_of_reference)
+        reference = &results[i];
     for (size_t i = 0; i < workers_.size(); ++i) {
+      const std::vector<RoundResult>& rounds = results[i];
       BenchSeries series;
-      series.variant = workers_[i].variant;
-      series.trial = results[i].front().assumed_keeps ? "" : workers_[i].trial;
+      series.variant = workers_[i].variant();
+      series.trial = rounds.front().assumed_keeps ? "" : workers_[i].worker->trial().id;
       series.repeat_of_reference = workers_[i].repeat_of_reference;
-      series.tokens_per_round = results[i].front().tokens;
-      for (const RoundResult& round : results[i]) series.seconds.push_back(round.seconds);
-      series.ideal_speedup = reference_cost / mean_cost(results[i]);
-      series.kept_fraction = mean_keeps(results[i]);
-      series.assumed_keeps = results[i].front().assumed_keeps;
-      for (const RoundResult& round : results[i])
-        series.peak_memory_bytes = std::max(series.peak_memory_bytes, round.peak_memory_bytes);
+      series.tokens_per_round = rounds.front().tokens;
+      series.ideal_speedup =
+          mean(*reference, &RoundResult::cost) / mean(rounds, &RoundResult::cost);
+      series.ideal_speedup_weighted =
+          mean(*reference, &RoundResult::roofline_s) / mean(rounds, &RoundResult::roofline_s);
+      series.kept_fraction = mean(rounds, &RoundResult::kept_fraction);
+      series.reached_fraction = mean(rounds, &RoundResult::reached_fraction);
+      series.assumed_keeps = rounds.front().assumed_keeps;
+      series.kv_cache_bytes = mean(rounds, &RoundResult::kv_cache_bytes);
+      add_samples(order, rounds, series);
       out.series.push_back(series);
     }
     return out;
   }
 
-  static std::vector<double> mean_keeps(const std::vector<RoundResult>& rounds) {
-    std::vector<double> mean(rounds.front().kept_fraction.size(), 0);
+  static void add_samples(const RoundOrder& order, const std::vector<RoundResult>& rounds,
+                          BenchSeries& series) {
+    for (const RoundResult& round : rounds) {
+      series.seconds.push_back(round.seconds);
+      series.peak_memory_bytes = std::max(series.peak_memory_bytes, round.peak_memory_bytes);
+      if (order.mode == "train") continue;
+      series.time_to_first_token_ms.push_back(round.time_to_first_token_ms);
+      if (order.mode == "prefill") continue;
+      series.token_latency_ms.push_back(round.token_latency_ms);
+      series.token_latency_ms_p95.push_back(round.token_latency_ms_p95);
+    }
+  }
+
+  static double mean(const std::vector<RoundResult>& rounds, double RoundResult::*value) {
+    double sum = 0;
+    for (const RoundResult& round : rounds) sum += round.*value;
+    return sum / static_cast<double>(rounds.size());
+  }
+
+  static std::vector<double> mean(const std::vector<RoundResult>& rounds,
+                                  std::vector<double> RoundResult::*per_module) {
+    std::vector<double> out((rounds.front().*per_module).size(), 0);
     for (const RoundResult& round : rounds)
-      for (size_t m = 0; m < mean.size(); ++m)
-        mean[m] += round.kept_fraction.at(m) / static_cast<double>(rounds.size());
-    return mean;
+      for (size_t m = 0; m < out.size(); ++m) out[m] += (round.*per_module).at(m);
+    for (double& value : out) value /= static_cast<double>(rounds.size());
+    return out;
   }
 
   const Plan& plan_;
-  fs::path folder_;
+  const Calibration& rates_;
   ProgressLine& progress_;
   MeasureConfig config_;
-  std::vector<Worker> workers_;
+  std::vector<Resident> workers_;
   double conditions_done_ = 0, condition_share_ = 1;
 };
 
@@ -154,15 +171,18 @@ class Coordinator {
 void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
                    ProgressLine& progress) {
   json identity = {plan.measure, plan.compare_to};
-  for (const PlannedTrial& trial : plan.trials)
-    if (trial.probe.empty() && trial.seed == plan.seeds.front()) identity.push_back(trial.train_id);
+  for (const PlannedTrial* trial : measured_trials(plan)) identity.push_back(trial->train_id);
   const fs::path path = study_folder / "bench" / (short_hash(identity.dump()) + ".json");
   if (fs::exists(path)) return;
   BenchFile file;
   file.compare_to = plan.compare_to;
   file.environment = environment();
   file.provenance = code_provenance();
-  file.measurements = Coordinator(plan, study_folder, progress).run();
+  file.memory_budget_bytes = plan.measure.value("memory_budget_bytes", 0.0);
+  file.largest_batches = find_largest_batches(plan, study_folder, progress);
+  const Calibration rates = calibrate();
+  file.calibration = rates.to_json();
+  file.measurements = Coordinator(plan, study_folder, rates, progress).run();
   // One measurement per study stands: those of an earlier plan would be reported beside it.
   if (fs::is_directory(study_folder / "bench"))
     for (const auto& entry : fs::directory_iterator(study_folder / "bench"))

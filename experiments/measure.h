@@ -5,6 +5,10 @@
 // the noise floor.
 #pragma once
 
+#include <memory>
+#include <optional>
+
+#include "core/process.h"
 #include "core/progress.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
@@ -17,6 +21,7 @@ namespace sublab {
 struct RoundOrder {
   std::string mode;
   int64_t context = 0, batch = 0, decode_tokens = 0, round = 0, repeats = 1;
+  double flops_per_s = 0, bytes_per_s = 0;  ///< of this machine; 0 = not known
 
   template <class F>
   void fields(F& f) {
@@ -26,32 +31,73 @@ struct RoundOrder {
     f("decode_tokens", decode_tokens, "tokens generated per row");
     f("round", round, "number; picks the text");
     f("repeats", repeats, "times that the work is done within the round");
+    f("flops_per_s", flops_per_s, "measured matmul rate");
+    f("bytes_per_s", bytes_per_s, "measured read bandwidth");
   }
 };
 
 /// What a worker answers.
 struct RoundResult {
   double seconds = 0, tokens = 0;
-  double cost =
-      0;  ///< ledger FLOPs (train, prefill) or bytes (decode) per token, at the realised keeps
-  std::vector<double> kept_fraction;
+  /// Ledger FLOPs (train, prefill) or bytes (decode) per token, at the realised keeps.
+  double cost = 0;
+  double roofline_s = 0;  ///< what the ledger takes per token at least, by the order's rates
+  std::vector<double> kept_fraction, reached_fraction;
   double peak_memory_bytes = 0;
   bool assumed_keeps = false;
+  std::string dtype = "float32";
+  double time_to_first_token_ms = 0;  ///< median over the repeats; 0 in mode train
+  double token_latency_ms = 0, token_latency_ms_p95 = 0;  ///< over the steps of a decode round
+  double kv_cache_bytes = 0;
 
   template <class F>
   void fields(F& f) {
     f("seconds", seconds, "time of the round");
     f("tokens", tokens, "tokens processed");
     f("cost", cost, "ledger cost per token");
+    f("roofline_s", roofline_s, "least time per token");
     f("kept_fraction", kept_fraction, "realised");
+    f("reached_fraction", reached_fraction, "passes in which any token entered");
     f("peak_memory_bytes", peak_memory_bytes, "resident set above the model's own");
     f("assumed_keeps", assumed_keeps, "keeps were forced");
+    f("dtype", dtype, "number format of the activations");
+    f("time_to_first_token_ms", time_to_first_token_ms, "prompt to first logits");
+    f("token_latency_ms", token_latency_ms, "median step");
+    f("token_latency_ms_p95", token_latency_ms_p95, "95th percentile");
+    f("kv_cache_bytes", kv_cache_bytes, "held at the end");
   }
 };
 
 /// Reads rounds from standard input, one JSON object per line, and answers each on standard output,
-/// until the input ends.
-void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog);
+/// until the input ends. With a budget (0 = none) the process ends with kOverBudgetExit as soon as
+/// its resident set is more than that above the loaded model's.
+void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog,
+                  double memory_budget_bytes);
+inline constexpr int kOverBudgetExit = 75;
+
+/// The main trials of the first seed: those whose speed is measured.
+std::vector<const PlannedTrial*> measured_trials(const Plan& plan);
+
+/// A process that serves rounds of one variant.
+class BenchWorker {
+ public:
+  BenchWorker(const PlannedTrial& trial, const fs::path& study_folder, const std::string& log_name,
+              double memory_budget_bytes = 0);
+  /// The answer, or nothing when the process stopped for want of memory. Throws UserError when it
+  /// stopped for another reason.
+  std::optional<RoundResult> ask(const RoundOrder& order);
+  const PlannedTrial& trial() const { return trial_; }
+
+ private:
+  const PlannedTrial& trial_;
+  fs::path log_;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+/// The largest batches within the budget of the plan's `measure`, a process per try. Throws
+/// UserError when the machine has less memory than the budget.
+std::vector<LargestBatch> find_largest_batches(const Plan& plan, const fs::path& study_folder,
+                                               ProgressLine& progress);
 
 /// Measures all variants of the plan and writes bench/<id>.json; does nothing when it is there.
 void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog,

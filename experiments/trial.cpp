@@ -1,12 +1,12 @@
 #include "experiments/trial.h"
 
 #include <cmath>
-#include <new>
 #include <optional>
 
 #include "core/npy.h"
 #include "experiments/audit.h"
 #include "experiments/environment.h"
+#include "experiments/memory_limit.h"
 #include "experiments/text_data.h"
 #include "experiments/train.h"
 #include "models/interchange/tensors.h"
@@ -207,16 +207,6 @@ class Trial {
   std::unique_ptr<RowSource> rows_;
   std::unique_ptr<LanguageModel> model_;
 };
-
-/// An allocation that failed: of C++, or of a tensor on the host or a device.
-bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) ||
-      dynamic_cast<const c10::OutOfMemoryError*>(&error))
-    return true;
-  const std::string what = error.what();
-  return what.find("not enough memory") != std::string::npos ||
-         what.find("can't allocate memory") != std::string::npos;
-}
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 

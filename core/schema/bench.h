@@ -1,6 +1,7 @@
 // Interleaved speed measurement of a study's variants: results/<study>/bench/<id>.json.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,19 @@ struct BenchSeries {
   double tokens_per_round = 0;
   std::vector<double> seconds;
   double ideal_speedup = 1;  ///< ledger of compare_to / own ledger, at the realised kept counts
+  /// The same with each line of the ledger weighted by the time that this machine's matmul rate and
+  /// read bandwidth allow it, whichever is longer; nothing in files that have no calibration.
+  std::optional<double> ideal_speedup_weighted;
   std::vector<double> kept_fraction;  ///< realised, per subsampling module; empty without any
+  /// Share of the passes in which any token entered, per module.
+  std::vector<double> reached_fraction;
   bool assumed_keeps = false;    ///< keeps were forced at a stated rate for want of a checkpoint
   double peak_memory_bytes = 0;  ///< resident set above start-up
+  /// Per round, in prefill and decode: from the prompt to the logits of the first new token.
+  std::vector<double> time_to_first_token_ms;
+  std::vector<double> token_latency_ms;      ///< per round, in decode: median over its steps
+  std::vector<double> token_latency_ms_p95;  ///< the same, 95th percentile
+  double kv_cache_bytes = 0;                 ///< held by all rows at the end, in decode
 
   template <class F>
   void fields(F& f) {
@@ -32,9 +43,15 @@ struct BenchSeries {
     f("tokens_per_round", tokens_per_round, "tokens processed in one round", above(0));
     f("seconds", seconds, "seconds of each round");
     f("ideal_speedup", ideal_speedup, "what the ledger allows");
+    f("ideal_speedup_weighted", ideal_speedup_weighted, "the same, by this machine's rates");
     f("kept_fraction", kept_fraction, "realised, per module");
+    f("reached_fraction", reached_fraction, "passes that entered, per module");
     f("assumed_keeps", assumed_keeps, "keeps forced for want of a checkpoint");
     f("peak_memory_bytes", peak_memory_bytes, "resident set above start-up");
+    f("time_to_first_token_ms", time_to_first_token_ms, "per round");
+    f("token_latency_ms", token_latency_ms, "per round, median over its steps");
+    f("token_latency_ms_p95", token_latency_ms_p95, "per round, over its steps");
+    f("kv_cache_bytes", kv_cache_bytes, "held at the end, all rows");
   }
 };
 
@@ -55,10 +72,40 @@ struct BenchMeasurement {
   }
 };
 
+/// The largest batch of one variant that stayed within the study's memory budget.
+struct LargestBatch {
+  std::string variant, trial;
+  std::string mode;  ///< "train" or "decode"
+  int64_t context = 0;
+  int64_t batch = 0;      ///< 0: not even one row
+  double peak_bytes = 0;  ///< measured with that batch, resident set above start-up
+  bool at_limit = false;  ///< the search ended at the largest batch that it tries
+  bool assumed_keeps = false;
+  std::vector<int64_t> tried;       ///< every batch that was tried, in order
+  std::vector<double> tried_bytes;  ///< what it took; 0 where it was stopped above the budget
+
+  template <class F>
+  void fields(F& f) {
+    f("variant", variant, "variant name");
+    f("trial", trial, "trial whose checkpoint was used");
+    f("mode", mode, "what was run", one_of({"train", "decode"}));
+    f("context", context, "tokens per row");
+    f("batch", batch, "rows that fit");
+    f("peak_bytes", peak_bytes, "measured with that batch");
+    f("at_limit", at_limit, "more was not tried");
+    f("assumed_keeps", assumed_keeps, "keeps forced for want of a checkpoint");
+    f("tried", tried, "batches tried");
+    f("tried_bytes", tried_bytes, "what each took; 0 = stopped above the budget");
+  }
+};
+
 struct BenchFile {
   int64_t schema = 1;
   std::string compare_to;
   std::vector<BenchMeasurement> measurements;
+  double memory_budget_bytes = 0;  ///< 0: no batch was searched for
+  std::vector<LargestBatch> largest_batches;
+  json calibration = json::object();  ///< this machine's rates, measured in the same run
   json environment = json::object();
   json provenance = json::object();
 
@@ -67,6 +114,9 @@ struct BenchFile {
     f("schema", schema, "version of this layout", within(1, 1));
     f("compare_to", compare_to, "reference variant");
     f("measurements", measurements, "one per mode, context and batch");
+    f("memory_budget_bytes", memory_budget_bytes, "for largest_batches");
+    f("largest_batches", largest_batches, "one per mode, context and variant");
+    f("calibration", calibration, "matmul rate and bandwidth");
     f("environment", environment, "machine and libraries");
     f("provenance", provenance, "code version");
   }

@@ -160,6 +160,12 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   if (study.base.contains("measure")) {
     study.has_measure = true;
     read_fields(study.base["measure"], at + "/base/measure", study.measure);
+    const auto& modes = study.measure.modes;
+    if (study.measure.memory_budget_bytes > 0 &&
+        std::find(modes.begin(), modes.end(), "train") == modes.end() &&
+        std::find(modes.begin(), modes.end(), "decode") == modes.end())
+      refuse(at + "/base/measure/memory_budget_bytes",
+             "has no effect without \"train\" or \"decode\" among modes");
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.

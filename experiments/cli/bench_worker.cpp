@@ -13,12 +13,14 @@ void add_bench_worker_command(CLI::App& app, CommandContext& context) {
   command->add_option("ID", *id, "trial id")->required();
   auto parent = std::make_shared<pid_t>(0);
   command->add_option("--parent", *parent, "process that started this one")->required();
-  command->callback([&context, folder, id, parent] {
+  auto budget = std::make_shared<double>(0);
+  command->add_option("--memory-budget", *budget, "bytes above the loaded model; 0 = no limit");
+  command->callback([&context, folder, id, parent, budget] {
     die_with_parent(*parent);
     const Plan plan = read_plan(*folder);
     const PlannedTrial* trial = plan.find(*id);
     if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
-    serve_rounds(*trial, *folder, context.catalog);
+    serve_rounds(*trial, *folder, context.catalog, *budget);
   });
 }
 

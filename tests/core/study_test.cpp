@@ -53,6 +53,9 @@ TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
              Contains("/seeds: is empty"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":[1,1]})"),
              Contains("/seeds: names a seed twice"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"base":{"measure":{
+                 "modes":["prefill"],"memory_budget_bytes":5}}})"),
+             Contains("/memory_budget_bytes: has no effect without"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"seeds":"1"})"),
              Contains("/seeds: expected a list"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"sweep":{"q":{}}})"),

@@ -29,6 +29,7 @@ TEST_CASE("a study becomes records and a report; run again, nothing is re-run", 
   INFO(first.err);
   REQUIRE(first.code == 0);
   CHECK_THAT(first.out, Contains("subllm") && Contains("llama"));
+  CHECK_THAT(first.out, Contains("Latency: context 16") && Contains("ideal weighted"));
   const auto records = contents(place.path("results/tiny/records"));
   CHECK(records.size() == 4);
   for (const Record& record : read_records(place.path("results/tiny"))) {
