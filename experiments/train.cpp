@@ -52,6 +52,21 @@ StepShape step_shape(const TrainConfig& config, const RowSource& source) {
           (config.tokens + per_step - 1) / per_step};
 }
 
+namespace {
+
+/// The forward passes of one step.
+std::vector<LabelledBatch> passes_of(const RowSource& source, const StepShape& shape,
+                                     int64_t step) {
+  std::vector<LabelledBatch> passes;
+  for (int64_t row = 0; row < shape.rows_per_step; row += shape.rows_per_pass) {
+    const int64_t n_rows = std::min(shape.rows_per_pass, shape.rows_per_step - row);
+    passes.push_back(make_batch(source, step * shape.rows_per_step + row, n_rows));
+  }
+  return passes;
+}
+
+}  // namespace
+
 TrainingResult train(LanguageModel& model, const RowSource& source, const TrainConfig& config,
                      uint64_t seed, const std::function<void(const TrainingPoint&)>& after_step) {
   const StepShape shape = step_shape(config, source);
@@ -61,13 +76,9 @@ TrainingResult train(LanguageModel& model, const RowSource& source, const TrainC
   TrainingResult result;
   const auto start = Clock::now();
   for (int64_t step = 0; step < shape.n_steps; ++step) {
-    std::vector<LabelledBatch> passes;
+    const std::vector<LabelledBatch> passes = passes_of(source, shape, step);
     int64_t n_labels = 0;
-    for (int64_t row = 0; row < shape.rows_per_step; row += shape.rows_per_pass) {
-      const int64_t n_rows = std::min(shape.rows_per_pass, shape.rows_per_step - row);
-      passes.push_back(make_batch(source, step * shape.rows_per_step + row, n_rows));
-      n_labels += passes.back().n_labels;
-    }
+    for (const LabelledBatch& pass : passes) n_labels += pass.n_labels;
     const double progress = static_cast<double>(step) / static_cast<double>(shape.n_steps);
     const int64_t every = std::max<int64_t>(1, shape.n_steps / kWatchedSteps);
     SelectionMonitor monitor(step);

@@ -25,20 +25,23 @@ class Recompute : public torch::autograd::Function<Recompute> {
     const auto saved = context->get_saved_variables();
     const auto part =
         c10::static_intrusive_pointer_cast<Part>(context->saved_data["part"].toCapsule());
-    const auto leaf = [](const at::Tensor& tensor) {
-      return tensor.defined() ? tensor.detach().requires_grad_() : tensor;
-    };
+    const auto leaf = [](const at::Tensor& tensor) { return tensor.detach().requires_grad_(); };
     const at::Tensor x = leaf(saved[0]), extra = leaf(saved[1]);
     at::AutoGradMode with_gradients(true);
     torch::autograd::backward({part->part(x, extra)}, {grads[0]});
-    return {x.grad(), extra.defined() ? extra.grad() : at::Tensor(), at::Tensor()};
+    return {x.grad(), extra.grad(), at::Tensor()};
   }
 };
 
 }  // namespace recompute_detail
 
 at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::Tensor& extra) {
-  return recompute_detail::Recompute::apply(x, extra, part);
+  if (extra.defined()) return recompute_detail::Recompute::apply(x, extra, part);
+  // Autograd takes no undefined tensor; an empty one stands in its place.
+  const auto without = [part](const at::Tensor& input, const at::Tensor&) {
+    return part(input, at::Tensor());
+  };
+  return recompute_detail::Recompute::apply(x, at::empty({0}, x.options()), Recomputable(without));
 }
 
 }  // namespace sublab

@@ -137,7 +137,10 @@ struct Backwards : Mixed {
 
 /// The greatest value of the row divides all.
 struct RowScale : Mixed {
-  at::Tensor mix(const at::Tensor& row) const override { return row / row.abs().max(); }
+  at::Tensor mix(const at::Tensor& row) const override {
+    const at::Tensor greatest = row.abs().max();
+    return row / greatest;
+  }
 };
 
 /// A subllm of which `more` parts are swapped for those that `extend` adds to the catalog.
