@@ -1,5 +1,4 @@
 // The worker's side of experiments/measure.h.
-#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -12,17 +11,12 @@
 #include "experiments/measure.h"
 #include "experiments/memory_limit.h"
 #include "experiments/optimizer.h"
+#include "experiments/stopwatch.h"
 #include "experiments/text_data.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// A round's keeps, as its ledger needs them.
 struct Keeps {

@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 
 #include "analysis/statistics.h"
+#include "experiments/stopwatch.h"
 
 namespace sublab {
 namespace {
@@ -17,10 +17,9 @@ double seconds_of(const std::function<void()>& work) {
   work();
   std::vector<double> seconds;
   for (int i = 0; i < kRounds; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     work();
-    seconds.push_back(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(seconds_since(start));
   }
   return median(seconds);
 }

@@ -1,22 +1,16 @@
 #include "experiments/generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
 #include "core/random.h"
 #include "data/documents.h"
 #include "experiments/keep_counter.h"
+#include "experiments/stopwatch.h"
 
 namespace sublab {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Length of the character that begins with `lead`, or 0 when none does.
 size_t character_length(unsigned char lead) {

@@ -1,20 +1,14 @@
 #include "experiments/train.h"
 
-#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
 #include "experiments/optimizer.h"
+#include "experiments/stopwatch.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 at::Tensor to_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 

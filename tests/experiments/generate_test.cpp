@@ -114,6 +114,7 @@ TEST_CASE("text comes in whole characters, and what is none is replaced", "[unit
   const std::string bad = "\xef\xbf\xbd";
   CHECK(stream_of("\xffz") == std::vector<std::string>{bad, "z", ""});
   CHECK(stream_of("\xc3z") == std::vector<std::string>{"", bad + "z", ""});
+  CHECK(stream_of("\xe2z") == std::vector<std::string>{"", bad + "z", ""});
   CHECK(stream_of("z\xe2\x96") == std::vector<std::string>{"z", "", "", bad + bad});
   TextStream stream(*bytes);
   CHECK(stream.add(256).empty());  // the boundary has no text
