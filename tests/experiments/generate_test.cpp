@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/random.h"
+#include "data/documents.h"
 #include "tests/experiments/shell.h"
 #include "tests/models/small_models.h"
 
@@ -118,6 +118,21 @@ TEST_CASE("text comes in whole characters, and what is none is replaced", "[unit
   CHECK(stream_of("z\xe2\x96") == std::vector<std::string>{"z", "", "", bad + bad});
   TextStream stream(*bytes);
   CHECK(stream.add(256).empty());  // the boundary has no text
+}
+
+TEST_CASE("pieces and byte pieces of SentencePiece come out as the text that went in", "[unit]") {
+  const Workplace place;
+  const auto tokenizer = make_tokenizer("sentencepiece:320", {"notes"}, 0, "test");
+  const std::string text = "word1  word2.\n caf\xc3\xa9 \xf0\x9f\x98\x80 \xe2\x96\x81x ";
+  TextStream stream(*tokenizer);
+  std::string out;
+  for (const int32_t id : tokenizer->encode(text)) {
+    const std::string piece = stream.add(id);
+    CHECK(invalid_utf8(piece) == std::string::npos);
+    out += piece;
+  }
+  CHECK(out == text);
+  CHECK(stream.finish().empty());
 }
 
 TEST_CASE("sublab generate streams the text that its JSON holds", "[end_to_end]") {
