@@ -35,8 +35,8 @@ Auditor::Auditor(LanguageModel& model, const AuditSettings& settings, std::strin
       random_(settings.seed, "audit") {}
 
 std::vector<AuditCheck> Auditor::run() {
-  return {suffix_replacement(false), suffix_replacement(true), gradient_reach(),  prefix(),
-          stepwise(false),           stepwise(true),           row_independence()};
+  return {suffix_replacement(false), suffix_replacement(true), gradient_reach(), prefix(),
+          row_independence(),        stepwise(false),          stepwise(true)};
 }
 
 AuditCheck Auditor::check(const std::string& name, bool forced) const {

@@ -274,11 +274,17 @@ struct Tied : Mixed {
     const at::Tensor at_three = rows.positions().eq(3);
     const at::Tensor score = at::where(at_three, steps ? distance : -distance, 1.0);
     const at::Tensor kept = score.gt(0);
+    for (int64_t b = 0; b < rows.n_rows(); ++b)
+      for (int64_t i = 0; i < rows.length(b); ++i) {
+        const int64_t at = rows.begin(b) + i, ordinal = rows.start(b) + i;
+        if (run.forced) kept[at] = run.forced->keep(0, b, ordinal);
+        if (run.recorded) run.recorded->record(0, b, ordinal, kept[at].item<bool>());
+      }
     if (run.observer) {
       const at::Tensor index = kept.nonzero().squeeze(1);
       run.observer->selected(0, score, rows, index, at::ones_like(index));
     }
-    return run.forced ? hidden : hidden * (1 + 1e-3 * kept.unsqueeze(1));
+    return hidden * (1 + 1e-3 * kept.unsqueeze(1));
   }
 };
 
