@@ -10,9 +10,8 @@ namespace {
 
 struct Shown {
   json config;
-  double parameters = 0, train_flops = 0, train_flops_square = 0, decode_bytes = 0,
-         train_memory = 0, activations = 0;
-  Ledger ledger;
+  double parameters = 0, train_flops = 0, train_flops_square = 0, train_memory = 0, activations = 0;
+  Ledger ledger, decode;
 };
 
 Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
@@ -31,27 +30,37 @@ Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
   out.train_flops_square =
       out.ledger.training_flops_square(recompute) / static_cast<double>(context);
   out.activations = out.ledger.activation_bytes(recompute);
-  Ledger decode;
-  model->add_cost(CostShape::decode(1, context), decode);
-  out.decode_bytes = decode.bytes();
+  model->add_cost(CostShape::decode(1, context), out.decode);
   // Weights, gradients and two moments.
   out.train_memory = out.parameters * 4 * 4;
   return out;
 }
 
-void print_one(const std::string& name, const Shown& shown, bool details) {
-  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f %14.1f\n", name.c_str(), shown.parameters,
-              shown.train_flops, shown.train_flops_square, shown.decode_bytes,
-              shown.train_memory / 1e6, shown.activations / 1e6);
-  if (!details) return;
-  std::printf("\n%s\n\n", shown.config.dump(1).c_str());
-  std::printf("%5s %5s  %-18s %10s %14s %14s %14s %14s\n", "level", "layer", "part", "tokens",
-              "FLOPs causal", "FLOPs square", "bytes", "kept bytes");
-  for (const LedgerLine& line : shown.ledger.lines())
-    std::printf("%5ld %5s  %-18s %10.0f %14.4g %14.4g %14.4g %14.4g\n", line.level,
+void print_ledger(const std::string& mode, const Ledger& ledger) {
+  std::printf("\n%s\n%5s %5s  %-18s %10s %14s %14s %14s %14s\n", mode.c_str(), "level", "layer",
+              "part", "tokens", "FLOPs causal", "FLOPs square", "bytes", "kept bytes");
+  for (const LedgerLine& line : ledger.lines())
+    std::printf("%5ld %5s  %-18s %10.4g %14.4g %14.4g %14.4g %14.4g\n", line.level,
                 line.layer < 0 ? "-" : std::to_string(line.layer).c_str(), line.part.c_str(),
                 line.tokens, line.flops_causal, line.flops_square, line.bytes,
                 line.activation_bytes);
+  std::printf("%5s %5s  %-18s %10s %14.4g %14.4g %14.4g\n", "", "", "sum", "",
+              ledger.flops_causal(), ledger.flops_square(), ledger.bytes());
+}
+
+void print_one(const std::string& name, const Shown& shown, bool details) {
+  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f %14.1f\n", name.c_str(), shown.parameters,
+              shown.train_flops, shown.train_flops_square, shown.decode.bytes(),
+              shown.train_memory / 1e6, shown.activations / 1e6);
+  if (!details) return;
+  std::printf("\n%s\n", shown.config.dump(1).c_str());
+  const std::string context = shown.config.at("data").at("context_len").dump();
+  const std::string passes = shown.config.at("train").at("recompute")
+                                 ? "3 times this, and the blocks once more"
+                                 : "3 times this";
+  print_ledger("prefill of one row of " + context + " tokens (a training pass: " + passes + ")",
+               shown.ledger);
+  print_ledger("decode, one token " + context + " tokens deep", shown.decode);
 }
 
 void show(const std::string& file, const std::string& only,
@@ -84,9 +93,10 @@ void show(const std::string& file, const std::string& only,
                      {"config", shown.config},
                      {"n_params", shown.parameters},
                      {"train_flops_per_token", shown.train_flops},
-                     {"decode_bytes_per_token", shown.decode_bytes},
+                     {"decode_bytes_per_token", shown.decode.bytes()},
                      {"activation_bytes_per_row", shown.activations},
-                     {"ledger", shown.ledger.to_json()}});
+                     {"ledger", shown.ledger.to_json()},
+                     {"decode_ledger", shown.decode.to_json()}});
     else
       print_one(trial.variant, shown, !only.empty());
   }

@@ -125,8 +125,8 @@ at::Tensor Decoder::block(int64_t layer, const at::Tensor& x, const BlockContext
     attended = local_attention().whole_rows(q, k, v, context.rows);
   }
   if (biased) attended = attended.slice(2, 0, head_dim);
-  const at::Tensor y = x + block.o(attended.reshape({n, config_.n_heads * head_dim}));
-  const at::Tensor g = rms_norm(y, block.mlp_norm, config_.norm_epsilon);
+  const auto [y, g] = add_rms_norm(x, block.o(attended.reshape({n, config_.n_heads * head_dim})),
+                                   block.mlp_norm, config_.norm_epsilon);
   return y + block.down(swiglu(block.gate(g), block.up(g)));
 }
 

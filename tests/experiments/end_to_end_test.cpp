@@ -112,6 +112,43 @@ TEST_CASE("a trial that fails is an outcome; the next run tries it again", "[end
   CHECK_THAT(place.run("run tiny.json --set train.weight_decay=0").err, Contains("done before"));
 }
 
+TEST_CASE("trials start from others, are dialled, and are cancelled with them", "[end_to_end]") {
+  const Workplace place;
+  const json structure = {{"model.architecture", "subllm"}, {"model.structure", "T(T)"}};
+  const auto with = [&](json changes) {
+    changes.update(structure);
+    return changes;
+  };
+  json study = place.study();
+  study["variants"] = {
+      {"llama", json::object()},
+      {"put_in", with({{"train.from", "llama"}, {"train.tokens", 0}})},
+      {"trained", with({{"train.from", "put_in"}, {"train.tokens", 1024}})},
+      {"wide", with({{"train.from", "trained"}, {"train.tokens", 0}, {"model.threshold", -9}})}};
+  place.write("tiny.json", study.dump());
+  const Ran run = place.run("run tiny.json --jobs 2");
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  std::map<std::string, double> loss, kept;
+  for (const Record& record : read_records(place.path("results/tiny"))) {
+    loss[record.variant] = *record.find("valid_loss_nats")->value;
+    if (record.variant != "llama") kept[record.variant] = *record.find("kept_fraction_1")->value;
+  }
+  CHECK(loss["put_in"] == Approx(loss["llama"]).epsilon(1e-5));  // modules change nothing
+  CHECK(loss["trained"] != loss["put_in"]);
+  CHECK(kept["wide"] == 1);
+  CHECK_THAT(place.run("run tiny.json").err, Contains("0 trials run, 4 done before"));
+  study["variants"]["put_in"]["train.from"] = "nobody";
+  place.write("bad.json", study.dump());
+  CHECK_THAT(place.run("run bad.json").err, Contains("unknown variant before this one"));
+  study["variants"]["put_in"]["train.from"] = "llama";
+  study["variants"]["llama"]["train.minutes"] = 1e-9;
+  place.write("late.json", study.dump());
+  CHECK(place.run("run late.json --out late").code == 1);
+  for (const Record& record : read_records(place.path("late")))
+    CHECK(record.outcome == (record.variant == "llama" ? "timed_out" : "cancelled"));
+}
+
 TEST_CASE("shards and globs divide a study; what does not match is said", "[end_to_end]") {
   const Workplace place;
   place.write("tiny.json", place.study().dump());
