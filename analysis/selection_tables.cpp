@@ -30,6 +30,12 @@ Cell number_cell(double value, int digits, const Record& record) {
   return cell;
 }
 
+/// A control without selection: everything enters, nobody decides.
+bool keeps_everything(const Record& record) {
+  const json retention = record.config.at("model").value("retention", json());
+  return retention.is_number() && retention.get<double>() == 1;
+}
+
 /// The modules that a record has metrics `name`_<level> of, with their level.
 std::vector<std::pair<int64_t, std::string>> modules_of(const Record& record) {
   std::vector<std::pair<int64_t, std::string>> out;
@@ -38,6 +44,7 @@ std::vector<std::pair<int64_t, std::string>> modules_of(const Record& record) {
     if (metric.name.starts_with(name))
       out.emplace_back(metric.conditions.value("module", int64_t{0}),
                        metric.name.substr(name.size()));
+  std::sort(out.begin(), out.end());
   return out;
 }
 
@@ -62,7 +69,7 @@ void add_state_table(const StudyData& data, Report& report) {
               {}};
   for (const VariantData& variant : data.variants) {
     const auto good = variant.good();
-    if (good.empty()) continue;
+    if (good.empty() || keeps_everything(*good.front())) continue;
     for (const auto& [module, level] : modules_of(*good.front())) {
       Row row{variant.name + ", module " + std::to_string(module) + " (level " + level + ")", {}};
       for (const char* name : {"score_above_threshold_", "kept_drift_", "score_inside_",
@@ -142,7 +149,8 @@ void add_drift_lines(const StudyData& data, Report& report) {
 void add_overlap_table(const StudyData& data, Report& report) {
   std::vector<std::pair<const VariantData*, std::vector<double>>> chosen;
   for (const VariantData& variant : data.variants)
-    if (const auto depths = array_of(data, variant, "perplexity.depths.npy"))
+    if (const auto depths = array_of(data, variant, "perplexity.depths.npy");
+        depths && !keeps_everything(*variant.good().front()))
       chosen.emplace_back(&variant, depths->as_doubles());
   const auto n = chosen.size();
   if (n < 2) return;

@@ -119,18 +119,12 @@ class RoundServer {
     result.tokens = static_cast<double>(order.repeats * order.batch * order.context);
   }
 
-  at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows) const {
-    std::vector<int64_t> last;
-    for (int64_t b = 0; b < rows.n_rows(); ++b) last.push_back(rows.begin(b) + rows.length(b) - 1);
-    return at::mm(hidden.index_select(0, at::tensor(last, at::kLong)), model_->head_weight().t());
-  }
-
   std::unique_ptr<DecodeState> prefilled(const RoundOrder& order, const at::Tensor& text,
                                          const Run& run, int64_t room) const {
     auto state = model_->new_state(order.batch, order.context + room);
     const Batch batch = continue_rows(*state, text.slice(1, 0, order.context).reshape({-1}),
                                       std::vector<int64_t>(order.batch, order.context));
-    next_logits(run_model(*model_, batch, state.get(), run), *batch.rows);
+    next_logits(run_model(*model_, batch, state.get(), run), *batch.rows, model_->head_weight());
     return state;
   }
 
@@ -164,7 +158,8 @@ class RoundServer {
         const auto start = Clock::now();
         const Batch batch = continue_rows(*state, text.select(1, order.context + t).contiguous(),
                                           std::vector<int64_t>(order.batch, 1));
-        next_logits(run_model(*model_, batch, state.get(), run), *batch.rows);
+        next_logits(run_model(*model_, batch, state.get(), run), *batch.rows,
+                    model_->head_weight());
         step_ms.push_back(seconds_since(start) * 1e3);
         result.seconds += step_ms.back() / 1e3;
       }

@@ -8,6 +8,7 @@
 #include "data/documents.h"
 #include "experiments/keep_counter.h"
 #include "experiments/stopwatch.h"
+#include "models/parts/lm_head.h"
 
 namespace sublab {
 namespace {
@@ -35,11 +36,6 @@ std::vector<double> probabilities(const std::vector<double>& logits, double temp
     sum += out[i] = std::exp((logits[i] - largest) / temperature);
   for (double& p : out) p /= sum;
   return out;
-}
-
-/// Logits [V] of the token that follows the single row's last one.
-at::Tensor last_logits(const LanguageModel& model, const at::Tensor& hidden) {
-  return at::mv(model.head_weight(), hidden[hidden.size(0) - 1]);
 }
 
 }  // namespace
@@ -88,7 +84,8 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
     const Batch batch = continue_rows(*state, at::tensor(input, at::kLong), {n});
     const at::Tensor hidden = run_model(model, batch, state.get(), run);
     out.n_read += n;
-    return choose_token(last_logits(model, hidden), config, random.uniform());
+    const at::Tensor logits = next_logits(hidden, *batch.rows, model.head_weight()).squeeze(0);
+    return choose_token(logits, config, random.uniform());
   };
   auto start = Clock::now();
   int64_t token = next_token();

@@ -52,7 +52,7 @@ void SelectionMonitor::selected(int64_t module, const at::Tensor& scores, const 
   point.above_threshold = s.gt(0).sum().item<double>() / n;
   point.inside = s.gt(0).logical_and(s.lt(1)).sum().item<double>() / n;
   const double left_out = a.sum().item<double>() - kept.clamp(0, 1).sum().item<double>();
-  point.discarded_weight = n > n_kept ? left_out / (n - n_kept) : 0;
+  point.discarded_weight = n > n_kept ? std::max(0.0, left_out) / (n - n_kept) : 0;
   point.kept_not_above = n_kept > 0 ? kept.le(0).sum().item<double>() / n_kept : 0;
   point.score_entropy = entropy_of(a);
   point.drift = n_kept / n - point.above_threshold;
@@ -60,7 +60,11 @@ void SelectionMonitor::selected(int64_t module, const at::Tensor& scores, const 
 
 void SelectionMonitor::returned(int64_t module, const at::Tensor& bypass_scale) {
   at::NoGradGuard no_grad;
-  SelectionPoint& point = at_module(module);
+  const auto known = std::find_if(points_.begin(), points_.end(), [&](const SelectionPoint& point) {
+    return point.module == module;
+  });
+  if (known == points_.end()) return;  // at retention 1 nothing is selected
+  SelectionPoint& point = *known;
   point.bypass_min = bypass_scale.min().item<double>();
   point.bypass_mean = bypass_scale.mean().item<double>();
   point.bypass_max = bypass_scale.max().item<double>();

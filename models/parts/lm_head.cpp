@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "models/kernels/skinny_linear.h"
 #include "models/kernels/softmax_gradient.h"
 
 namespace sublab {
@@ -88,6 +89,13 @@ at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head) {
     out.slice(0, begin, end).copy_(-(log_p.exp() * log_p).sum(1));
   });
   return out;
+}
+
+at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Tensor& head) {
+  std::vector<int64_t> last;
+  for (int64_t b = 0; b < rows.n_rows(); ++b) last.push_back(rows.begin(b) + rows.length(b) - 1);
+  const at::Tensor index = at::tensor(last, at::kLong).to(hidden.device());
+  return linear_map(hidden.index_select(0, index), head, at::Tensor());
 }
 
 at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {

@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include "models/rows.h"
+
 namespace sublab {
 
 /// Sum over tokens of -log softmax(hidden . head^T)[label], divided by `divisor` (the tokens of the
@@ -22,6 +24,9 @@ at::Tensor token_losses(const at::Tensor& hidden, const at::Tensor& head, const 
 
 /// Entropy of softmax(hidden . head^T) in nats per token, [N] in hidden's dtype. No gradient.
 at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head);
+
+/// Logits [B, V] of what follows each row's last token. hidden [N, D]; no row is empty.
+at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Tensor& head);
 
 /// Whether the most likely next token is the label, per token, [N] bool; false where the label is
 /// below 0.
