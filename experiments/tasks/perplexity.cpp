@@ -234,6 +234,11 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
                        const std::string& note = "") {
     out.metrics.push_back({name, value, conditions, note});
   };
+  if (result.n_tokens == 0) {
+    for (const char* name : {"valid_loss_nats", "valid_perplexity", "valid_bits_per_byte"})
+      add(name, std::nullopt, "the " + config.split + " split holds no text");
+    return;
+  }
   const double loss = result.loss_sum / result.n_tokens;
   add("valid_loss_nats", loss);
   add("valid_perplexity", std::exp(loss));
