@@ -198,6 +198,20 @@ class Planner {
     for (const auto& [key, value] : changes) changed.keys.push_back(key);
   }
 
+  /// A learning rate is chosen on validation documents, so results stand on others: tasks that do
+  /// not name a split get this one.
+  void evaluate_on(const std::string& split, json& given) const {
+    json& tasks = given["evaluate"];
+    if (!tasks.is_array()) return;  // resolving says what is wrong with it
+    for (json& task : tasks) {
+      if (!task.is_object() || (split == "test" && task.contains("split"))) continue;
+      for (const TaskEntry& entry : catalog_.tasks)
+        for (const FieldHelp& field : entry.describe())
+          if (task.value("task", json()) == entry.name && field.name == "split")
+            task["split"] = split;
+    }
+  }
+
   /// Resolves; a mistake is reported where it stands, in the base or in the changes.
   TrialConfig resolve(const Changed& changed) const {
     try {
@@ -255,11 +269,13 @@ class Planner {
         Changed tuning = given;
         change(tuning, study_.tune.set, where("/tune/set"));
         change(tuning, {{study_.tune.key, value}}, where("/tune"));
+        evaluate_on("validation", tuning.given);
         add(tuning, variant.name, "tune", study_.seeds.front());
       }
       const auto rate = rates_.find(variant.name);
       if (rate == rates_.end()) return;
       change(given, {{study_.tune.key, rate->second}}, given.at);
+      evaluate_on("test", given.given);
     }
     for (const int64_t seed : study_.seeds) add(given, variant.name, "", seed);
   }
