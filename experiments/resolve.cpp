@@ -155,7 +155,8 @@ struct Match {
 
   template <class F>
   void fields(F& f) {
-    f("by", by, "what is held equal", one_of({"train_tokens", "train_flops", "parameters"}));
+    f("by", by, "what is held equal",
+      one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
     f("tolerance", tolerance, "relative", within(0, 10));
     f("variants", variants, "among these; empty = all");
   }
@@ -173,6 +174,8 @@ class Planner {
     plan_.seeds = study_.seeds;
     plan_.match = study_.match;
     plan_.claims = study_.claims;
+    for (const auto& [a, b] : study_.comparisons) plan_.comparisons.push_back({a, b});
+    plan_.scaling = study_.scaling;
     if (study_.has_measure) plan_.measure = write_fields(study_.measure);
     for (const Variant& variant : study_.variants) plan_.variants.push_back(variant.name);
     for (const Variant& variant : study_.variants) add_variant(variant);
@@ -319,6 +322,7 @@ class Planner {
       const std::string at = where("/match/" + std::to_string(i));
       Match match;
       read_fields(study_.match[i], at, match);
+      if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
       check_one(match.by, match.tolerance, match.variants, at);
     }
   }
