@@ -103,7 +103,8 @@ Cell relative_cell(const Cell& own, const std::optional<double>& reference, doub
 void add_table(const Match& match, const Cost& cost, const StudyData& data,
                const std::vector<Comparison>& comparisons, Report& report) {
   const VariantData& reference = reference_of(match, data);
-  Table table{std::string("At equal ") + cost.name,
+  const bool usual = reference.name == data.plan.compare_to;
+  Table table{std::string("At equal ") + cost.name + (usual ? "" : ", against " + reference.name),
               {{cost.name, "mean over seeds"},
                {"of " + reference.name, "relative"},
                {"loss", "nats per token"},

@@ -39,7 +39,31 @@ void add_reading_aid(Table& table) {
   while (table.caption.ends_with(' ')) table.caption.pop_back();
 }
 
+struct Form {
+  const char* ending;
+  std::string (*print)(const Report& report);
+};
+constexpr Form kForms[] = {{"md", report_as_markdown},
+                           {"csv", report_as_csv},
+                           {"json", report_as_json},
+                           {"html", report_as_html}};
+
 }  // namespace
+
+const std::vector<std::string>& report_formats() {
+  static const std::vector<std::string> endings = [] {
+    std::vector<std::string> out;
+    for (const Form& form : kForms) out.push_back(form.ending);
+    return out;
+  }();
+  return endings;
+}
+
+std::string report_as(const std::string& format, const Report& report) {
+  for (const Form& form : kForms)
+    if (form.ending == format) return form.print(report);
+  throw_unknown_name("report", "format", format, report_formats());
+}
 
 std::string caption_text(const Table& table) {
   std::vector<std::string> parts;

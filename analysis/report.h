@@ -70,6 +70,11 @@ void add_bench_report(const fs::path& study_folder, Report& report);
 /// The last step of building: says once what never varies, and how to read what does.
 void finish_tables(Report& report);
 
+/// The forms that a report is printed in, as endings of file names: "md", "csv", ...
+const std::vector<std::string>& report_formats();
+/// One of them. Throws UserError for another name.
+std::string report_as(const std::string& format, const Report& report);
+
 std::string report_as_markdown(const Report& report);
 std::string report_as_csv(const Report& report);
 std::string report_as_json(const Report& report);

@@ -322,6 +322,9 @@ class Planner {
       const std::string at = where("/match/" + std::to_string(i));
       Match match;
       read_fields(study_.match[i], at, match);
+      for (const std::string& name : match.variants)
+        if (std::find(plan_.variants.begin(), plan_.variants.end(), name) == plan_.variants.end())
+          throw_unknown_name(at + "/variants", "variant", name, plan_.variants);
       if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
       check_one(match.by, match.tolerance, match.variants, at);
     }
@@ -329,9 +332,6 @@ class Planner {
 
   void check_one(const std::string& by, double tolerance, const std::vector<std::string>& among,
                  const std::string& at) const {
-    for (const std::string& name : among)
-      if (std::find(plan_.variants.begin(), plan_.variants.end(), name) == plan_.variants.end())
-        throw_unknown_name(at + "/variants", "variant", name, plan_.variants);
     std::string first_name;
     double first = 0;
     for (const PlannedTrial& trial : plan_.trials) {

@@ -45,6 +45,7 @@ void add_run_command(CLI::App& app, CommandContext& context);
 void add_show_command(CLI::App& app, CommandContext& context);
 void add_status_command(CLI::App& app, CommandContext& context);
 void add_train_command(CLI::App& app, CommandContext& context);
+void add_verify_command(CLI::App& app, CommandContext& context);
 /// Hidden: one trial of a study in a process of its own, started by `run`.
 void add_trial_command(CLI::App& app, CommandContext& context);
 /// Hidden: one variant resident in a process of its own, granted rounds by `bench`.

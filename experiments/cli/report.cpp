@@ -15,8 +15,8 @@ void add_report_command(CLI::App& app, CommandContext&) {
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("DIR", arguments->folder, "study folder")->required();
-  command->add_option("--format", arguments->format, "md, csv, json or html")
-      ->check(CLI::IsMember({"md", "csv", "json", "html"}));
+  command->add_option("--format", arguments->format, join(report_formats()))
+      ->check(CLI::IsMember(report_formats()));
   command->add_option(
       "--out", arguments->out,
       "file to write; html goes to DIR/report.html when left out, the rest to the terminal");
@@ -24,10 +24,7 @@ void add_report_command(CLI::App& app, CommandContext&) {
   command->callback([arguments] {
     if (arguments->as_json) arguments->format = "json";
     const Report report = build_report(arguments->folder);
-    const std::string text = arguments->format == "md"     ? report_as_markdown(report)
-                             : arguments->format == "csv"  ? report_as_csv(report)
-                             : arguments->format == "json" ? report_as_json(report)
-                                                           : report_as_html(report);
+    const std::string text = report_as(arguments->format, report);
     fs::path out = arguments->out;
     if (out.empty() && arguments->format == "html")
       out = fs::path(arguments->folder) / "report.html";

@@ -1,0 +1,176 @@
+#include "analysis/verify.h"
+
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "analysis/report.h"
+#include "core/hash.h"
+#include "core/npy.h"
+#include "core/schema/bench.h"
+#include "core/schema/plan.h"
+
+namespace sublab {
+namespace {
+
+/// Sums in another order differ by rounding.
+constexpr double kRounding = 1e-9;
+
+double sum_of(const json& lines, const char* key) {
+  double sum = 0;
+  for (const json& line : lines) sum += line.value(key, 0.0);
+  return sum;
+}
+
+void derive_from_ledger(const Record& record, std::vector<DerivedMetric>& out) {
+  const json lines = record.ledger.value("lines", json::array());
+  if (lines.empty()) return;
+  const json& train = record.config.at("train");
+  const double context = record.config.at("data").at("context_len").get<double>();
+  if (!train.value("recompute", false))
+    out.push_back({"train_flops_per_token", 3 * sum_of(lines, "flops_causal") / context});
+  out.push_back({"train_tokens", train.at("tokens").get<double>()});
+  if (const Metric* n = record.find("n_params"); n && n->value)
+    out.push_back({"tokens_per_parameter", train.at("tokens").get<double>() / *n->value});
+}
+
+void derive_from_losses(const fs::path& arrays, std::vector<DerivedMetric>& out) {
+  if (fs::exists(arrays / "perplexity.documents.npy")) {
+    const auto sums = read_npy(arrays / "perplexity.documents.npy").as_doubles();
+    double loss = 0, tokens = 0, bytes = 0;
+    for (size_t d = 0; d + 2 < sums.size(); d += 3)
+      loss += sums[d], tokens += sums[d + 1], bytes += sums[d + 2];
+    if (tokens <= 0) return;
+    out.push_back({"valid_loss_nats", loss / tokens});
+    out.push_back({"valid_perplexity", std::exp(loss / tokens)});
+    out.push_back({"valid_bits_per_byte", loss / std::numbers::ln2 / bytes});
+  }
+  if (fs::exists(arrays / "perplexity.positions.npy")) {
+    const auto buckets = read_npy(arrays / "perplexity.positions.npy").as_doubles();
+    const size_t n = buckets.size() / 3;
+    const auto mean = [&](size_t from, size_t to) {
+      double loss = 0, tokens = 0;
+      for (size_t b = from; b < to; ++b) loss += buckets[3 * b + 1], tokens += buckets[3 * b + 2];
+      return tokens > 0 ? loss / tokens : 0;
+    };
+    out.push_back({"loss_early_nats", mean(0, n / 4)});
+    out.push_back({"loss_late_nats", mean(n - n / 4, n)});
+  }
+}
+
+void check_metrics(const Record& record, const fs::path& arrays, Verification& out) {
+  for (const DerivedMetric& derived : derive_metrics(record, arrays)) {
+    const Metric* metric = record.find(derived.name);
+    if (!metric || !metric->value) continue;
+    ++out.derived;
+    if (std::abs(*metric->value - derived.value) > kRounding * std::abs(derived.value))
+      out.problems.push_back("records/" + record.id + ".json: " + derived.name + " is " +
+                             json(*metric->value).dump() + "; its raw data give " +
+                             json(derived.value).dump());
+  }
+}
+
+void check_arrays(const Record& record, const fs::path& arrays, Verification& out) {
+  for (const auto& [name, hash] : record.arrays.items()) {
+    const std::string where = "arrays/" + record.id + "/" + name;
+    if (!fs::exists(arrays / name)) {
+      // Losses of every token are large and may be left out of what is kept.
+      if (name != "perplexity.token_losses.npy" && name != "perplexity.depths.npy")
+        out.problems.push_back(where + " is missing");
+      continue;
+    }
+    ++out.arrays;
+    if (sha256_hex(read_file(arrays / name)) != hash)
+      out.problems.push_back(where + " is not the file that the trial wrote");
+  }
+}
+
+void check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
+  const std::string name = "records/" + trial.id + ".json";
+  const fs::path path = folder / name;
+  if (!fs::exists(path)) return;
+  const json written = parse_json(read_file(path), path.string());
+  Record record;
+  read_fields(written, path.string(), record);
+  if (record.digest.empty()) {
+    ++out.unsealed;
+  } else {
+    ++out.records;
+    if (digest_of(written) != record.digest)
+      out.problems.push_back(name + " was altered after it was written");
+  }
+  if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed)
+    out.problems.push_back(name + " is not of the trial that the plan names");
+  if (record.outcome != "ok") return;
+  check_arrays(record, folder / "arrays" / trial.id, out);
+  check_metrics(record, folder / "arrays" / trial.id, out);
+}
+
+void check_bench(const fs::path& folder, Verification& out) {
+  if (!fs::is_directory(folder / "bench")) return;
+  for (const auto& entry : fs::directory_iterator(folder / "bench")) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string name = "bench/" + entry.path().filename().string();
+    const json written = parse_json(read_file(entry.path()), entry.path().string());
+    const std::string digest = written.value("digest", "");
+    if (digest.empty()) {
+      ++out.unsealed;
+    } else {
+      ++out.records;
+      if (digest_of(written) != digest)
+        out.problems.push_back(name + " was altered after it was written");
+    }
+  }
+}
+
+void check_report(const fs::path& folder, Verification& out) {
+  std::optional<Report> report;
+  for (const std::string& format : report_formats()) {
+    const fs::path path = folder / ("report." + format);
+    if (!fs::exists(path)) continue;
+    if (!report) report = build_report(folder);
+    ++out.report_files;
+    const std::string where = first_difference(read_file(path), report_as(format, *report));
+    if (!where.empty())
+      out.problems.push_back(path.filename().string() + ", " + where +
+                             " (altered, or made by another version of the program)");
+  }
+}
+
+std::string excerpt(const std::string& line, size_t from) {
+  const size_t begin = from > 20 ? from - 20 : 0;
+  return "'" + line.substr(begin, 60) + "'";
+}
+
+}  // namespace
+
+std::vector<DerivedMetric> derive_metrics(const Record& record, const fs::path& arrays) {
+  std::vector<DerivedMetric> out;
+  derive_from_ledger(record, out);
+  derive_from_losses(arrays, out);
+  return out;
+}
+
+std::string first_difference(const std::string& found, const std::string& expected) {
+  if (found == expected) return "";
+  size_t line = 1, begin = 0, at = 0;
+  while (at < std::min(found.size(), expected.size()) && found[at] == expected[at])
+    if (found[at++] == '\n') ++line, begin = at;
+  const auto rest = [&](const std::string& text) {
+    return excerpt(text.substr(begin, text.find('\n', begin) - begin), at - begin);
+  };
+  return "line " + std::to_string(line) + ": " + rest(found) + " instead of " + rest(expected);
+}
+
+Verification verify_study(const fs::path& folder) {
+  Verification out;
+  const Plan plan = read_plan(folder);
+  for (const PlannedTrial& trial : plan.trials) check_record(folder, trial, out);
+  check_bench(folder, out);
+  check_report(folder, out);
+  if (out.records + out.unsealed == 0)
+    throw UserError(folder.string(), "has no records yet; run the study first");
+  return out;
+}
+
+}  // namespace sublab

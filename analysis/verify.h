@@ -1,0 +1,40 @@
+// Whether the numbers of a study folder follow from its raw data.
+//
+// Raw data are records, arrays and the speed measurement. A digest in each catches a digit that was
+// altered afterwards; numbers that follow from arrays or from the ledger are computed anew; the
+// report is built anew and held against every file of it that is there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "core/schema/record.h"
+
+namespace sublab {
+
+struct Verification {
+  int64_t records = 0;                ///< whose digest was held against their content
+  int64_t unsealed = 0;               ///< written before records had digests
+  int64_t arrays = 0;                 ///< whose hash was held against their bytes
+  int64_t derived = 0;                ///< metrics computed anew from arrays and ledger
+  int64_t report_files = 0;           ///< report.* and what else the report wrote
+  std::vector<std::string> problems;  ///< one line each; empty = everything follows
+};
+
+/// Throws UserError when the folder holds no study or no records.
+Verification verify_study(const fs::path& folder);
+
+/// A metric that raw data decide, computed anew.
+struct DerivedMetric {
+  std::string name;
+  double value = 0;
+};
+
+/// What follows from a record's ledger and from its arrays in `arrays` (those that are there).
+std::vector<DerivedMetric> derive_metrics(const Record& record, const fs::path& arrays);
+
+/// Where two texts part: "line 12: '...' instead of '...'". Empty when they are equal.
+std::string first_difference(const std::string& found, const std::string& expected);
+
+}  // namespace sublab
