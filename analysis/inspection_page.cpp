@@ -28,14 +28,14 @@ ul.facts{overflow-wrap:anywhere}
 .key i{display:inline-block;width:1.2em;height:1.2em;border:1px solid var(--line);vertical-align:-.25em;margin-right:.35em}
 .key .run i{margin:0;border-left-width:0}.key .run i:first-child{border-left-width:1px;margin-left:.35em}.key .run i:last-child{margin-right:.35em}
 .key b{font-weight:400;border-left:3px solid rgb(var(--other));padding-left:.35em}
-.text{position:relative;white-space:break-spaces;overflow-wrap:anywhere;overflow-y:auto;max-height:62vh;padding:.6rem .8rem;border:1px solid var(--line);font:14px/1.75 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.text{position:relative;contain:content;white-space:break-spaces;overflow-wrap:anywhere;overflow-y:auto;max-height:62vh;padding:.6rem .8rem;border:1px solid var(--line);font:14px/1.75 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .text:focus-visible{outline:2px solid rgb(var(--hue));outline-offset:1px}
 .t{padding:.15em 0;cursor:default;border-radius:2px;box-shadow:inset -1px 0 var(--paper)}
 .t i{font-style:normal;opacity:.6;user-select:none;-webkit-user-select:none}
 .t em{font-style:normal;font-size:.8em;color:rgb(var(--other))}
 .g{border-bottom:2px solid var(--soft);white-space:nowrap}
 .ws{border-left:3px solid rgb(var(--other))}
-.t.on{outline:2px solid var(--ink);outline-offset:0;z-index:1;position:relative}
+.t.on{outline:2px solid var(--ink);outline-offset:0}
 .readout{position:sticky;bottom:0;z-index:2;background:var(--paper);border:1px solid var(--line);border-top:2px solid var(--ink);padding:.5rem .8rem;min-height:4.4em;font-size:.9rem;font-variant-numeric:tabular-nums;margin-top:.4rem}
 .readout p{margin:.1rem 0;overflow-wrap:anywhere}
 .readout code{font:600 1em ui-monospace,Menlo,Consolas,monospace;background:rgba(var(--hue),.18);padding:0 .25em;white-space:pre-wrap}

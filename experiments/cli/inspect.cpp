@@ -56,7 +56,7 @@ void add_inspect_command(CLI::App& app, CommandContext& context) {
   command
       ->add_option("--max-tokens", arguments->max_tokens,
                    "show at most this many tokens of the text; default 20000")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 24));
   arguments->add_tokenizer_option(*command);
   command->add_flag("--json", arguments->as_json, "print every number as JSON");
   command->callback([&context, arguments] { inspect(*arguments, context); });
