@@ -204,7 +204,7 @@ TEST_CASE("readings of different tokens are compared byte by byte", "[unit]") {
 
 TEST_CASE("intervals over blocks hold for tokens that depend on their neighbours", "[unit]") {
   // Losses follow an autoregression of correlation 0.9 and have nothing to do with who is kept, so
-  // that the true difference is 0. Taken as independent, the interval would be about 4 times too
+  // that the true difference is 0. Taken as independent, the interval would be far too
   // short where kept tokens come in runs.
   int covered = 0, covered_if_independent = 0;
   constexpr int kTexts = 300, kTokens = 4000;
