@@ -1,5 +1,5 @@
 // One page that needs nothing else: no network, light and dark, tables that sort.
-#include "analysis/report.h"
+#include "analysis/html.h"
 #include "analysis/svg.h"
 
 namespace sublab {
@@ -55,9 +55,12 @@ std::string cell_html(const Cell& cell) {
   return open + ">" + text + "</td>";
 }
 
-std::string table_html(const Table& table) {
-  std::string out =
-      "<h2>" + escaped(table.title) + "</h2><div class='scroll'><table><thead><tr><th>variant</th>";
+}  // namespace
+
+std::string table_html(const Table& table, const std::string& first_column) {
+  std::string out = "<h2>" + escaped(table.title) +
+                    "</h2><div class='scroll'><table><thead><tr><th>" + escaped(first_column) +
+                    "</th>";
   for (const Column& column : table.columns)
     out += "<th title='" + escaped(column.help) + "'>" + escaped(column.name) + "</th>";
   out += "</tr></thead><tbody>";
@@ -86,15 +89,22 @@ std::string records_html(const Report& report) {
 
 }  // namespace
 
+std::string page_head(const std::string& title, const std::string& more_style) {
+  return "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
+         "content='width=device-width,initial-scale=1'>"
+         "<meta name='color-scheme' content='light dark'><link rel='icon' href='data:,'><title>" +
+         escaped(title) + "</title><style>" + kStyle + more_style + "</style></head><body>";
+}
+
+std::string page_foot(const std::string& more_script) {
+  return std::string("<script>") + kScript + more_script + "</script></body></html>\n";
+}
+
 std::string report_as_html(const Report& report) {
-  std::string out =
-      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
-      "content='width=device-width,initial-scale=1'>"
-      "<meta name='color-scheme' content='light dark'><link rel='icon' href='data:,'><title>" +
-      escaped(report.study) + "</title><style>" + kStyle + "</style></head><body>";
+  std::string out = page_head(report.study);
   out += "<h1>" + escaped(report.study) + "</h1><p class='question'>" + escaped(report.question) +
          "</p>" + list_html(report.facts, "facts");
-  for (const Table& table : report.tables) out += table_html(table);
+  for (const Table& table : report.tables) out += table_html(table, "variant");
   out += "<h2>What follows</h2>" + list_html(report.findings, "findings");
   if (!report.footnotes.empty()) {
     out += "<ol class='notes'>";
@@ -107,7 +117,7 @@ std::string report_as_html(const Report& report) {
   for (const Figure& figure : report.figures)
     out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" +
            figure_as_svg(figure) + "</figure>\n";
-  return out + "</div><script>" + kScript + "</script></body></html>\n";
+  return out + "</div>" + page_foot();
 }
 
 }  // namespace sublab

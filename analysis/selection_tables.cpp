@@ -5,13 +5,10 @@
 
 #include "analysis/format.h"
 #include "core/npy.h"
+#include "core/schema/token_classes.h"
 
 namespace sublab {
 namespace {
-
-/// The order of the classes in perplexity.kept_by_class.npy (experiments/kept_tokens.h).
-const std::vector<std::string> kClasses = {"boundary", "white space", "word start", "word inside",
-                                           "digit",    "punctuation", "other"};
 
 /// An array of the first seed's trial, or nothing.
 std::optional<NpyArray> array_of(const StudyData& data, const VariantData& variant,
@@ -84,14 +81,14 @@ void add_state_table(const StudyData& data, Report& report) {
 
 void add_class_table(const StudyData& data, Report& report) {
   Table table{"Share of tokens that enter level 1, by class of token (first seed)", {}, {}};
-  for (const std::string& name : kClasses)
+  for (const std::string& name : kTokenClasses)
     table.columns.push_back({name, "kept / seen on validation text"});
   for (const VariantData& variant : data.variants) {
     const auto counts = array_of(data, variant, "perplexity.kept_by_class.npy");
     if (!counts) continue;
     const auto values = counts->as_doubles();
     Row row{variant.name, {}};
-    for (size_t c = 0; c < kClasses.size() && 2 * c + 1 < values.size(); ++c)
+    for (size_t c = 0; c < kTokenClasses.size() && 2 * c + 1 < values.size(); ++c)
       row.cells.push_back(values[2 * c + 1] > 0 ? number_cell(values[2 * c] / values[2 * c + 1], 3,
                                                               *variant.good().front())
                                                 : Cell{});

@@ -137,6 +137,36 @@ Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
   return bootstrap(documents, seed);
 }
 
+Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b) {
+  const auto total = [](const std::vector<DocumentSum>& parts) {
+    DocumentSum sum;
+    for (const DocumentSum& part : parts) sum.loss += part.loss, sum.tokens += part.tokens;
+    return sum;
+  };
+  const DocumentSum all_a = total(a), all_b = total(b);
+  const double mean_a = all_a.loss / all_a.tokens, mean_b = all_b.loss / all_b.tokens;
+  Estimate out;
+  out.value = mean_a - mean_b;
+  double square = 0, n = 0, squares_a = 0, squares_b = 0;
+  for (size_t d = 0; d < a.size(); ++d) {
+    if (a[d].tokens + b[d].tokens == 0) continue;
+    const double pull = (a[d].loss - mean_a * a[d].tokens) / all_a.tokens -
+                        (b[d].loss - mean_b * b[d].tokens) / all_b.tokens;
+    square += pull * pull;
+    squares_a += a[d].tokens * a[d].tokens;
+    squares_b += b[d].tokens * b[d].tokens;
+    ++n;
+  }
+  out.clusters =
+      std::min(all_a.tokens * all_a.tokens / squares_a, all_b.tokens * all_b.tokens / squares_b);
+  out.reliable = out.clusters >= kTooFewClusters;
+  out.interval = {out.value, out.value};
+  if (n < 2) return out;
+  const double half = student_quantile(0.975, n - 1) * std::sqrt(square * n / (n - 1));
+  out.interval = {out.value - half, out.value + half};
+  return out;
+}
+
 double sign_flip_p_value(const std::vector<DocumentSum>& d, uint64_t seed) {
   double seen = 0;
   for (const DocumentSum& document : d) seen += document.loss;

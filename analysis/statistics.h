@@ -40,6 +40,10 @@ Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed = 1)
 /// p-value of "the differences are 0": documents keep or flip their sign (sign-flip permutation).
 double sign_flip_p_value(const std::vector<DocumentSum>& differences, uint64_t seed = 1);
 
+/// sum(loss_a) / sum(tokens_a) - sum(loss_b) / sum(tokens_b), where a and b are parts of the same
+/// documents: standard errors by linearisation over documents, Student's t. Both have tokens.
+Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b);
+
 /// Mean over seeds with t(S - 1). Needs two values.
 Estimate mean_over_seeds(const std::vector<double>& values);
 
