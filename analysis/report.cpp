@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "analysis/claims_table.h"
 #include "analysis/compare.h"
 #include "analysis/format.h"
 #include "analysis/selection_tables.h"
@@ -16,14 +17,13 @@ namespace {
 /// Mean of a metric over good records, or nothing; `note` gets the reason.
 std::optional<double> mean_metric(const std::vector<const Record*>& records,
                                   const std::string& name, std::string* note = nullptr) {
-  double sum = 0;
-  int64_t n = 0;
+  double sum = 0, n = 0;
   for (const Record* record : records) {
     const Metric* metric = record->find(name);
     if (metric && metric->value) sum += *metric->value, ++n;
     if (metric && !metric->value && note) *note = metric->note;
   }
-  return n ? std::optional(sum / static_cast<double>(n)) : std::nullopt;
+  return n ? std::optional(sum / n) : std::nullopt;
 }
 
 class Builder {
@@ -38,6 +38,7 @@ class Builder {
     report_.tables.push_back(quality_table());
     if (data_.bench) add_speed_tables(*data_.bench, report_);
     add_selection_tables(data_, report_);
+    add_claims_table(data_, report_);
     add_facts();
     add_findings();
     add_figures();
@@ -393,8 +394,7 @@ class Builder {
 }  // namespace
 
 Report build_report(const fs::path& study_folder) {
-  const StudyData data = read_study_data(study_folder);
-  return Builder(data).build();
+  return Builder(read_study_data(study_folder)).build();
 }
 
 }  // namespace sublab

@@ -11,6 +11,7 @@
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint.h"
+#include "experiments/claim_files.h"
 
 namespace sublab {
 namespace {
@@ -172,7 +173,7 @@ class Planner {
     plan_.compare_to = study_.compare_to;
     plan_.seeds = study_.seeds;
     plan_.match = study_.match;
-    plan_.claims = study_.claims;
+    plan_.claims = resolve_claims(study_.claims, where("/claims"));
     if (study_.has_measure) plan_.measure = write_fields(study_.measure);
     for (const Variant& variant : study_.variants) plan_.variants.push_back(variant.name);
     for (const Variant& variant : study_.variants) add_variant(variant);
