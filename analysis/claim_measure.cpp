@@ -7,6 +7,10 @@
 #include "analysis/format.h"
 
 namespace sublab {
+
+const std::vector<std::string> kMeasurementFields = {"context", "batch", "dtype",        "stride",
+                                                     "shots",   "depth", "decode_tokens"};
+
 namespace {
 
 const char* const kThisMachine = "this machine and these weights";
@@ -183,6 +187,8 @@ bool read_records(const std::string& metric, const VariantData& variant, ClaimMe
   if (records.empty()) return false;
   out.target = recipe_or_checkpoints(records.size());
   const Metric& first = *records.front()->find(metric);
+  for (const std::string& field : kMeasurementFields)
+    if (first.conditions.contains(field)) out.protocol[field] = first.conditions[field];
   if (first.conditions.contains("window")) out.protocol["context"] = first.conditions["window"];
   if (metric == "valid_loss_nats" && !variant.losses.empty()) {
     out.estimate = variant_loss(variant);

@@ -10,6 +10,9 @@
 
 namespace sublab {
 
+/// Protocol fields that a measurement may decide itself, beside the variant's configuration.
+extern const std::vector<std::string> kMeasurementFields;
+
 /// One measured value and the conditions it holds under.
 struct ClaimMeasurement {
   std::string condition;          ///< "decode, context 512, batch 1"; may be empty
@@ -19,7 +22,7 @@ struct ClaimMeasurement {
   std::string target;             ///< what the interval is about
   std::string kept;               ///< realised kept fractions, or empty
   bool assumed_keeps = false;     ///< keeps were forced, not the trained model's
-  /// Protocol fields that the measurement decides: context, batch, dtype.
+  /// Those of kMeasurementFields that the measurement states.
   json protocol = json::object();
 };
 

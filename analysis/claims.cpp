@@ -174,11 +174,10 @@ class Checker {
     });
   }
 
-  /// Context, batch and dtype of a speed measurement are compared once one was chosen: until then
-  /// they pass as equal.
-  json selected_later(const Claim& claim) const {
+  /// What a measurement decides is compared once one was chosen: until then it passes as equal.
+  static json selected_later(const Claim& claim) {
     json out = json::object();
-    for (const char* field : {"context", "batch", "dtype"})
+    for (const std::string& field : kMeasurementFields)
       if (claim.protocol.contains(field)) out[field] = claim.protocol[field];
     return out;
   }

@@ -105,6 +105,9 @@ void print_all(const StudyData& data, const std::vector<ClaimLine>& lines, bool 
     std::vector<const ClaimLine*> shown;
     for (const ClaimLine& line : lines)
       if (line.claim.hardware == hardware && (all || !line.elsewhere)) shown.push_back(&line);
+    std::stable_partition(shown.begin(), shown.end(), [](const ClaimLine* line) {
+      return line->verdict != ClaimVerdict::not_comparable;
+    });
     print_lines(hardware ? "Claims tied to hardware" : "Claims", shown);
   }
   const std::string elsewhere = elsewhere_text(lines);
