@@ -16,7 +16,7 @@ namespace {
 const char* const kThisMachine = "this machine and these weights";
 
 std::string recipe_or_checkpoints(size_t n_seeds) {
-  return n_seeds > 1 ? "this recipe, t over seeds" : "these checkpoints";
+  return n_seeds > 1 ? "the recipe" : "these checkpoints";
 }
 
 /// The modes of the speed measurement in which a metric can be read; empty for other metrics.
@@ -224,7 +224,7 @@ bool read_difference(const std::string& metric, const VariantData& variant,
   if (metric == "valid_loss_nats") {
     const Comparison compared = compare_losses(variant, reference);
     out.estimate = compared.difference;
-    out.target = recipe_or_checkpoints(static_cast<size_t>(compared.n_seeds));
+    out.target = compared.target();
     return compared.possible;
   }
   std::vector<double> differences;

@@ -67,9 +67,9 @@ std::vector<ProtocolDifference> identity_differences(const ClaimLine& line) {
 
 /// +1, -1: the measured effect is clearly above or below `none`; 0: it is not clear.
 int clear_side(const ClaimMeasurement& measured, double none) {
-  if (!measured.has_interval) return 0;
+  if (!measured.has_interval || !measured.estimate.reliable) return 0;
   if (measured.noise) {
-    const std::string verdict = speed_verdict(measured.estimate, *measured.noise);
+    const std::string verdict = speed_verdict(measured.estimate, *measured.noise).verdict;
     return verdict == "faster" ? 1 : verdict == "slower" ? -1 : 0;
   }
   const Interval& interval = measured.estimate.interval;

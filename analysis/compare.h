@@ -2,27 +2,55 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "analysis/study_data.h"
 
 namespace sublab {
 
+/// In what losses are compared. Bits per byte do not ask for one tokenizer.
+enum class LossUnit { nats_per_token, bits_per_byte };
+
 struct Comparison {
+  std::string a, b;  ///< the difference is a - b
   bool possible = false;
-  std::string reason;   ///< why not
-  Estimate difference;  ///< loss of the variant - loss of the reference, nats per token
-  double p_value = 1;
+  std::string reason;  ///< why not
+  LossUnit unit = LossUnit::nats_per_token;
+  Estimate difference;
+  double p_value = 1;                        ///< of this comparison alone
+  double p_holm = 1, p_false_discovery = 1;  ///< over all that the study declares; set by correct()
   int64_t n_seeds = 0;
   int64_t n_documents = 0;
-  double smallest_detectable = 0;  ///< difference that this design would find 8 times in 10
+  double n_tokens = 0;                        ///< scored per seed
+  double seed_error = 0, document_error = 0;  ///< standard errors; seed_error 0 with one seed
+  /// The difference that this design would find 8 times in 10 at level 0.05, before correction.
+  double smallest_detectable = 0;
+  std::vector<std::string> records;  ///< ids that it comes from
+
+  /// What the interval speaks about: "these checkpoints" (documents were drawn) or "the recipe"
+  /// (seeds too).
+  std::string target() const;
+  /// "better", "worse" or "unclear" after Holm's correction; "unreliable" with fewer than 20
+  /// effective documents.
+  std::string verdict() const;
+  /// What it would take to tell this difference from none 8 times in 10; "" where that is done.
+  std::string to_settle() const;
+  const char* unit_text() const;
 };
 
-/// Loss of `variant` minus that of `reference` on the same documents. With one seed the target is
-/// "these checkpoints" (uncertainty over documents), with more "the recipe" (t over seeds). Refused
-/// when documents or tokenizers differ.
-Comparison compare_losses(const VariantData& variant, const VariantData& reference);
+/// Loss of `a` minus that of `b` on the same documents. Refused (`possible` false, with the reason)
+/// when documents differ, and in nats per token when tokenizers do.
+Comparison compare_losses(const VariantData& a, const VariantData& b,
+                          LossUnit unit = LossUnit::nats_per_token);
 
-/// Mean loss of one variant with the interval that its seeds allow.
+/// In nats per token where that is possible, else in bits per byte.
+Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b);
+
+/// Every comparison that the plan declares (none: each variant with compare_to), corrected over
+/// those that are possible.
+std::vector<Comparison> declared_comparisons(const StudyData& data);
+
+/// Mean loss of one variant, nats per token, with the interval that its seeds allow.
 Estimate variant_loss(const VariantData& variant);
 
 }  // namespace sublab

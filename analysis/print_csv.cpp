@@ -13,22 +13,28 @@ std::string quoted(const std::string& text) {
 
 std::string number(const std::optional<double>& value) { return value ? json(*value).dump() : ""; }
 
+std::string line(const Report& report, const Table& table, const std::string& variant,
+                 const Column& column, const Cell& cell) {
+  std::vector<std::string> notes;
+  for (const size_t note : cell.notes) notes.push_back(report.footnotes[note - 1]);
+  std::string out;
+  for (const std::string& field :
+       {report.study, table.title, variant, column.name, number(cell.value), number(cell.low),
+        number(cell.high), cell.text, join(notes, "; ")})
+    out += quoted(field) + ",";
+  return out + quoted(join(cell.records, " ")) + "\n";
+}
+
 }  // namespace
 
 std::string report_as_csv(const Report& report) {
   std::string out = "study,table,variant,column,value,low,high,text,notes,records\n";
-  for (const Table& table : report.tables)
+  for (const Table& table : report.tables) {
     for (const Row& row : table.rows)
-      for (size_t c = 0; c < table.columns.size(); ++c) {
-        const Cell& cell = row.cells[c];
-        std::vector<std::string> notes;
-        for (const size_t note : cell.notes) notes.push_back(report.footnotes[note - 1]);
-        for (const std::string& field :
-             {report.study, table.title, row.variant, table.columns[c].name, number(cell.value),
-              number(cell.low), number(cell.high), cell.text, join(notes, "; ")})
-          out += quoted(field) + ",";
-        out += quoted(join(cell.records, " ")) + "\n";
-      }
+      for (size_t c = 0; c < table.columns.size(); ++c)
+        out += line(report, table, row.variant, table.columns[c], row.cells[c]);
+    for (const auto& [column, cell] : table.same) out += line(report, table, "all", column, cell);
+  }
   return out;
 }
 

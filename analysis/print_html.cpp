@@ -27,6 +27,8 @@ sup{color:var(--soft)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:1.5rem}
 figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}
 svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}
+p.caption{color:var(--soft);font-size:.85rem;margin:.4rem 0;max-width:80ch}
+details.records{color:var(--soft);font-size:.8rem}
 ol.notes{color:var(--soft);font-size:.85rem}
 @media print{body{max-width:none}thead th{cursor:auto}}
 )";
@@ -64,13 +66,22 @@ std::string table_html(const Table& table) {
     for (const Cell& cell : row.cells) out += cell_html(cell);
     out += "</tr>\n";
   }
-  return out + "</tbody></table></div>";
+  out += "</tbody></table></div>";
+  const std::string caption = caption_text(table);
+  return caption.empty() ? out : out + "<p class='caption'>" + escaped(caption) + "</p>";
 }
 
 std::string list_html(const std::vector<std::string>& items, const std::string& kind) {
   std::string out = "<ul class='" + kind + "'>";
   for (const std::string& item : items) out += "<li>" + escaped(item) + "</li>";
   return out + "</ul>";
+}
+
+std::string records_html(const Report& report) {
+  std::string out = "<details class='records'><summary>Records</summary><ul>";
+  for (const auto& [variant, ids] : report.records)
+    out += "<li>" + escaped(variant) + ": " + escaped(join(ids, " ")) + "</li>";
+  return out + "</ul></details>";
 }
 
 }  // namespace
@@ -91,6 +102,7 @@ std::string report_as_html(const Report& report) {
       out += "<li id='n" + std::to_string(i + 1) + "'>" + escaped(report.footnotes[i]) + "</li>";
     out += "</ol>";
   }
+  out += records_html(report);
   out += "<h2>Figures</h2><div class='figures'>";
   for (const Figure& figure : report.figures)
     out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" +

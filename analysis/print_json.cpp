@@ -25,8 +25,17 @@ std::string report_as_json(const Report& report) {
       for (const Cell& cell : row.cells) cells.push_back(cell_json(cell));
       rows.push_back({{"variant", row.variant}, {"cells", cells}});
     }
-    tables.push_back({{"title", table.title}, {"columns", columns}, {"rows", rows}});
+    json same = json::array();
+    for (const auto& [column, cell] : table.same)
+      same.push_back({{"name", column.name}, {"help", column.help}, {"cell", cell_json(cell)}});
+    tables.push_back({{"title", table.title},
+                      {"columns", columns},
+                      {"rows", rows},
+                      {"same", same},
+                      {"caption", table.caption}});
   }
+  json records = json::object();
+  for (const auto& [variant, ids] : report.records) records[variant] = ids;
   json figures = json::array();
   for (const Figure& figure : report.figures) {
     json lines = json::array();
@@ -42,6 +51,7 @@ std::string report_as_json(const Report& report) {
               {"tables", tables},
               {"findings", report.findings},
               {"footnotes", report.footnotes},
+              {"records", records},
               {"figures", figures}}
              .dump(1) +
          "\n";

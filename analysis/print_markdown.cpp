@@ -55,7 +55,8 @@ std::string table_text(const Table& table) {
                     : "|" + std::string(widths[c] + 1, '-') + ":";
     out += "|\n";
   }
-  return out + "\n";
+  const std::string caption = caption_text(table);
+  return out + (caption.empty() ? "\n" : "\n" + caption + "\n\n");
 }
 
 }  // namespace
@@ -70,6 +71,9 @@ std::string report_as_markdown(const Report& report) {
   if (!report.findings.empty()) out += "\n";
   for (size_t i = 0; i < report.footnotes.size(); ++i)
     out += "[" + std::to_string(i + 1) + "] " + report.footnotes[i] + "\n";
+  if (!report.records.empty()) out += "\nRecords:\n\n";
+  for (const auto& [variant, ids] : report.records)
+    out += "- " + variant + ": " + (ids.empty() ? "none" : join(ids, " ")) + "\n";
   return out;
 }
 

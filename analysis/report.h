@@ -32,7 +32,12 @@ struct Table {
   std::string title;
   std::vector<Column> columns;
   std::vector<Row> rows;
+  std::vector<std::pair<Column, Cell>> same = {};  ///< columns whose cells are all alike, said once
+  std::string caption = {};  ///< what the reader must know to read the numbers
 };
+
+/// What stands under a table: the columns that never vary, then its caption.
+std::string caption_text(const Table& table);
 
 /// Lines over a common x axis.
 struct Figure {
@@ -52,6 +57,7 @@ struct Report {
   std::vector<Table> tables;
   std::vector<std::string> findings;  ///< sentences under the tables
   std::vector<std::string> footnotes;
+  std::vector<std::pair<std::string, std::vector<std::string>>> records;  ///< variant -> ids
   std::vector<Figure> figures;
 };
 
@@ -60,6 +66,9 @@ Report build_report(const fs::path& study_folder);
 
 /// Adds what the folder's speed measurement says, alone. Throws UserError when there is none.
 void add_bench_report(const fs::path& study_folder, Report& report);
+
+/// The last step of building: says once what never varies, and how to read what does.
+void finish_tables(Report& report);
 
 std::string report_as_markdown(const Report& report);
 std::string report_as_csv(const Report& report);

@@ -40,7 +40,7 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
   row.cells[0] = {si_text(rate), rate, {}, {}, false, {}, {series.trial}};
   if (&series != &reference) {
     const Estimate ratio = speed_ratio(reference.seconds, series.seconds);
-    const std::string verdict = speed_verdict(ratio, noise);
+    const auto [verdict, reason] = speed_verdict(ratio, noise);
     const bool clear = verdict == "faster" || verdict == "slower";
     row.cells[1] = {fixed(ratio.value, 3) + " " + interval_text(ratio.interval, 2),
                     ratio.value,
@@ -51,6 +51,8 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
                     {series.trial, reference.trial}};
     row.cells[2].text = verdict;
     row.cells[2].strong = clear;
+    row.cells[2].records = row.cells[1].records;
+    if (!reason.empty()) row.cells[2].notes.push_back(footnote(report, "unclear: " + reason));
     row.cells[3] = ratio_cell(series.ideal_speedup, series.trial);
     row.cells[4] = ratio_cell(ratio.value / series.ideal_speedup, series.trial);
   }
@@ -119,6 +121,7 @@ void add_bench_report(const fs::path& study_folder, Report& report) {
   if (!bench) throw UserError(study_folder.string(), "has no speed measurement");
   report.study = read_plan(study_folder).study;
   add_speed_tables(*bench, report);
+  finish_tables(report);
 }
 
 void add_speed_figure(const BenchFile& bench, Report& report) {

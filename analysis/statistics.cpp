@@ -66,10 +66,21 @@ Ratio ratio_of(const std::vector<DocumentSum>& documents, const std::vector<uint
   return {value, std::sqrt(square * n / std::max(n - 1, 1.0)) / tokens};
 }
 
-Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
-  std::vector<DocumentSum> documents;
+std::vector<DocumentSum> with_tokens(const std::vector<DocumentSum>& given) {
+  std::vector<DocumentSum> out;
   for (const DocumentSum& document : given)
-    if (document.tokens > 0) documents.push_back(document);
+    if (document.tokens > 0) out.push_back(document);
+  return out;
+}
+
+std::vector<uint32_t> all_of(const std::vector<DocumentSum>& documents) {
+  std::vector<uint32_t> out(documents.size());
+  std::iota(out.begin(), out.end(), 0u);
+  return out;
+}
+
+Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
+  const std::vector<DocumentSum> documents = with_tokens(given);
   Estimate out;
   if (documents.empty()) return out;
   double tokens = 0, squares = 0;
@@ -77,8 +88,7 @@ Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
     tokens += document.tokens, squares += document.tokens * document.tokens;
   out.clusters = tokens * tokens / squares;
   out.reliable = out.clusters >= kTooFewClusters;
-  std::vector<uint32_t> chosen(documents.size());
-  std::iota(chosen.begin(), chosen.end(), 0u);
+  std::vector<uint32_t> chosen = all_of(documents);
   const Ratio whole = ratio_of(documents, chosen);
   out.value = whole.value;
   out.interval = {whole.value, whole.value};
@@ -97,24 +107,8 @@ Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
   return out;
 }
 
-std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a,
-                                     const std::vector<DocumentSum>& b) {
-  std::vector<DocumentSum> out(a.size());
-  for (size_t d = 0; d < a.size(); ++d) out[d] = {a[d].loss - b[d].loss, a[d].tokens};
-  return out;
-}
-
 double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-/// Standard error of the mean.
-double error_of_mean(const std::vector<double>& values) {
-  const double mean = mean_of(values);
-  double square = 0;
-  for (const double value : values) square += (value - mean) * (value - mean);
-  const auto n = static_cast<double>(values.size());
-  return std::sqrt(square / (n - 1) / n);
 }
 
 }  // namespace
@@ -143,14 +137,7 @@ Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
   return bootstrap(documents, seed);
 }
 
-Estimate paired_difference(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
-                           uint64_t seed) {
-  return bootstrap(differences(a, b), seed);
-}
-
-double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b,
-                         uint64_t seed) {
-  const std::vector<DocumentSum> d = differences(a, b);
+double sign_flip_p_value(const std::vector<DocumentSum>& d, uint64_t seed) {
   double seen = 0;
   for (const DocumentSum& document : d) seen += document.loss;
   RandomSequence random(seed, "sign_flip");
@@ -168,20 +155,68 @@ double sign_flip_p_value(const std::vector<DocumentSum>& a, const std::vector<Do
   return (as_large + 1.0) / (kFlips + 1.0);
 }
 
+double error_over_seeds(const std::vector<double>& values) {
+  const double mean = mean_of(values);
+  double square = 0;
+  for (const double value : values) square += (value - mean) * (value - mean);
+  const auto n = static_cast<double>(values.size());
+  return std::sqrt(square / (n - 1) / n);
+}
+
+double error_over_documents(const std::vector<DocumentSum>& documents) {
+  const auto present = with_tokens(documents);
+  return present.size() < 2 ? 0 : ratio_of(present, all_of(present)).error;
+}
+
 Estimate mean_over_seeds(const std::vector<double>& values) {
   Estimate out;
   out.value = mean_of(values);
   out.clusters = static_cast<double>(values.size());
   const double half =
-      student_quantile(0.975, static_cast<double>(values.size() - 1)) * error_of_mean(values);
+      student_quantile(0.975, static_cast<double>(values.size() - 1)) * error_over_seeds(values);
   out.interval = {out.value - half, out.value + half};
   return out;
 }
 
-double seeds_p_value(const std::vector<double>& values) {
-  const double error = error_of_mean(values);
-  if (error == 0) return mean_of(values) == 0 ? 1 : 0;
-  return student_p_value(mean_of(values) / error, static_cast<double>(values.size() - 1));
+Estimate mean_over_seeds_and_documents(const std::vector<std::vector<DocumentSum>>& per_seed) {
+  std::vector<DocumentSum> mean(per_seed.front().size());
+  std::vector<double> values;
+  for (const auto& documents : per_seed) {
+    double loss = 0, tokens = 0;
+    for (size_t d = 0; d < documents.size(); ++d) {
+      mean[d].loss += documents[d].loss / static_cast<double>(per_seed.size());
+      mean[d].tokens = documents[d].tokens;
+      loss += documents[d].loss, tokens += documents[d].tokens;
+    }
+    values.push_back(loss / tokens);
+  }
+  const Estimate seeds = mean_over_seeds(values);
+  Estimate out = bootstrap(mean, 1);
+  const double half = 0.5 * (seeds.interval.high - seeds.interval.low);
+  out.interval = {out.value - std::hypot(half, out.value - out.interval.low),
+                  out.value + std::hypot(half, out.interval.high - out.value)};
+  return out;
+}
+
+double seeds_and_documents_p_value(double value, double seed_error, double seeds,
+                                   double document_error, double documents) {
+  if (seed_error == 0 && document_error == 0) return value == 0 ? 1 : 0;
+  double low = 0, high = 1;  // p lies between them
+  for (int i = 0; i < 60; ++i) {
+    const double p = 0.5 * (low + high);
+    const double half =
+        std::hypot(seed_error * student_quantile(1 - p / 2, seeds - 1),
+                   document_error * student_quantile(1 - p / 2, std::max(documents - 1, 1.0)));
+    (half > std::abs(value) ? low : high) = p;
+  }
+  return high;
+}
+
+std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a,
+                                     const std::vector<DocumentSum>& b) {
+  std::vector<DocumentSum> out(a.size());
+  for (size_t d = 0; d < a.size(); ++d) out[d] = {a[d].loss - b[d].loss, a[d].tokens};
+  return out;
 }
 
 std::vector<double> holm(const std::vector<double>& p_values) {
@@ -199,6 +234,21 @@ std::vector<double> holm(const std::vector<double>& p_values) {
   return out;
 }
 
+std::vector<double> benjamini_hochberg(const std::vector<double>& p_values) {
+  std::vector<size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> out(p_values.size());
+  double lowest = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    lowest = std::min(lowest, p_values[order[i]] * static_cast<double>(order.size()) /
+                                  static_cast<double>(i + 1));
+    out[order[i]] = lowest;
+  }
+  return out;
+}
+
 Estimate proportion(double hits, double n) {
   Estimate out;
   if (n <= 0) return out;
@@ -209,6 +259,23 @@ Estimate proportion(double hits, double n) {
   out.value = p;
   out.interval = {std::max(0.0, middle - half), std::min(1.0, middle + half)};
   out.clusters = n;
+  return out;
+}
+
+Estimate accuracy(const std::vector<AnswerCounts>& per_seed) {
+  double right = 0, all = 0;
+  std::vector<double> shares;
+  for (const AnswerCounts& counts : per_seed) {
+    if (counts.all() <= 0) continue;
+    right += counts.right, all += counts.all();
+    shares.push_back(counts.right / counts.all());
+  }
+  Estimate out = proportion(right, all);
+  if (shares.size() < 2) return out;
+  const Estimate seeds = mean_over_seeds(shares);
+  const double half = 0.5 * (seeds.interval.high - seeds.interval.low);
+  out.interval = {std::max(0.0, out.value - std::hypot(half, out.value - out.interval.low)),
+                  std::min(1.0, out.value + std::hypot(half, out.interval.high - out.value))};
   return out;
 }
 
@@ -249,13 +316,16 @@ Estimate speed_ratio(const std::vector<double>& reference_seconds,
   return out;
 }
 
-std::string speed_verdict(const Estimate& ratio, const Estimate& noise) {
+SpeedVerdict speed_verdict(const Estimate& ratio, const Estimate& noise) {
   const double low = std::min(noise.interval.low, 1.0), high = std::max(noise.interval.high, 1.0);
-  if (!ratio.reliable) return "unclear";
-  if (ratio.interval.low > high) return "faster";
-  if (ratio.interval.high < low) return "slower";
-  const bool inside = ratio.interval.low >= low && ratio.interval.high <= high;
-  return inside && high - low < 0.1 ? "same" : "unclear";
+  if (!ratio.reliable) return {"unclear", "too few rounds for an interval"};
+  if (ratio.interval.low > high) return {"faster", ""};
+  if (ratio.interval.high < low) return {"slower", ""};
+  // A difference below a tenth is called none, where the machine could have shown one.
+  constexpr double kSame = 0.1;
+  if (high - low >= kSame) return {"unclear", "the reference against itself varies by as much"};
+  if (ratio.interval.low >= low && ratio.interval.high <= high) return {"same", ""};
+  return {"unclear", "its interval reaches into that of the reference against itself"};
 }
 
 }  // namespace sublab

@@ -23,7 +23,7 @@ std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
   const std::vector<double> values = sums.as_doubles();
   for (size_t d = 0; d < out.keys.size(); ++d) {
     out.sums.push_back({values[3 * d], values[3 * d + 1]});
-    out.n_bytes += values[3 * d + 2];
+    out.bytes.push_back(values[3 * d + 2]);
   }
   return out;
 }

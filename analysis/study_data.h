@@ -17,7 +17,7 @@ namespace sublab {
 struct DocumentLossTable {
   std::vector<uint64_t> keys;
   std::vector<DocumentSum> sums;
-  double n_bytes = 0;
+  std::vector<double> bytes;  ///< of text that was scored
 };
 
 /// Everything known of one variant.

@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/random.h"
+#include "core/schema/record.h"
 #include "experiments/calibrate.h"
 #include "experiments/environment.h"
 
@@ -187,6 +188,7 @@ void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog
   if (fs::is_directory(study_folder / "bench"))
     for (const auto& entry : fs::directory_iterator(study_folder / "bench"))
       fs::remove(entry.path());
+  file.digest = digest_of(write_fields(file));
   write_file_durably(path, write_fields(file).dump(1) + "\n");
   progress.note("speed measured");
 }

@@ -156,7 +156,8 @@ struct Match {
 
   template <class F>
   void fields(F& f) {
-    f("by", by, "what is held equal", one_of({"train_tokens", "train_flops", "parameters"}));
+    f("by", by, "what is held equal",
+      one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
     f("tolerance", tolerance, "relative", within(0, 10));
     f("variants", variants, "among these; empty = all");
   }
@@ -174,6 +175,8 @@ class Planner {
     plan_.seeds = study_.seeds;
     plan_.match = study_.match;
     plan_.claims = resolve_claims(study_.claims, where("/claims"));
+    for (const auto& [a, b] : study_.comparisons) plan_.comparisons.push_back({a, b});
+    plan_.scaling = study_.scaling;
     if (study_.has_measure) plan_.measure = write_fields(study_.measure);
     for (const Variant& variant : study_.variants) plan_.variants.push_back(variant.name);
     for (const Variant& variant : study_.variants) add_variant(variant);
@@ -197,6 +200,20 @@ class Planner {
   static void change(Changed& changed, const Changes& changes, const std::string& at) {
     changed.given = apply(changed.given, changes, at);
     for (const auto& [key, value] : changes) changed.keys.push_back(key);
+  }
+
+  /// A learning rate is chosen on validation documents, so results stand on others: tasks that do
+  /// not name a split get this one.
+  void evaluate_on(const std::string& split, json& given) const {
+    json& tasks = given["evaluate"];
+    if (!tasks.is_array()) return;  // resolving says what is wrong with it
+    for (json& task : tasks) {
+      if (!task.is_object() || (split == "test" && task.contains("split"))) continue;
+      for (const TaskEntry& entry : catalog_.tasks)
+        for (const FieldHelp& field : entry.describe())
+          if (task.value("task", json()) == entry.name && field.name == "split")
+            task["split"] = split;
+    }
   }
 
   /// Resolves; a mistake is reported where it stands, in the base or in the changes.
@@ -256,11 +273,13 @@ class Planner {
         Changed tuning = given;
         change(tuning, study_.tune.set, where("/tune/set"));
         change(tuning, {{study_.tune.key, value}}, where("/tune"));
+        evaluate_on("validation", tuning.given);
         add(tuning, variant.name, "tune", study_.seeds.front());
       }
       const auto rate = rates_.find(variant.name);
       if (rate == rates_.end()) return;
       change(given, {{study_.tune.key, rate->second}}, given.at);
+      evaluate_on("test", given.given);
     }
     for (const int64_t seed : study_.seeds) add(given, variant.name, "", seed);
   }
@@ -304,6 +323,7 @@ class Planner {
       const std::string at = where("/match/" + std::to_string(i));
       Match match;
       read_fields(study_.match[i], at, match);
+      if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
       check_one(match.by, match.tolerance, match.variants, at);
     }
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "core/hash.h"
 #include "core/npy.h"
 #include "experiments/audit.h"
 #include "experiments/environment.h"
@@ -16,6 +17,11 @@ namespace {
 
 /// Training rows that count tokens before training, and that fit thresholds after it.
 constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
+
+/// Beside the weights in a checkpoint folder; the file is written last, so that one without it is
+/// made anew.
+constexpr const char* kTrainingFile = "training.json";
+constexpr const char* kTrainingArrays[] = {"loss_curve.npy", "selection_curve.npy"};
 
 /// Everything that a trial works with; built once, in order.
 class Trial {
@@ -101,11 +107,9 @@ class Trial {
   }
 
   void train_model() {
-    if (fs::exists(folders_.checkpoint / "config.json")) {
+    if (fs::exists(folders_.checkpoint / kTrainingFile)) {
       model_ = load_checkpoint(folders_.checkpoint, catalog_).model;
-      const NpyArray curve = read_npy(folders_.checkpoint / "loss_curve.npy");
-      write_npy(folders_.arrays / "loss_curve.npy", curve);
-      record_.times["train_seconds"] = 0.0;
+      recall_training();
       return;
     }
     if (!folders_.from.empty()) {
@@ -114,6 +118,7 @@ class Trial {
       model_->graft(copy_shared_weights(*parent.model, *model_, from), from);
     }
     model_->prepare(training_batches(kPreparingRows));
+    n_shape_metrics_ = record_.metrics.size();
     const double resident_before = resident_bytes();
     const bool fresh_peak = reset_peak_resident();
     const StepShape shape = step_shape(config_.train, *rows_);
@@ -136,7 +141,33 @@ class Trial {
     if (result.outcome != "ok") return;
     model_->calibrate(training_batches(kCalibrationRows));
     save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
-    write_npy(folders_.checkpoint / "loss_curve.npy", curve, {n, 2});
+    remember_training();
+  }
+
+  /// What training measured goes with the weights: another evaluation of them trains nothing again.
+  void remember_training() const {
+    json metrics = json::array();
+    for (size_t i = n_shape_metrics_; i < record_.metrics.size(); ++i)
+      metrics.push_back(write_fields(record_.metrics[i]));
+    for (const char* name : kTrainingArrays)
+      if (fs::exists(folders_.arrays / name))
+        write_npy(folders_.checkpoint / name, read_npy(folders_.arrays / name));
+    const json written = {{"metrics", metrics}, {"times", record_.times}};
+    write_file_durably(folders_.checkpoint / kTrainingFile, written.dump(1) + "\n");
+  }
+
+  void recall_training() {
+    const fs::path path = folders_.checkpoint / kTrainingFile;
+    const json read = parse_json(read_file(path), path.string());
+    for (const json& each : read.at("metrics")) {
+      Metric metric;
+      read_fields(each, path.string(), metric);
+      record_.metrics.push_back(metric);
+    }
+    record_.times["train_seconds"] = read.at("times").at("train_seconds");
+    for (const char* name : kTrainingArrays)
+      if (fs::exists(folders_.checkpoint / name))
+        write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));
   }
 
   /// The first `n` training rows, eight to a batch.
@@ -206,6 +237,7 @@ class Trial {
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;
   std::unique_ptr<LanguageModel> model_;
+  size_t n_shape_metrics_ = 0;  ///< metrics that the configuration alone decides
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -240,6 +272,9 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   record.study = plan.study;
   record.variant = trial.variant;
   record.probe = trial.probe;
+  if (fs::is_directory(folders.arrays))
+    for (const auto& entry : fs::directory_iterator(folders.arrays))
+      record.arrays[entry.path().filename().string()] = sha256_hex(read_file(entry.path()));
   return record;
 }
 

@@ -108,6 +108,7 @@ struct BenchFile {
   json calibration = json::object();  ///< this machine's rates, measured in the same run
   json environment = json::object();
   json provenance = json::object();
+  std::string digest;  ///< as a record's
 
   template <class F>
   void fields(F& f) {
@@ -119,6 +120,7 @@ struct BenchFile {
     f("calibration", calibration, "matmul rate and bandwidth");
     f("environment", environment, "machine and libraries");
     f("provenance", provenance, "code version");
+    f("digest", digest, "SHA-256 of the rest");
   }
 };
 

@@ -39,6 +39,10 @@ struct Plan {
   std::string compare_to;             ///< variant that the others are compared with
   std::vector<std::string> variants;  ///< in the study's order, sweeps expanded
   std::vector<int64_t> seeds;
+  /// Pairs whose difference the report states, with p-values corrected over them; empty = every
+  /// variant with compare_to.
+  std::vector<std::vector<std::string>> comparisons;
+  json scaling = json::object();  ///< curve -> variants, smallest first; one holds compare_to
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
   json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
@@ -52,6 +56,8 @@ struct Plan {
     f("compare_to", compare_to, "reference variant");
     f("variants", variants, "variant names in order");
     f("seeds", seeds, "trial seeds");
+    f("comparisons", comparisons, "pairs that are compared");
+    f("scaling", scaling, "ladders of sizes");
     f("match", match, "what is held equal");
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");

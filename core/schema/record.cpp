@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
+
 namespace sublab {
 namespace {
 
@@ -20,9 +22,15 @@ const Metric* Record::find(const std::string& name) const {
   return nullptr;
 }
 
+std::string digest_of(json written) {
+  written.erase("digest");
+  return sha256_hex(written.dump());
+}
+
 void write_record(const fs::path& path, const Record& record) {
-  const json written = write_fields(record);
+  json written = write_fields(record);
   refuse_non_finite(written, "");
+  written["digest"] = digest_of(written);
   write_file_durably(path, written.dump(1) + "\n");
 }
 

@@ -49,6 +49,8 @@ struct Record {
   json environment = json::object();
   json provenance = json::object();  ///< commit, dirty, build, corpus manifest hash, tokenizer hash
   json times = json::object();       ///< started (RFC 3339), train_seconds, evaluate_seconds, ...
+  json arrays = json::object();      ///< file under arrays/<id>/ -> SHA-256 of its bytes
+  std::string digest;                ///< SHA-256 of all the above; set by write_record
 
   template <class F>
   void fields(F& f) {
@@ -68,13 +70,18 @@ struct Record {
     f("environment", environment, "machine and libraries");
     f("provenance", provenance, "code and data versions");
     f("times", times, "when and how long");
+    f("arrays", arrays, "SHA-256 of each array file");
+    f("digest", digest, "SHA-256 of the rest");
   }
 
   /// The metric of this name, or null. With several conditions the first one is returned.
   const Metric* find(const std::string& name) const;
 };
 
-/// Refuses NaN and infinities (they must be absent values), then writes durably.
+/// SHA-256 of a record or a speed measurement as JSON without its own digest.
+std::string digest_of(json written);
+
+/// Refuses NaN and infinities (they must be absent values), then writes durably with a digest.
 void write_record(const fs::path& path, const Record& record);
 
 /// Throws UserError when the file is damaged, naming it.

@@ -77,7 +77,7 @@ struct StudyFields {
   std::string study, question, compare_to;
   json base = json::object(), variants = json::object(), sweep = json::object(),
        probes = json::object(), tune = json::object(), match = json::array(),
-       claims = json::array();
+       claims = json::array(), comparisons = json::array(), scaling = json::object();
   std::vector<int64_t> seeds = {1};
 
   template <class F>
@@ -91,6 +91,8 @@ struct StudyFields {
     f("tune", tune, "a key tuned per variant");
     f("seeds", seeds, "one trial each", within(0, 9e15));
     f("compare_to", compare_to, "reference variant");
+    f("comparisons", comparisons, "pairs of variants that the study compares");
+    f("scaling", scaling, "curve -> variants of growing size");
     f("match", match, "what is held equal");
     f("claims", claims, "a paper's values");
   }
@@ -132,6 +134,53 @@ Tune tune_of(const json& value, const std::string& path) {
     tune.values.assign(item.begin(), item.end());
   }
   return tune;
+}
+
+void check_variant(const std::string& name, const std::vector<std::string>& names,
+                   const std::string& path) {
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    throw_unknown_name(path, "variant", name, names);
+}
+
+std::vector<std::pair<std::string, std::string>> comparisons_of(
+    const json& value, const std::vector<std::string>& names, const std::string& path) {
+  if (!value.is_array()) fields_detail::throw_type(path, "a list of pairs of variants", value);
+  std::vector<std::pair<std::string, std::string>> out;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const std::string at = path + "/" + std::to_string(i);
+    const json& pair = value[i];
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string())
+      fields_detail::throw_type(at, "two names of variants", pair);
+    for (const json& name : pair) check_variant(name, names, at);
+    if (pair[0] == pair[1]) refuse(at, "compares " + pair[0].get<std::string>() + " with itself");
+    out.emplace_back(pair[0], pair[1]);
+  }
+  return out;
+}
+
+std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
+                                                           const std::vector<std::string>& names,
+                                                           const std::string& reference,
+                                                           const std::string& path) {
+  std::map<std::string, std::vector<std::string>> out;
+  int64_t n_with_reference = 0;
+  for (const auto& [curve, item] : object_at(value, path).items()) {
+    const std::string at = path + "/" + curve;
+    check_name(curve, at);
+    if (!item.is_array() || item.size() < 3 || item.size() > 5)
+      fields_detail::throw_type(at, "a list of three to five variants, smallest first", item);
+    for (size_t i = 0; i < item.size(); ++i) {
+      const std::string place = at + "/" + std::to_string(i);
+      if (!item[i].is_string()) fields_detail::throw_type(place, "the name of a variant", item[i]);
+      check_variant(item[i], names, place);
+      n_with_reference += item[i] == reference;
+      out[curve].push_back(item[i]);
+    }
+  }
+  if (!out.empty() && n_with_reference != 1)
+    refuse(path, "one curve must hold compare_to (" + reference + "), and only once");
+  if (out.size() == 1) refuse(path, "holds one curve; what is it compared with?");
+  return out;
 }
 
 void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
@@ -185,8 +234,9 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   std::vector<std::string> names;
   for (const Variant& variant : study.variants) names.push_back(variant.name);
   study.compare_to = read.compare_to.empty() ? names.front() : read.compare_to;
-  if (std::find(names.begin(), names.end(), study.compare_to) == names.end())
-    throw_unknown_name(at + "/compare_to", "variant", study.compare_to, names);
+  check_variant(study.compare_to, names, at + "/compare_to");
+  study.comparisons = comparisons_of(read.comparisons, names, at + "/comparisons");
+  study.scaling = scaling_of(read.scaling, names, study.compare_to, at + "/scaling");
   study.match = read.match;
   study.claims = read.claims;
   return study;

@@ -8,7 +8,8 @@
 //     "sweep": { "subllm": { "model.retention": [0.8, 0.64] } },
 //     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } }
 //     }, "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
-//     "seeds": [1, 2, 3], "compare_to": "llama" }
+//     "seeds": [1, 2, 3], "compare_to": "llama", "comparisons": [["subllm", "llama"]],
+//     "scaling": { "llama": ["llama_s", "llama_m", "llama_l"], "subllm": [...] } }
 #pragma once
 
 #include <map>
@@ -77,6 +78,11 @@ struct Study {
   Tune tune;
   std::vector<int64_t> seeds = {1};
   std::string compare_to;
+  /// Which pairs the study compares; the report corrects its p-values over them. Empty = every
+  /// variant with compare_to.
+  std::vector<std::pair<std::string, std::string>> comparisons;
+  /// Ladders of sizes: curve -> variants, smallest first. One of them holds compare_to.
+  std::map<std::string, std::vector<std::string>> scaling;
   json match = json::array();
   bool has_measure = false;
   MeasureConfig measure;

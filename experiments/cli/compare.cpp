@@ -8,40 +8,58 @@
 namespace sublab {
 namespace {
 
+void print_json(const Comparison& c) {
+  std::cout << json{{"a", c.a},
+                    {"b", c.b},
+                    {"unit", c.unit_text()},
+                    {"difference", c.difference.value},
+                    {"interval", {c.difference.interval.low, c.difference.interval.high}},
+                    {"p_value", c.p_value},
+                    {"p_value_holm", c.p_holm},
+                    {"seeds", c.n_seeds},
+                    {"documents", c.n_documents},
+                    {"effective_documents", c.difference.clusters},
+                    {"seed_error", c.seed_error},
+                    {"document_error", c.document_error},
+                    {"reliable", c.difference.reliable},
+                    {"smallest_detectable", c.smallest_detectable},
+                    {"to_settle", c.to_settle()},
+                    {"verdict", c.verdict()},
+                    {"target", c.target()},
+                    {"records", c.records}}
+                   .dump(1)
+            << "\n";
+}
+
+void print_text(const Comparison& c) {
+  std::printf("loss of %s minus loss of %s: %+.4f %s, 95 %% interval [%+.4f, %+.4f]\n", c.a.c_str(),
+              c.b.c_str(), c.difference.value, c.unit_text(), c.difference.interval.low,
+              c.difference.interval.high);
+  std::printf("p = %.4g over %ld documents and %ld seed(s)%s\n", c.p_value, c.n_documents,
+              c.n_seeds, c.n_seeds > 1 ? "" : ", by sign-flip permutation");
+  if (c.p_holm != c.p_value)
+    std::printf("p = %.4g after Holm's correction over the comparisons that the study declares\n",
+                c.p_holm);
+  std::printf("smallest difference found 8 times in 10: %.4f\n", c.smallest_detectable);
+  if (const std::string settle = c.to_settle(); !settle.empty())
+    std::printf("to settle a difference of this size: %s\n", settle.c_str());
+  const std::string verdict = c.verdict();
+  std::printf("verdict for %s: %s%s\n", c.target().c_str(),
+              verdict == "better" || verdict == "worse" ? (c.a + " is " + verdict).c_str()
+                                                        : verdict.c_str(),
+              verdict == "unreliable" ? " (fewer than 20 effective documents)" : "");
+}
+
 void compare(const std::string& folder, const std::string& a, const std::string& b, bool as_json) {
   const StudyData data = read_study_data(folder);
-  const Comparison c = compare_losses(data.variant(a), data.variant(b));
-  if (!c.possible) throw UserError(folder, a + " and " + b + " cannot be compared: " + c.reason);
-  const bool clear = c.p_value < 0.05 && !c.difference.interval.contains(0);
-  const std::string verdict = !clear ? "unclear" : c.difference.value < 0 ? "better" : "worse";
-  const std::string target =
-      c.n_seeds > 1 ? "the recipe, t over seeds" : "these checkpoints, bootstrap over documents";
-  if (as_json) {
-    std::cout << json{{"a", a},
-                      {"b", b},
-                      {"difference_nats", c.difference.value},
-                      {"interval", {c.difference.interval.low, c.difference.interval.high}},
-                      {"p_value", c.p_value},
-                      {"seeds", c.n_seeds},
-                      {"documents", c.n_documents},
-                      {"reliable", c.difference.reliable},
-                      {"smallest_detectable_nats", c.smallest_detectable},
-                      {"verdict", verdict},
-                      {"target", target}}
-                     .dump(1)
-              << "\n";
-    return;
-  }
-  std::printf("loss of %s minus loss of %s: %+.4f nats per token, 95 %% interval [%+.4f, %+.4f]\n",
-              a.c_str(), b.c_str(), c.difference.value, c.difference.interval.low,
-              c.difference.interval.high);
-  std::printf("p = %.4g over %ld documents and %ld seed(s); target: %s\n", c.p_value, c.n_documents,
-              c.n_seeds, target.c_str());
-  std::printf("smallest difference found 8 times in 10: %.4f nats\n", c.smallest_detectable);
-  std::printf("verdict: %s is %s%s\n", a.c_str(), verdict.c_str(),
-              c.difference.reliable || c.n_seeds > 1
-                  ? ""
-                  : " (unreliable: fewer than 20 effective documents)");
+  if (a == b) throw UserError(folder, "'" + a + "' is compared with itself");
+  Comparison comparison = compare_losses_in_any_unit(data.variant(a), data.variant(b));
+  if (!comparison.possible)
+    throw UserError(folder, a + " and " + b + " cannot be compared: " + comparison.reason);
+  // A pair that the study declares keeps the correction over all of them.
+  for (const Comparison& declared : declared_comparisons(data))
+    if (declared.a == a && declared.b == b) comparison = declared;
+  as_json ? print_json(comparison) : print_text(comparison);
 }
 
 }  // namespace

@@ -1,0 +1,30 @@
+// Cells of a report from records.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/report.h"
+#include "analysis/study_data.h"
+
+namespace sublab {
+
+/// Mean of a metric over records that have it, or nothing; `note` gets the reason of the last one
+/// that has none.
+std::optional<double> mean_metric(const std::vector<const Record*>& records,
+                                  const std::string& name, std::string* note = nullptr);
+
+/// Mean over the good records. With several seeds that differ, the text also says the standard
+/// deviation over seeds ("1.20 ± 0.03").
+Cell metric_cell(const VariantData& variant, const std::string& name,
+                 const std::function<std::string(double)>& show, Report& report);
+
+/// A value with its interval: "1.20 [1.10, 1.30]".
+Cell estimate_cell(const Estimate& estimate, int digits, std::vector<std::string> records);
+
+/// Moves every column whose cells are all alike to Table::same: what never varies is said once.
+void move_constant_columns(Table& table);
+
+}  // namespace sublab

@@ -1,0 +1,38 @@
+// The parts of a report, in the order in which they stand in it. Each adds nothing where a study
+// has nothing to say.
+#pragma once
+
+#include "analysis/compare.h"
+#include "analysis/report.h"
+#include "analysis/study_data.h"
+
+namespace sublab {
+
+/// Parameters, FLOPs, memory, time, learning rate, trials that ended well.
+void add_cost_table(const StudyData& data, Report& report);
+
+/// Loss with its difference to the reference and the verdict, bits per byte, gap, kept fractions,
+/// task accuracies, causality.
+void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
+                       Report& report);
+
+/// A comparison as cells: the difference with its interval, and the verdict.
+Cell difference_cell(const Comparison& comparison, Report& report);
+Cell verdict_cell(const Comparison& comparison);
+
+/// Every declared comparison: difference, p-value as it is and corrected in both ways, verdict, the
+/// smallest difference that could have been found, what would settle it.
+void add_comparison_table(const std::vector<Comparison>& comparisons, Report& report);
+
+/// One table per entry of the plan's `match`: the variants at that equal cost, whether it was
+/// equal, and what else was not.
+void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
+                           Report& report);
+
+/// What each curve of the plan's `scaling` is worth in training compute of the reference's.
+void add_scaling_table(const StudyData& data, Report& report);
+
+/// What holds for all rows: data, seeds, splits, machine, code; and what follows for the reader.
+void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report);
+
+}  // namespace sublab
