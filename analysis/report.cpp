@@ -1,6 +1,7 @@
 #include "analysis/report.h"
 
 #include "analysis/cells.h"
+#include "analysis/claims_table.h"
 #include "analysis/selection_tables.h"
 #include "analysis/speed_table.h"
 #include "analysis/tables.h"
@@ -93,6 +94,7 @@ Report build_report(const fs::path& study_folder) {
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);
   add_selection_tables(data, report);
+  add_claims_table(data, report);
   add_facts(data, comparisons, report);
   add_records(data, report);
   add_figures(data, report);

@@ -58,12 +58,14 @@ std::optional<BenchFile> read_bench(const fs::path& folder) {
   return std::nullopt;
 }
 
-StudyData read_study_data(const fs::path& folder) {
+namespace {
+
+/// What is there, which may be the plan alone.
+StudyData read_present(const fs::path& folder, int64_t& n_records) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
   for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
-  int64_t n_records = 0;
   for (const PlannedTrial& trial : data.plan.trials) {
     const fs::path path = folder / "records" / (trial.id + ".json");
     if (!fs::exists(path)) {
@@ -84,8 +86,25 @@ StudyData read_study_data(const fs::path& folder) {
         variant.probes[trial.probe].push_back(record);
     }
   }
-  if (n_records == 0) throw UserError(folder.string(), "has no records yet; run the study first");
   data.bench = read_bench(folder);
+  return data;
+}
+
+}  // namespace
+
+StudyData read_study_data(const fs::path& folder) {
+  int64_t n_records = 0;
+  StudyData data = read_present(folder, n_records);
+  if (n_records == 0) throw UserError(folder.string(), "has no records yet; run the study first");
+  return data;
+}
+
+StudyData read_study_or_bench(const fs::path& folder) {
+  int64_t n_records = 0;
+  StudyData data = read_present(folder, n_records);
+  if (n_records == 0 && !data.bench)
+    throw UserError(folder.string(),
+                    "has neither records nor a speed measurement; run the study first");
   return data;
 }
 

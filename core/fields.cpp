@@ -116,6 +116,8 @@ json parse_json(const std::string& text, const std::string& where) {
         upto.size() - (upto.rfind('\n') == std::string::npos ? 0 : upto.rfind('\n') + 1) + 1;
     throw UserError(where, "is not valid JSON at line " + std::to_string(line) + ", column " +
                                std::to_string(column));
+  } catch (const json::out_of_range&) {
+    throw UserError(where, "holds a number too large to be one, such as 1e999");
   }
 }
 

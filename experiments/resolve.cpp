@@ -11,6 +11,7 @@
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint.h"
+#include "experiments/claim_files.h"
 
 namespace sublab {
 namespace {
@@ -173,7 +174,7 @@ class Planner {
     plan_.compare_to = study_.compare_to;
     plan_.seeds = study_.seeds;
     plan_.match = study_.match;
-    plan_.claims = study_.claims;
+    plan_.claims = resolve_claims(study_.claims, where("/claims"));
     for (const auto& [a, b] : study_.comparisons) plan_.comparisons.push_back({a, b});
     plan_.scaling = study_.scaling;
     if (study_.has_measure) plan_.measure = write_fields(study_.measure);

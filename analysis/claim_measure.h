@@ -1,0 +1,35 @@
+// What a study measured of the quantity that a claim is about.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/study_data.h"
+#include "core/schema/claim.h"
+
+namespace sublab {
+
+/// Protocol fields that a measurement may decide itself, beside the variant's configuration.
+extern const std::vector<std::string> kMeasurementFields;
+
+/// One measured value and the conditions it holds under.
+struct ClaimMeasurement {
+  std::string condition;          ///< "decode, context 512, batch 1"; may be empty
+  Estimate estimate;              ///< value and interval
+  bool has_interval = true;       ///< false: one number, whose uncertainty nobody knows
+  std::optional<Estimate> noise;  ///< of a speed-up: the reference against itself
+  std::string target;             ///< what the interval is about
+  std::string kept;               ///< realised kept fractions, or empty
+  bool assumed_keeps = false;     ///< keeps were forced, not the trained model's
+  /// Those of kMeasurementFields that the measurement states.
+  json protocol = json::object();
+};
+
+/// Every measurement of `claim.metric` that `variant` has. A claim that names a context or a batch
+/// gets the measured ones nearest to it (by ratio); one that does not gets all. Empty where nothing
+/// was measured.
+std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData& data,
+                                            const VariantData& variant);
+
+}  // namespace sublab
