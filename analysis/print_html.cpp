@@ -1,6 +1,7 @@
 // One page that needs nothing else: no network, light and dark, tables that sort.
+#include "analysis/format.h"
+#include "analysis/gnuplot.h"
 #include "analysis/report.h"
-#include "analysis/svg.h"
 
 namespace sublab {
 namespace {
@@ -24,11 +25,13 @@ tbody tr:last-child td{border-bottom:2px solid var(--ink)}tbody td{border-bottom
 td.strong{font-weight:700}
 td .i{color:var(--soft);font-size:.8rem;font-weight:400}
 sup{color:var(--soft)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:1.5rem}
-figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}
-svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:2rem 1.5rem}
+figure{margin:0;min-width:0}figure h3{font-size:.95rem;margin:0 0 .3rem}figcaption{color:var(--soft);font-size:.82rem;max-width:70ch}
+figure .scroll svg{display:block;width:100%;min-width:520px;max-width:860px;height:auto}
 ol.notes{color:var(--soft);font-size:.85rem}
-@media print{body{max-width:none}thead th{cursor:auto}}
+@media print{:root{--ink:#000;--soft:#444;--line:#ccc;--paper:#fff;--mark:#000}
+body{max-width:none;padding:0;font-size:12px}thead th{cursor:auto}.scroll{overflow:visible}table{font-size:.72rem}
+.figures{display:block}figure{break-inside:avoid;margin-bottom:1.5rem}figure .scroll svg{min-width:0;max-width:15cm}}
 )";
 
 constexpr const char* kScript = R"(
@@ -73,6 +76,19 @@ std::string list_html(const std::vector<std::string>& items, const std::string& 
   return out + "</ul>";
 }
 
+std::string figures_html(const std::vector<Figure>& figures) {
+  std::string out = "<h2>Figures</h2><div class='figures'>";
+  for (const Figure& figure : figures) {
+    const Drawing drawing = draw_figure(figure, FigureForm::svg);
+    // What keeps one from being drawn keeps the others, too: it is said once.
+    if (!drawing.bytes)
+      return "<h2>Figures</h2><p>Figures are missing: " + escaped(drawing.problem) + "</p>";
+    out += "<figure><h3>" + escaped(figure.title) + "</h3><div class='scroll'>" + *drawing.bytes +
+           "</div><figcaption>" + escaped(figure.caption) + "</figcaption></figure>\n";
+  }
+  return out + "</div>";
+}
+
 }  // namespace
 
 std::string report_as_html(const Report& report) {
@@ -91,11 +107,8 @@ std::string report_as_html(const Report& report) {
       out += "<li id='n" + std::to_string(i + 1) + "'>" + escaped(report.footnotes[i]) + "</li>";
     out += "</ol>";
   }
-  out += "<h2>Figures</h2><div class='figures'>";
-  for (const Figure& figure : report.figures)
-    out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" +
-           figure_as_svg(figure) + "</figure>\n";
-  return out + "</div><script>" + kScript + "</script></body></html>\n";
+  if (!report.figures.empty()) out += figures_html(report.figures);
+  return out + "<script>" + kScript + "</script></body></html>\n";
 }
 
 }  // namespace sublab

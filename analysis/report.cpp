@@ -6,6 +6,7 @@
 #include <set>
 
 #include "analysis/compare.h"
+#include "analysis/figures.h"
 #include "analysis/format.h"
 #include "analysis/selection_tables.h"
 #include "analysis/speed_table.h"
@@ -40,7 +41,7 @@ class Builder {
     add_selection_tables(data_, report_);
     add_facts();
     add_findings();
-    add_figures();
+    add_figures(data_, report_);
     return std::move(report_);
   }
 
@@ -376,12 +377,6 @@ class Builder {
         (matched.empty() ? "nothing was declared" : join({matched.begin(), matched.end()})) + ".";
     if (!open.empty()) text += " Not equal: " + join(open) + ".";
     report_.findings.push_back(text);
-  }
-
-  void add_figures() {
-    add_loss_curves(data_, report_);
-    add_position_figure(data_, report_);
-    if (data_.bench) add_speed_figure(*data_.bench, report_);
   }
 
   const StudyData& data_;
