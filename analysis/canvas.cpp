@@ -8,7 +8,7 @@
 namespace sublab {
 namespace {
 
-constexpr double kCharacterWidth = 6.6, kLineHeight = 17;  // of the legend's and the labels' font
+constexpr double kCharacterWidth = 7, kLineHeight = 17;  // of the legend's and the labels' font
 
 double nice_step(double span, double marks) {
   const double rough = span / marks, power = std::pow(10, std::floor(std::log10(rough)));
@@ -61,6 +61,92 @@ Box box_of(const PlacedLabel& label) {
   return {left, label.y - 7, left + width, label.y + 7};
 }
 
+class LabelPlacer {
+ public:
+  LabelPlacer(const Figure& figure, const Canvas& canvas, const Scale& x, const Scale& y)
+      : figure_(figure), canvas_(canvas), x_(x), y_(y) {
+    for (const FigureSeries& series : figure.series) {
+      if (series.kind == FigureSeries::Kind::guide) add_stairs(series);
+      if (series.kind == FigureSeries::Kind::points) add_points(series);
+    }
+  }
+
+  std::vector<PlacedLabel> place() {
+    std::vector<PlacedLabel> out;
+    for (const FigureSeries& series : figure_.series)
+      for (size_t i = 0; i < series.labels.size(); ++i) {
+        if (series.labels[i].empty()) continue;
+        const double px = place_x(series.x[i]), py = place_y(series.y[i]);
+        auto label = free_label(series.labels[i], px, py, true);
+        if (!label) label = free_label(series.labels[i], px, py, false);
+        if (!label) continue;
+        taken_.push_back(box_of(*label));
+        out.push_back(*label);
+      }
+    return out;
+  }
+
+ private:
+  double place_x(double v) const {
+    return canvas_.left + x_.share(v) * (canvas_.right - canvas_.left);
+  }
+  double place_y(double v) const {
+    return canvas_.bottom - y_.share(v) * (canvas_.bottom - canvas_.top);
+  }
+  void add_bar(double x1, double y1, double x2, double y2) {
+    const auto [left, right] = std::minmax({place_x(x1), place_x(x2)});
+    const auto [top, bottom] = std::minmax({place_y(y1), place_y(y2)});
+    bars_.push_back({left - 1, top - 1, right + 1, bottom + 1});
+  }
+  void add_stairs(const FigureSeries& series) {
+    for (size_t i = 1; i < series.x.size(); ++i)
+      if (series.x[i] == series.x[i - 1] || series.y[i] == series.y[i - 1])
+        add_bar(series.x[i - 1], series.y[i - 1], series.x[i], series.y[i]);
+  }
+  void add_points(const FigureSeries& series) {
+    for (size_t i = 0; i < series.x.size(); ++i) {
+      const double px = place_x(series.x[i]), py = place_y(series.y[i]);
+      taken_.push_back({px - 4, py - 4, px + 4, py + 4});
+      if (!series.x_low.empty())
+        add_bar(series.x_low[i], series.y[i], series.x_high[i], series.y[i]);
+      if (!series.y_low.empty())
+        add_bar(series.x[i], series.y_low[i], series.x[i], series.y_high[i]);
+    }
+  }
+
+  /// The label at the first place around the point where it covers nothing; bars may be covered
+  /// when there is no better place.
+  std::optional<PlacedLabel> free_label(const std::string& text, double px, double py,
+                                        bool clear_of_bars) const {
+    using Anchor = PlacedLabel::Anchor;
+    struct Offset {
+      double x, y;
+      Anchor anchor;
+    };
+    static const std::vector<Offset> offsets = {
+        {8, 0, Anchor::left},     {-8, 0, Anchor::right},    {0, -13, Anchor::centre},
+        {0, 13, Anchor::centre},  {7, -11, Anchor::left},    {7, 11, Anchor::left},
+        {-7, -11, Anchor::right}, {-7, 11, Anchor::right},   {12, -19, Anchor::left},
+        {12, 19, Anchor::left},   {-12, -19, Anchor::right}, {-12, 19, Anchor::right}};
+    for (const Offset& offset : offsets) {
+      const PlacedLabel label{text, px + offset.x, py + offset.y, offset.anchor};
+      const Box box = box_of(label);
+      const auto meets = [&](const Box& other) { return other.meets(box); };
+      const bool inside = box.left >= canvas_.left && box.right <= canvas_.right &&
+                          box.top >= canvas_.top && box.bottom <= canvas_.bottom;
+      if (!inside || std::any_of(taken_.begin(), taken_.end(), meets)) continue;
+      if (clear_of_bars && std::any_of(bars_.begin(), bars_.end(), meets)) continue;
+      return label;
+    }
+    return std::nullopt;
+  }
+
+  const Figure& figure_;
+  const Canvas& canvas_;
+  const Scale &x_, &y_;
+  std::vector<Box> taken_, bars_;
+};
+
 }  // namespace
 
 size_t n_characters(const std::string& text) {
@@ -74,7 +160,8 @@ double Scale::share(double value) const {
 }
 
 Scale scale_of(const Figure& figure, bool horizontal) {
-  Scale out{INFINITY, -INFINITY, horizontal ? figure.x.log : figure.y.log};
+  const FigureAxis& axis = horizontal ? figure.x : figure.y;
+  Scale out{INFINITY, -INFINITY, axis.log};
   for (const FigureSeries& series : figure.series)
     for (const auto* values : horizontal ? std::vector{&series.x, &series.x_low, &series.x_high}
                                          : std::vector{&series.y, &series.y_low, &series.y_high})
@@ -82,6 +169,7 @@ Scale scale_of(const Figure& figure, bool horizontal) {
         out.low = std::min(out.low, value);
         out.high = std::max(out.high, value);
       }
+  if (axis.high) out.high = std::min(out.high, *axis.high);
   if (out.log) {
     const double margin = std::max(1.05, std::pow(out.high / out.low, 0.05));
     return {out.low / margin, out.high * margin, true};
@@ -117,7 +205,7 @@ Canvas canvas_of(const Figure& figure) {
   size_t longest = 0;
   for (const FigureSeries& series : figure.series)
     longest = std::max(longest, n_characters(series.name));
-  const double legend_width = 56 + kCharacterWidth * static_cast<double>(longest);
+  const double legend_width = 62 + kCharacterWidth * static_cast<double>(longest);
   const double legend_height = kLineHeight * static_cast<double>(figure.series.size());
   const double high = std::max(kHigh, legend_height - kBelow + 10);
   return {
@@ -126,46 +214,8 @@ Canvas canvas_of(const Figure& figure) {
 
 std::vector<PlacedLabel> placed_labels(const Figure& figure, const Canvas& canvas, const Scale& x,
                                        const Scale& y) {
-  const auto place_x = [&](double v) {
-    return canvas.left + x.share(v) * (canvas.right - canvas.left);
-  };
-  const auto place_y = [&](double v) {
-    return canvas.bottom - y.share(v) * (canvas.bottom - canvas.top);
-  };
-  std::vector<Box> taken;
-  for (const FigureSeries& series : figure.series)
-    for (size_t i = 0; series.kind == FigureSeries::Kind::points && i < series.x.size(); ++i) {
-      const double px = place_x(series.x[i]), py = place_y(series.y[i]);
-      taken.push_back({px - 4, py - 4, px + 4, py + 4});
-    }
-  using Anchor = PlacedLabel::Anchor;
-  struct Offset {
-    double x, y;
-    Anchor anchor;
-  };
-  static const std::vector<Offset> offsets = {
-      {8, 0, Anchor::left},     {-8, 0, Anchor::right},    {0, -13, Anchor::centre},
-      {0, 13, Anchor::centre},  {7, -11, Anchor::left},    {7, 11, Anchor::left},
-      {-7, -11, Anchor::right}, {-7, 11, Anchor::right},   {12, -19, Anchor::left},
-      {12, 19, Anchor::left},   {-12, -19, Anchor::right}, {-12, 19, Anchor::right}};
-  std::vector<PlacedLabel> out;
-  for (const FigureSeries& series : figure.series)
-    for (size_t i = 0; i < series.labels.size(); ++i)
-      for (const Offset& offset : offsets) {
-        if (series.labels[i].empty()) break;
-        const PlacedLabel label{series.labels[i], place_x(series.x[i]) + offset.x,
-                                place_y(series.y[i]) + offset.y, offset.anchor};
-        const Box box = box_of(label);
-        const bool inside = box.left >= canvas.left && box.right <= canvas.right &&
-                            box.top >= canvas.top && box.bottom <= canvas.bottom;
-        if (!inside ||
-            std::any_of(taken.begin(), taken.end(), [&](const Box& b) { return b.meets(box); }))
-          continue;
-        taken.push_back(box);
-        out.push_back(label);
-        break;
-      }
-  return out;
+  LabelPlacer placer(figure, canvas, x, y);
+  return placer.place();
 }
 
 }  // namespace sublab

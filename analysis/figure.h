@@ -9,7 +9,8 @@ namespace sublab {
 
 struct FigureAxis {
   std::string label;
-  bool log = false;  ///< base 10; all values must be above 0
+  bool log = false;            ///< base 10; all values must be above 0
+  std::optional<double> high;  ///< where the axis ends though values go on
 };
 
 /// One entry of the legend. `low` and `high` lists are empty or as long as x and y.

@@ -78,7 +78,7 @@ class Script {
     else  // 120 units to the inch
       line("set terminal pdfcairo size " + number(canvas_.width / 120) + "in," +
            number(canvas_.height / 120) +
-           "in noenhanced rounded dashed linewidth 0.6 fontscale 1 " + "font 'Sans,7.2'");
+           "in noenhanced rounded dashed linewidth 0.6 fontscale 0.75 font 'Sans,7.2'");
     line("set output " + in_quotes(output.string()));
   }
 
@@ -145,6 +145,21 @@ class Script {
     return out + data + "1:2 with points lw 1.4 ps 0.9" + colour + mark + title;
   }
 
+  /// Bands lie under everything; many of them are drawn thinner.
+  std::vector<std::string> bands() const {
+    const auto has_band = [](const FigureSeries& series) {
+      return series.kind == FigureSeries::Kind::line && !series.y_low.empty();
+    };
+    const auto n = std::count_if(figure_.series.begin(), figure_.series.end(), has_band);
+    std::vector<std::string> out;
+    for (size_t i = 0; i < figure_.series.size(); ++i)
+      if (has_band(figure_.series[i]))
+        out.push_back("$d" + std::to_string(i) + " using 1:5:6 with filledcurves fc" +
+                      coloured(colour_of(figure_.series[i].style).c_str()) +
+                      " fs transparent solid " + (n > 6 ? "0.07" : "0.14") + " noborder notitle");
+    return out;
+  }
+
   void plot_series() {
     const Scale x = scale_of(figure_, true), y = scale_of(figure_, false);
     set_axis("x", x);
@@ -163,12 +178,7 @@ class Script {
                                                           : " right") +
            " front textcolor" + coloured(palette_.soft));
     for (size_t i = 0; i < figure_.series.size(); ++i) data_block(i);
-    std::vector<std::string> parts;  // bands lie under everything, guides under what is measured
-    for (size_t i = 0; i < figure_.series.size(); ++i)
-      if (figure_.series[i].kind == FigureSeries::Kind::line && !figure_.series[i].y_low.empty())
-        parts.push_back("$d" + std::to_string(i) + " using 1:5:6 with filledcurves fc" +
-                        coloured(colour_of(figure_.series[i].style).c_str()) +
-                        " fs transparent solid 0.12 noborder notitle");
+    std::vector<std::string> parts = bands();
     for (size_t i = 0; i < figure_.series.size(); ++i) parts.push_back(plot_part(i));
     line("plot " + join(parts, ", \\\n  "));
   }

@@ -134,9 +134,9 @@ std::string latex_cell(const std::string& text) {
   for (size_t at = 0; at < text.size();) {
     const size_t n = number_length(text, at);
     if (n == 0 || in_word(text, at, at + n)) {
-      const Character c = character_at(text, at);
-      out += latex_of(c, text.substr(at, c.n_bytes));
-      at += c.n_bytes;
+      const size_t length = n > 0 ? n : character_at(text, at).n_bytes;
+      out += latex_escaped(text.substr(at, length));
+      at += length;
       continue;
     }
     out += "\\num{" + with_hyphen(text.substr(at, n)) + "}";

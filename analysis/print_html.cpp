@@ -27,7 +27,7 @@ td .i{color:var(--soft);font-size:.8rem;font-weight:400}
 sup{color:var(--soft)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:2rem 1.5rem}
 figure{margin:0;min-width:0}figure h3{font-size:.95rem;margin:0 0 .3rem}figcaption{color:var(--soft);font-size:.82rem;max-width:70ch}
-figure .scroll svg{display:block;width:100%;min-width:520px;max-width:860px;height:auto}
+figure .scroll svg{display:block;width:100%;min-width:520px;max-width:860px;height:auto;overflow:visible}
 ol.notes{color:var(--soft);font-size:.85rem}
 @media print{:root{--ink:#000;--soft:#444;--line:#ccc;--paper:#fff;--mark:#000}
 body{max-width:none;padding:0;font-size:12px}thead th{cursor:auto}.scroll{overflow:visible}table{font-size:.72rem}

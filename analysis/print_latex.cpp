@@ -9,7 +9,7 @@ namespace sublab {
 namespace {
 
 /// Tables of more characters than this side by side get a page in landscape.
-constexpr size_t kWideTable = 150;
+constexpr size_t kWideTable = 140;
 
 constexpr const char* kPreamble = R"(\documentclass[10pt,a4paper]{article}
 \usepackage[utf8]{inputenc}
@@ -175,9 +175,11 @@ std::string report_as_latex(const Report& report) {
   out += "\\begin{document}\n\\section*{" + latex_escaped(report.study) + "}\n";
   if (!report.question.empty()) out += latex_escaped(report.question) + "\n\n";
   out += list_text(report.facts);
+  if (!report.findings.empty())
+    out += "\\subsection*{What follows}\n" + list_text(report.findings);
   for (const Table& table : report.tables)
     if (!table.rows.empty()) out += TableText(table, report).text();
-  out += list_text(report.findings) + "\\clearpage\n";
+  out += "\\clearpage\n";
   for (const Figure& figure : report.figures)
     out += "\\reportfigure{" + figure.id + "}{" + latex_escaped(figure.title) + "}{" +
            latex_escaped(figure.caption) + "}\n";

@@ -160,8 +160,8 @@ void add_rooflines(const StudyData& data, Report& report) {
         "bandwidth and best matrix product of this machine. The names of modes stand at the points "
         "of " +
         data.bench->compare_to + ".";
-    figure.x = {"FLOPs per byte", true};
-    figure.y = {"FLOP/s", true};
+    figure.x = {"FLOPs per byte", true, {}};
+    figure.y = {"FLOP/s", true, {}};
     add_ceilings(figure, *ceilings);
     report.figures.push_back(figure);
   }

@@ -1,5 +1,6 @@
 // Over training: the loss, and what the thresholds would keep.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "analysis/figures/builders.h"
@@ -7,20 +8,40 @@
 namespace sublab::figures {
 namespace {
 
-constexpr size_t kPoints = 60;  ///< of a loss curve
+constexpr size_t kPoints = 60;  ///< of a curve
 
-/// Means of neighbouring steps of a loss curve [steps, 2]: tokens, loss.
-Curve smoothed(const NpyArray& array) {
-  const auto values = array.as_doubles();
-  const size_t n = values.size() / 2, width = std::max<size_t>(1, n / kPoints);
+/// Means of `y` over neighbouring points, each at the x of its last.
+Curve smoothed(const Curve& curve) {
+  const size_t n = curve.x.size(), width = std::max<size_t>(1, n / kPoints);
   Curve out;
   for (size_t begin = 0; begin + width <= n; begin += width) {
-    double loss = 0;
-    for (size_t i = begin; i < begin + width; ++i) loss += values[2 * i + 1];
-    out.x.push_back(values[2 * (begin + width - 1)]);
-    out.y.push_back(loss / static_cast<double>(width));
+    double sum = 0;
+    for (size_t i = begin; i < begin + width; ++i) sum += curve.y[i];
+    out.x.push_back(curve.x[begin + width - 1]);
+    out.y.push_back(sum / static_cast<double>(width));
   }
   return out;
+}
+
+/// loss_curve.npy [steps, 2]: tokens, loss.
+Curve losses(const NpyArray& array) {
+  const auto values = array.as_doubles();
+  Curve out;
+  for (size_t i = 0; i + 1 < values.size(); i += 2) {
+    out.x.push_back(values[i]);
+    out.y.push_back(values[i + 1]);
+  }
+  return smoothed(out);
+}
+
+/// The largest value, bands included, after the first tenth of every curve.
+double highest_after_start(const std::vector<FigureSeries>& curves) {
+  double high = -INFINITY;
+  for (const FigureSeries& curve : curves) {
+    const auto& values = curve.y_high.empty() ? curve.y : curve.y_high;
+    for (size_t i = values.size() / 10; i < values.size(); ++i) high = std::max(high, values[i]);
+  }
+  return high;
 }
 
 /// Level of each module that the record has a state of.
@@ -45,7 +66,7 @@ Curve above_threshold(const NpyArray& array, int64_t module) {
     out.x.push_back(values[i + kStep]);
     out.y.push_back(values[i + kAboveThreshold]);
   }
-  return out;
+  return smoothed(out);
 }
 
 }  // namespace
@@ -60,11 +81,15 @@ void add_loss_curves(const StudyData& data, Report& report) {
   for (size_t v = 0; v < data.variants.size(); ++v) {
     std::vector<Curve> seeds;
     for (const NpyArray& array : arrays_of(data, data.variants[v].good(), "loss_curve.npy", 2, 2))
-      if (array.shape[0] > 0) seeds.push_back(smoothed(array));  // empty: nothing was trained
+      if (array.shape[0] > 0) seeds.push_back(losses(array));  // empty: nothing was trained
     if (!seeds.empty()) figure.series.push_back(mean_curve(data.variants[v].name, v, seeds));
     n_seeds = std::max(n_seeds, seeds.size());
   }
-  figure.caption = "Each point is the mean of neighbouring steps. " + seeds_text(n_seeds, "band");
+  figure.y.high = highest_after_start(figure.series);
+  figure.caption =
+      "Each point is the mean of neighbouring steps; the steep first tenth may leave "
+      "the frame. " +
+      seeds_text(n_seeds, "band");
   add_if_any(figure, report);
 }
 
@@ -74,6 +99,7 @@ void add_kept_over_training(const StudyData& data, Report& report) {
   for (size_t v = 0; v < data.variants.size(); ++v) {
     const VariantData& variant = data.variants[v];
     const auto good = variant.good();
+    if (good.empty() || keeps_everything(*good.front())) continue;
     const auto arrays = arrays_of(data, good, "selection_curve.npy", 2, kAboveThreshold + 1);
     if (arrays.empty()) continue;
     const auto levels = levels_of(*good.front());
@@ -97,7 +123,7 @@ void add_kept_over_training(const StudyData& data, Report& report) {
     figure.y.label = "share of scores above the threshold";
     figure.caption =
         "What evaluation would keep with the weights of that step; training keeps its "
-        "own share. " +
+        "own share. Each point is the mean of neighbouring steps. " +
         seeds_text(n_seeds[level], "band");
     add_if_any(figure, report);
   }
