@@ -45,6 +45,18 @@ std::string interval_text(const Interval& interval, int digits) {
   return "[" + fixed(interval.low, digits) + ", " + fixed(interval.high, digits) + "]";
 }
 
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text)
+    out += c == '&'    ? std::string("&amp;")
+           : c == '<'  ? std::string("&lt;")
+           : c == '>'  ? std::string("&gt;")
+           : c == '"'  ? std::string("&quot;")
+           : c == '\'' ? std::string("&#39;")
+                       : std::string(1, c);
+  return out;
+}
+
 size_t footnote(Report& report, const std::string& text) {
   for (size_t i = 0; i < report.footnotes.size(); ++i)
     if (report.footnotes[i] == text) return i + 1;

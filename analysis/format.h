@@ -14,6 +14,9 @@ std::string significant(double value, int digits);
 std::string si_text(double value);                                ///< "1.23 M"
 std::string interval_text(const Interval& interval, int digits);  ///< "[a, b]"
 
+/// Text for HTML and SVG: &, <, > and quotes escaped.
+std::string escaped(const std::string& text);
+
 /// The number of a footnote, added when it is new.
 size_t footnote(Report& report, const std::string& text);
 

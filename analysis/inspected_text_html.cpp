@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "analysis/format.h"
-#include "analysis/svg.h"
 #include "core/utf8.h"
 
 namespace sublab {

@@ -102,7 +102,7 @@ Estimate loss_difference(const std::vector<SharedUnit>& units);
 /// The tables of one reading: levels, modules, classes of tokens.
 std::vector<Table> inspection_tables(const InspectedText& side);
 /// Share of tokens that enter each level, by place in the window; no lines without modules.
-Figure position_figure(const InspectedText& side);
+Figure position_figure(const InspectedText& side, size_t number);
 /// Tables that compare two aligned readings; empty without alignment.
 std::vector<Table> comparison_tables(const Inspection& inspection);
 

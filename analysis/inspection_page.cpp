@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "analysis/format.h"
-#include "analysis/svg.h"
 
 namespace sublab {
 namespace {

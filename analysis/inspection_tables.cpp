@@ -200,24 +200,25 @@ std::vector<Table> inspection_tables(const InspectedText& side) {
           contrast_table(side, LossOf::prediction), module_table(side), class_table(side)};
 }
 
-Figure position_figure(const InspectedText& side) {
-  Figure figure{"Share of tokens that enter each level, by place in the window",
-                "place in the window, in sixteenths",
-                "share",
-                {},
-                false,
-                false};
+Figure position_figure(const InspectedText& side, size_t number) {
+  Figure figure;
+  figure.id = "kept_by_place_" + std::to_string(number);
+  figure.title = "Share of tokens that enter each level, by place in the window";
+  figure.x.label = "place in the window, in sixteenths";
+  figure.y.label = "share";
   KeptHistogram kept(side.n_levels(), kBins);
   for (size_t i = 0; i < side.tokens.size(); ++i)
     kept.add(static_cast<int64_t>(i) % side.window * kBins / side.window, side.tokens[i].depth);
   for (int64_t level = 1; level <= side.n_levels(); ++level) {
-    Figure::Line line{"level " + std::to_string(level), {}, {}};
+    FigureSeries line;
+    line.name = "level " + std::to_string(level);
+    line.style = static_cast<size_t>(level - 1);
     for (int64_t bin = 0; bin < kBins; ++bin)
       if (kept.seen(level, bin) > 0) {
         line.x.push_back(static_cast<double>(bin + 1));
         line.y.push_back(kept.kept(level, bin) / kept.seen(level, bin));
       }
-    figure.lines.push_back(line);
+    figure.series.push_back(line);
   }
   return figure;
 }

@@ -1,6 +1,7 @@
 // One page that needs nothing else: no network, light and dark, tables that sort.
+#include "analysis/format.h"
+#include "analysis/gnuplot.h"
 #include "analysis/html.h"
-#include "analysis/svg.h"
 
 namespace sublab {
 namespace {
@@ -24,13 +25,15 @@ tbody tr:last-child td{border-bottom:2px solid var(--ink)}tbody td{border-bottom
 td.strong{font-weight:700}
 td .i{color:var(--soft);font-size:.8rem;font-weight:400}
 sup{color:var(--soft)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:1.5rem}
-figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}
-svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}svg .grid{stroke:var(--line)}svg .axis{stroke:var(--soft)}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:2rem 1.5rem}
+figure{margin:0;min-width:0}figure h3{font-size:.95rem;margin:0 0 .3rem}figcaption{color:var(--soft);font-size:.82rem;max-width:70ch}
+figure .scroll svg{display:block;width:100%;min-width:520px;max-width:860px;height:auto;overflow:visible}
 p.caption{color:var(--soft);font-size:.85rem;margin:.4rem 0;max-width:80ch}
 details.records{color:var(--soft);font-size:.8rem}
 ol.notes{color:var(--soft);font-size:.85rem}
-@media print{body{max-width:none}thead th{cursor:auto}}
+@media print{:root{--ink:#000;--soft:#444;--line:#ccc;--paper:#fff;--mark:#000}
+body{max-width:none;padding:0;font-size:12px}thead th{cursor:auto}.scroll{overflow:visible}table{font-size:.72rem}
+.figures{display:block}figure{break-inside:avoid;margin-bottom:1.5rem}figure .scroll svg{min-width:0;max-width:15cm}}
 )";
 
 constexpr const char* kScript = R"(
@@ -53,6 +56,13 @@ std::string cell_html(const Cell& cell) {
   if (cell.value) open += " data-v='" + json(*cell.value).dump() + "'";
   if (!cell.records.empty()) open += " title='records: " + escaped(join(cell.records)) + "'";
   return open + ">" + text + "</td>";
+}
+
+std::string records_html(const Report& report) {
+  std::string out = "<details class='records'><summary>Records</summary><ul>";
+  for (const auto& [variant, ids] : report.records)
+    out += "<li>" + escaped(variant) + ": " + escaped(join(ids, " ")) + "</li>";
+  return out + "</ul></details>";
 }
 
 }  // namespace
@@ -80,14 +90,19 @@ std::string list_html(const std::vector<std::string>& items, const std::string& 
   return out + "</ul>";
 }
 
-std::string records_html(const Report& report) {
-  std::string out = "<details class='records'><summary>Records</summary><ul>";
-  for (const auto& [variant, ids] : report.records)
-    out += "<li>" + escaped(variant) + ": " + escaped(join(ids, " ")) + "</li>";
-  return out + "</ul></details>";
+std::string figures_html(const std::vector<Figure>& figures, const std::string& more) {
+  std::string out, problem;
+  for (const Figure& figure : figures) {
+    const Drawing drawing = draw_figure(figure, FigureForm::svg);
+    // What keeps one from being drawn keeps the others, too: it is said once.
+    problem = drawing.problem;
+    if (!drawing.bytes) break;
+    out += "<figure><h3>" + escaped(figure.title) + "</h3><div class='scroll'>" + *drawing.bytes +
+           "</div><figcaption>" + escaped(figure.caption) + "</figcaption></figure>\n";
+  }
+  if (!problem.empty()) problem = "<p>Figures are missing: " + escaped(problem) + "</p>";
+  return problem + "<div class='figures'>" + out + more + "</div>";
 }
-
-}  // namespace
 
 std::string page_head(const std::string& title, const std::string& more_style) {
   return "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
@@ -113,11 +128,8 @@ std::string report_as_html(const Report& report) {
     out += "</ol>";
   }
   out += records_html(report);
-  out += "<h2>Figures</h2><div class='figures'>";
-  for (const Figure& figure : report.figures)
-    out += "<figure><figcaption>" + escaped(figure.title) + "</figcaption>" +
-           figure_as_svg(figure) + "</figure>\n";
-  return out + "</div>" + page_foot();
+  if (!report.figures.empty()) out += "<h2>Figures</h2>" + figures_html(report.figures);
+  return out + page_foot();
 }
 
 }  // namespace sublab

@@ -5,7 +5,6 @@
 #include "analysis/html.h"
 #include "analysis/inspected_text_html.h"
 #include "analysis/inspection_page.h"
-#include "analysis/svg.h"
 
 namespace sublab {
 namespace {
@@ -126,22 +125,20 @@ std::string loupe_html(const Inspection& inspection) {
          "arrow keys.</div></section>\n";
 }
 
-std::string statistics_html(const InspectedText& side) {
+std::string statistics_html(const InspectedText& side, size_t number) {
   std::string out;
   for (const Table& table : inspection_tables(side))
     out += table_html(table, table.title.starts_with("By class")  ? "class"
                              : table.title.starts_with("Modules") ? "module"
                                                                   : "level");
   if (side.modules.empty()) return out;
-  const Figure positions = position_figure(side);
-  out += "<div class='figures'><figure><figcaption>" + escaped(positions.title) + "</figcaption>" +
-         figure_as_svg(positions) + "</figure>\n";
+  std::string scores;
   for (size_t m = 0; m < side.modules.size(); ++m)
     if (side.modules[m].has_scores())
-      out += "<figure><figcaption>Scores of module " + std::to_string(m) + " (level " +
-             std::to_string(side.modules[m].level) + ")</figcaption>" +
-             score_histogram(side.modules[m]) + "</figure>\n";
-  return out + "</div>";
+      scores += "<figure><figcaption>Scores of module " + std::to_string(m) + " (level " +
+                std::to_string(side.modules[m].level) + ")</figcaption>" +
+                score_histogram(side.modules[m]) + "</figure>\n";
+  return out + figures_html({position_figure(side, number)}, scores);
 }
 
 json numbers(const std::vector<double>& values) {
@@ -210,7 +207,7 @@ std::string inspection_as_html(const Inspection& inspection) {
   for (size_t s = 0; s < inspection.sides.size(); ++s) {
     out += "<section class='side'>";
     if (two) out += "<h2 class='name'>" + escaped(title_of(inspection, s)) + "</h2>";
-    out += statistics_html(inspection.sides[s]) + "</section>";
+    out += statistics_html(inspection.sides[s], s) + "</section>";
   }
   return out + "</div>" + page_foot(inspection_script());
 }

@@ -12,6 +12,42 @@ json cell_json(const Cell& cell) {
           {"records", cell.records}};
 }
 
+json series_json(const FigureSeries& series) {
+  static const char* const kinds[] = {"line", "points", "guide"};
+  json out = {{"name", series.name},
+              {"kind", kinds[static_cast<int>(series.kind)]},
+              {"x", series.x},
+              {"y", series.y}};
+  for (const auto& [name, values] : {std::pair{"x_low", &series.x_low},
+                                     {"x_high", &series.x_high},
+                                     {"y_low", &series.y_low},
+                                     {"y_high", &series.y_high}})
+    if (!values->empty()) out[name] = *values;
+  if (!series.labels.empty()) out["labels"] = series.labels;
+  return out;
+}
+
+json figure_json(const Figure& figure) {
+  json out = {{"id", figure.id},
+              {"title", figure.title},
+              {"caption", figure.caption},
+              {"x", {{"label", figure.x.label}, {"log", figure.x.log}}},
+              {"y", {{"label", figure.y.label}, {"log", figure.y.log}}}};
+  if (!figure.heat_map) {
+    out["series"] = json::array();
+    for (const FigureSeries& series : figure.series) out["series"].push_back(series_json(series));
+    return out;
+  }
+  json rows = json::array();
+  for (const auto& row : figure.heat_map->rows) {
+    rows.push_back(json::array());
+    for (const auto& value : row) rows.back().push_back(number(value));
+  }
+  out["heat_map"] = {
+      {"x_ticks", figure.heat_map->x_ticks}, {"y_ticks", figure.heat_map->y_ticks}, {"rows", rows}};
+  return out;
+}
+
 }  // namespace
 
 std::string report_as_json(const Report& report) {
@@ -37,13 +73,7 @@ std::string report_as_json(const Report& report) {
   json records = json::object();
   for (const auto& [variant, ids] : report.records) records[variant] = ids;
   json figures = json::array();
-  for (const Figure& figure : report.figures) {
-    json lines = json::array();
-    for (const Figure::Line& line : figure.lines)
-      lines.push_back({{"name", line.name}, {"x", line.x}, {"y", line.y}});
-    figures.push_back(
-        {{"title", figure.title}, {"x", figure.x_label}, {"y", figure.y_label}, {"lines", lines}});
-  }
+  for (const Figure& figure : report.figures) figures.push_back(figure_json(figure));
   return json{{"schema", 1},
               {"study", report.study},
               {"question", report.question},

@@ -2,18 +2,13 @@
 
 #include "analysis/cells.h"
 #include "analysis/claims_table.h"
+#include "analysis/figures.h"
 #include "analysis/selection_tables.h"
 #include "analysis/speed_table.h"
 #include "analysis/tables.h"
 
 namespace sublab {
 namespace {
-
-void add_figures(const StudyData& data, Report& report) {
-  add_loss_curves(data, report);
-  add_position_figure(data, report);
-  if (data.bench) add_speed_figure(*data.bench, report);
-}
 
 void add_records(const StudyData& data, Report& report) {
   for (const VariantData& variant : data.variants) {
@@ -47,7 +42,8 @@ struct Form {
 constexpr Form kForms[] = {{"md", report_as_markdown},
                            {"csv", report_as_csv},
                            {"json", report_as_json},
-                           {"html", report_as_html}};
+                           {"html", report_as_html},
+                           {"tex", report_as_latex}};
 
 }  // namespace
 

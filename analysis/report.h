@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/figure.h"
 #include "core/fields.h"
 #include "core/files.h"
 
@@ -39,18 +40,6 @@ struct Table {
 /// What stands under a table: the columns that never vary, then its caption.
 std::string caption_text(const Table& table);
 
-/// Lines over a common x axis.
-struct Figure {
-  std::string title, x_label, y_label;
-  struct Line {
-    std::string name;
-    std::vector<double> x, y;
-  };
-  std::vector<Line> lines;
-  bool points = false;    ///< marks instead of lines
-  bool diagonal = false;  ///< also y = x
-};
-
 struct Report {
   std::string study, question;
   std::vector<std::string> facts;  ///< what holds for all rows
@@ -78,7 +67,13 @@ std::string report_as(const std::string& format, const Report& report);
 std::string report_as_markdown(const Report& report);
 std::string report_as_csv(const Report& report);
 std::string report_as_json(const Report& report);
-/// One page that needs nothing else.
+/// One page that needs nothing else. Its figures are drawn by gnuplot; where that cannot be, the
+/// page says so.
 std::string report_as_html(const Report& report);
+/// A whole LaTeX document. It takes its figures from figures/<id>.pdf beside it where they exist.
+std::string report_as_latex(const Report& report);
+/// Draws `folder`/figures/<id>.pdf for each figure. Returns "" or, where gnuplot could not, why
+/// not; what stood there before is then removed.
+std::string write_figure_files(const Report& report, const fs::path& folder);
 
 }  // namespace sublab

@@ -97,52 +97,6 @@ void add_class_table(const StudyData& data, Report& report) {
   if (!table.rows.empty()) report.tables.push_back(table);
 }
 
-void add_position_lines(const StudyData& data, Report& report) {
-  Figure figure{"Share of tokens that enter level 1, by position",
-                "place in the window, in sixteenths",
-                "kept share",
-                {},
-                false,
-                false};
-  for (const VariantData& variant : data.variants) {
-    const auto counts = array_of(data, variant, "perplexity.kept_by_position.npy");
-    if (!counts || counts->shape.size() != 3) continue;
-    const auto values = counts->as_doubles();
-    Figure::Line line{variant.name, {}, {}};
-    for (int64_t b = 0; b < counts->shape[1]; ++b)
-      if (values[2 * b + 1] > 0) {
-        line.x.push_back(static_cast<double>(b + 1));
-        line.y.push_back(values[2 * b] / values[2 * b + 1]);
-      }
-    if (!line.x.empty()) figure.lines.push_back(line);
-  }
-  if (!figure.lines.empty()) report.figures.push_back(figure);
-}
-
-/// P(above threshold) of the outermost module over training.
-void add_drift_lines(const StudyData& data, Report& report) {
-  Figure figure{"Share of scores above the threshold over training, first module",
-                "training step",
-                "share of scores above the threshold",
-                {},
-                false,
-                false};
-  for (const VariantData& variant : data.variants) {
-    const auto curve = array_of(data, variant, "selection_curve.npy");
-    if (!curve || curve->shape.size() != 2 || curve->shape[1] < 3) continue;
-    const auto values = curve->as_doubles();
-    const size_t width = static_cast<size_t>(curve->shape[1]);
-    Figure::Line line{variant.name, {}, {}};
-    for (size_t i = 0; i + width <= values.size(); i += width)
-      if (values[i + 1] == 0) {
-        line.x.push_back(values[i]);
-        line.y.push_back(values[i + 2]);
-      }
-    if (!line.x.empty()) figure.lines.push_back(line);
-  }
-  if (!figure.lines.empty()) report.figures.push_back(figure);
-}
-
 void add_overlap_table(const StudyData& data, Report& report) {
   std::vector<std::pair<const VariantData*, std::vector<double>>> chosen;
   for (const VariantData& variant : data.variants)
@@ -191,8 +145,6 @@ void add_selection_tables(const StudyData& data, Report& report) {
   add_state_table(data, report);
   add_class_table(data, report);
   add_overlap_table(data, report);
-  add_position_lines(data, report);
-  add_drift_lines(data, report);
 }
 
 }  // namespace sublab

@@ -1,5 +1,5 @@
 // The parts of a report that say who is kept: the state of each module after training, keep rates
-// by class of token and by position, and how far the kept sets of two variants agree.
+// by class of token, and how far the kept sets of two variants agree.
 #pragma once
 
 #include "analysis/report.h"
@@ -7,7 +7,7 @@
 
 namespace sublab {
 
-/// Adds the tables and figures for the variants that subsample; nothing when there are none.
+/// Adds the tables for the variants that subsample; nothing when there are none.
 void add_selection_tables(const StudyData& data, Report& report);
 
 /// Agreement of two sets of kept tokens over the same text.

@@ -1,10 +1,6 @@
 #include "analysis/speed_table.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "analysis/format.h"
-#include "core/npy.h"
 
 namespace sublab {
 namespace {
@@ -122,70 +118,6 @@ void add_bench_report(const fs::path& study_folder, Report& report) {
   report.study = read_plan(study_folder).study;
   add_speed_tables(*bench, report);
   finish_tables(report);
-}
-
-void add_speed_figure(const BenchFile& bench, Report& report) {
-  Figure figure{"Speed-up against what the ledger allows",
-                "ideal speed-up",
-                "measured speed-up",
-                {},
-                true,
-                true};
-  for (const BenchMeasurement& measurement : bench.measurements) {
-    const BenchSeries* reference = reference_of(measurement, bench.compare_to, false);
-    if (!reference) continue;
-    Figure::Line line{measurement.mode, {}, {}};
-    for (const BenchSeries& series : measurement.series) {
-      if (&series == reference || series.repeat_of_reference == 1) continue;
-      line.x.push_back(series.ideal_speedup);
-      line.y.push_back(speed_ratio(reference->seconds, series.seconds).value);
-    }
-    if (!line.x.empty()) figure.lines.push_back(line);
-  }
-  if (!figure.lines.empty()) report.figures.push_back(figure);
-}
-
-void add_loss_curves(const StudyData& data, Report& report) {
-  constexpr size_t kPoints = 60;
-  Figure figure{"Training loss", "tokens", "nats per token (mean of neighbouring steps)", {},
-                false,           false};
-  for (const VariantData& variant : data.variants) {
-    const auto good = variant.good();
-    if (good.empty()) continue;
-    const fs::path path = data.folder / "arrays" / good.front()->id / "loss_curve.npy";
-    if (!fs::exists(path)) continue;
-    const auto values = read_npy(path).as_doubles();
-    const size_t n = values.size() / 2, width = std::max<size_t>(1, n / kPoints);
-    Figure::Line line{variant.name, {}, {}};
-    for (size_t begin = 0; begin + width <= n; begin += width) {
-      double loss = 0;
-      for (size_t i = begin; i < begin + width; ++i) loss += values[2 * i + 1];
-      line.x.push_back(values[2 * (begin + width - 1)]);
-      line.y.push_back(loss / static_cast<double>(width));
-    }
-    figure.lines.push_back(line);
-  }
-  if (!figure.lines.empty()) report.figures.push_back(figure);
-}
-
-void add_position_figure(const StudyData& data, Report& report) {
-  Figure figure{
-      "Validation loss by position in the window", "position", "nats per token", {}, false, false};
-  for (const VariantData& variant : data.variants) {
-    const auto good = variant.good();
-    if (good.empty()) continue;
-    const fs::path path = data.folder / "arrays" / good.front()->id / "perplexity.positions.npy";
-    if (!fs::exists(path)) continue;
-    const auto values = read_npy(path).as_doubles();
-    Figure::Line line{variant.name, {}, {}};
-    for (size_t b = 0; 3 * b + 2 < values.size(); ++b)
-      if (values[3 * b + 2] > 0) {
-        line.x.push_back(values[3 * b]);
-        line.y.push_back(values[3 * b + 1] / values[3 * b + 2]);
-      }
-    if (!line.x.empty()) figure.lines.push_back(line);
-  }
-  if (!figure.lines.empty()) report.figures.push_back(figure);
 }
 
 }  // namespace sublab

@@ -1,4 +1,4 @@
-// The parts of a report that come from arrays and from the speed measurement.
+// The tables of a report that come from the speed measurement.
 #pragma once
 
 #include "analysis/report.h"
@@ -13,11 +13,5 @@ void add_speed_tables(const BenchFile& bench, Report& report);
 void add_latency_tables(const BenchFile& bench, Report& report);
 /// One table per mode: how many rows fit the memory budget.
 void add_batch_tables(const BenchFile& bench, Report& report);
-/// Speed-up against what the ledger allows.
-void add_speed_figure(const BenchFile& bench, Report& report);
-/// Training loss over tokens, first seed, smoothed.
-void add_loss_curves(const StudyData& data, Report& report);
-/// Validation loss by position in the window, first seed.
-void add_position_figure(const StudyData& data, Report& report);
 
 }  // namespace sublab

@@ -16,6 +16,16 @@
 #include "core/error.h"
 
 namespace sublab {
+namespace {
+
+ExitState wait_for(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? ExitState{0, WTERMSIG(status)} : ExitState{WEXITSTATUS(status), 0};
+}
+
+}  // namespace
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments,
                            const std::string& error_log) {
@@ -81,12 +91,27 @@ void ChildProcess::kill_with(int signal) {
 
 ExitState ChildProcess::wait() {
   if (waited_) return state_;
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
   waited_ = true;
-  state_ = WIFSIGNALED(status) ? ExitState{0, WTERMSIG(status)} : ExitState{WEXITSTATUS(status), 0};
+  state_ = wait_for(pid_);
   return state_;
+}
+
+ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, error_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                   0666);
+  std::vector<std::string> copies = arguments;
+  std::vector<char*> argv;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed) throw UserError(arguments.front(), std::strerror(failed));
+  return wait_for(pid);
 }
 
 void die_with_parent(pid_t parent) {

@@ -191,11 +191,13 @@ class RoundServer {
       const bool last_only = order.mode == "prefill" && line.part == "head";
       const double flops =
           passes * line.flops_causal / static_cast<double>(last_only ? order.context : 1);
-      result.cost += (decoding ? line.bytes : flops) / tokens;
+      const double bytes = passes * line.bytes;
+      result.flops_per_token += flops / tokens;
+      result.bytes_per_token += bytes / tokens;
+      result.cost += (decoding ? bytes : flops) / tokens;
       if (order.flops_per_s > 0)
         result.roofline_s +=
-            roofline_seconds(flops, passes * line.bytes, order.flops_per_s, order.bytes_per_s) /
-            tokens;
+            roofline_seconds(flops, bytes, order.flops_per_s, order.bytes_per_s) / tokens;
     }
   }
 

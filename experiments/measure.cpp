@@ -121,6 +121,8 @@ class Coordinator {
           mean(*reference, &RoundResult::cost) / mean(rounds, &RoundResult::cost);
       series.ideal_speedup_weighted =
           mean(*reference, &RoundResult::roofline_s) / mean(rounds, &RoundResult::roofline_s);
+      series.flops_per_token = mean(rounds, &RoundResult::flops_per_token);
+      series.bytes_per_token = mean(rounds, &RoundResult::bytes_per_token);
       series.kept_fraction = mean(rounds, &RoundResult::kept_fraction);
       series.reached_fraction = mean(rounds, &RoundResult::reached_fraction);
       series.assumed_keeps = rounds.front().assumed_keeps;

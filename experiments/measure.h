@@ -41,6 +41,7 @@ struct RoundResult {
   double seconds = 0, tokens = 0;
   /// Ledger FLOPs (train, prefill) or bytes (decode) per token, at the realised keeps.
   double cost = 0;
+  double flops_per_token = 0, bytes_per_token = 0;  ///< of the ledger, at the realised keeps
   double roofline_s = 0;  ///< what the ledger takes per token at least, by the order's rates
   std::vector<double> kept_fraction, reached_fraction;
   double peak_memory_bytes = 0;
@@ -55,6 +56,8 @@ struct RoundResult {
     f("seconds", seconds, "time of the round");
     f("tokens", tokens, "tokens processed");
     f("cost", cost, "ledger cost per token");
+    f("flops_per_token", flops_per_token, "of the ledger");
+    f("bytes_per_token", bytes_per_token, "of the ledger");
     f("roofline_s", roofline_s, "least time per token");
     f("kept_fraction", kept_fraction, "realised");
     f("reached_fraction", reached_fraction, "passes in which any token entered");

@@ -23,6 +23,8 @@ struct BenchSeries {
   /// The same with each line of the ledger weighted by the time that this machine's matmul rate and
   /// read bandwidth allow it, whichever is longer; nothing in files that have no calibration.
   std::optional<double> ideal_speedup_weighted;
+  /// What the ledger says of a token at the realised kept counts; nothing in older files.
+  std::optional<double> flops_per_token, bytes_per_token;
   std::vector<double> kept_fraction;  ///< realised, per subsampling module; empty without any
   /// Share of the passes in which any token entered, per module.
   std::vector<double> reached_fraction;
@@ -44,6 +46,8 @@ struct BenchSeries {
     f("seconds", seconds, "seconds of each round");
     f("ideal_speedup", ideal_speedup, "what the ledger allows");
     f("ideal_speedup_weighted", ideal_speedup_weighted, "the same, by this machine's rates");
+    f("flops_per_token", flops_per_token, "of the ledger, at the realised keeps");
+    f("bytes_per_token", bytes_per_token, "of the ledger, at the realised keeps");
     f("kept_fraction", kept_fraction, "realised, per module");
     f("reached_fraction", reached_fraction, "passes that entered, per module");
     f("assumed_keeps", assumed_keeps, "keeps forced for want of a checkpoint");

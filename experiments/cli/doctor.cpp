@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "analysis/gnuplot.h"
 #include "core/build_info.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
@@ -55,7 +56,13 @@ std::vector<Finding> examine() {
   out.push_back({"apt-get",
                  has_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
                  has_program("apt-get") ? "" : "sublab corpus import PATH NAME"});
-  out.push_back({"gnuplot", has_program("gnuplot") ? "found" : "missing (not needed yet)", ""});
+  const auto gnuplot = find_gnuplot();
+  out.push_back({"gnuplot", gnuplot ? gnuplot->string() : "missing: reports have no figures",
+                 gnuplot ? "" : "apt install gnuplot-nox"});
+  out.push_back(
+      {"pdflatex",
+       has_program("pdflatex") ? "found" : "missing; `report --format tex` writes its file anyway",
+       ""});
   return out;
 }
 

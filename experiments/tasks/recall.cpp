@@ -7,6 +7,7 @@
 //
 // The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
 // n_values.
+#include "core/npy.h"
 #include "core/random.h"
 #include "experiments/tasks/task.h"
 #include "experiments/train.h"
@@ -86,6 +87,50 @@ json resolve(const json& given, const std::string& path, const DataConfig& data)
   return write_fields(config);
 }
 
+/// Right answers by the place of the query and by where its pair was last stated.
+class PlaceCounts {
+ public:
+  explicit PlaceCounts(int64_t context_len)
+      : context_len_(context_len),
+        n_places_(std::min<int64_t>(8, context_len)),
+        counts_(n_places_ * kDepths * 2, 0) {}
+
+  /// `hits` holds one flag per token of the row.
+  void add(const TokenRow& row, const bool* hits) {
+    std::vector<int64_t> stated(kSymbols, 0);  // where each key stood last
+    for (size_t i = 0; i < row.tokens.size(); i += 2) {
+      const auto query = static_cast<int64_t>(i);
+      int64_t& last = stated[row.tokens[i]];
+      if (row.labels[i] >= 0) {
+        double* cell =
+            &counts_[2 * (query * n_places_ / context_len_ * kDepths + last * kDepths / query)];
+        cell[0] += hits[i];
+        cell[1] += 1;
+      }
+      last = query;
+    }
+  }
+
+  /// [places, depths, 4]: end of the place's bin in tokens, middle of the depth's bin, right,
+  /// asked.
+  void write(const fs::path& path) const {
+    std::vector<double> out;
+    for (int64_t p = 0; p < n_places_; ++p)
+      for (int64_t d = 0; d < kDepths; ++d) {
+        const double* cell = &counts_[2 * (p * kDepths + d)];
+        const int64_t end = ((p + 1) * context_len_ + n_places_ - 1) / n_places_;
+        out.insert(out.end(), {static_cast<double>(end), (static_cast<double>(d) + 0.5) / kDepths,
+                               cell[0], cell[1]});
+      }
+    write_npy(path, out, {n_places_, kDepths, 4});
+  }
+
+ private:
+  static constexpr int64_t kDepths = 5;
+  int64_t context_len_, n_places_;
+  std::vector<double> counts_;
+};
+
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   at::NoGradGuard no_grad;
   const Config config = read(resolved, "/evaluate");
@@ -93,12 +138,19 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
                         "recall/evaluate");
   constexpr int64_t kRowsPerPass = 64;
   double hits = 0, asked = 0;
+  PlaceCounts places(rows.context_len());
   for (int64_t first = 0; first < config.n_rows; first += kRowsPerPass) {
     const auto batch = make_batch(rows, first, std::min(kRowsPerPass, config.n_rows - first));
     const at::Tensor hidden = run_model(context.model, batch.batch, nullptr, Run{});
-    hits += token_hits(hidden, context.model.head_weight(), batch.labels).sum().item<double>();
+    const at::Tensor hit =
+        token_hits(hidden, context.model.head_weight(), batch.labels).cpu().contiguous();
+    hits += hit.sum().item<double>();
     asked += static_cast<double>(batch.n_labels);
+    const int64_t n_rows = std::min(kRowsPerPass, config.n_rows - first);
+    for (int64_t r = 0; r < n_rows; ++r)
+      places.add(rows.row(first + r), hit.const_data_ptr<bool>() + r * rows.context_len());
   }
+  places.write(out.arrays / "recall.by_length_depth.npy");
   out.metrics.push_back({"recall_accuracy",
                          hits / asked,
                          {{"chance", 1.0 / kSymbols},

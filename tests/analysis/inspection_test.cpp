@@ -158,9 +158,9 @@ TEST_CASE("kept and dropped tokens are told apart level by level", "[unit]") {
         std::vector<std::string>{"1", "5", "3", "0.600", "−1.000", "1.000", "1.000", "0.500"});
   CHECK(cells_of(table_of(tables, "By class"), 1) ==
         std::vector<std::string>{"4", "3.750", "0.750", "0.250"});
-  const Figure figure = position_figure(text);
-  REQUIRE(figure.lines.size() == 2);
-  CHECK(figure.lines[0].y.at(0) == Approx(0.6));
+  const Figure figure = position_figure(text, 0);
+  REQUIRE(figure.series.size() == 2);
+  CHECK(figure.series[0].y.at(0) == Approx(0.6));
 }
 
 TEST_CASE("two readings of the same tokens are compared token by token", "[unit]") {

@@ -50,7 +50,22 @@ TEST_CASE("a study becomes records and a report; run again, nothing is re-run", 
   }
   CHECK(place.run("report results/tiny --format html").code == 0);
   CHECK_THAT(read_file(place.path("results/tiny/report.html")), Contains("subllm"));
-  CHECK_NOTHROW(json::parse(place.run("report results/tiny --json").out));
+  const json figures = json::parse(place.run("report results/tiny --json").out).at("figures");
+  const auto has = [&](const std::string& id) {
+    return std::any_of(figures.begin(), figures.end(),
+                       [&](const json& figure) { return figure.at("id") == id; });
+  };
+  for (const char* id : {"loss_curves", "loss_by_position", "loss_against_train_flops",
+                         "speedup_decode", "roofline_16_1"}) {
+    INFO(id);
+    CHECK(has(id));
+  }
+  CHECK(place.run("report results/tiny --format tex").code == 0);
+  CHECK_THAT(read_file(place.path("results/tiny/report.tex")),
+             Contains("\\reportfigure{loss_curves}"));
+  CHECK(fs::exists(place.path("results/tiny/figures/loss_curves.pdf")));
+  CHECK(place.run("report results/tiny --format tex", "SUBLAB_GNUPLOT=/nonexistent").code == 0);
+  CHECK_FALSE(fs::exists(place.path("results/tiny/figures/loss_curves.pdf")));
   CHECK(json::parse(place.run("status results/tiny --json").out).is_object());
   CHECK(place.run("compare results/tiny subllm llama").code == 0);
   CHECK_THAT(place.run("compare results/tiny subllm lama").err, Contains("did you mean 'llama'?"));

@@ -141,7 +141,9 @@ TEST_CASE("a worker measures a round, and stops when it passes its memory", "[en
     CHECK(result.time_to_first_token_ms > 0);
     CHECK(result.token_latency_ms <= result.token_latency_ms_p95);
     CHECK(result.roofline_s * 1e9 >=
-          result.cost * (1 - 1e-9));  // bytes at 1 GB/s, or more for FLOPs
+          result.cost * (1 - 1e-9));               // bytes at 1 GB/s, or more for FLOPs
+    CHECK(result.bytes_per_token == result.cost);  // what a decode round's cost is
+    CHECK(result.flops_per_token > 0);
     const double rows = trial->variant == "llama" ? 2 * 2 * 20 : 2 * 20;  // two layers, or one
     CHECK(result.kv_cache_bytes >= rows * 2 * 16 * 4);
   }

@@ -1,14 +1,33 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 
+#include "core/npy.h"
 #include "experiments/catalog.h"
 #include "experiments/resolve.h"
 #include "experiments/train.h"
+#include "tests/temporary_folder.h"
 
 using namespace sublab;
 using Catch::Contains;
 
 namespace {
+
+/// The map of accuracies holds the very questions and answers that the metric counts.
+void check_map(const Evaluation& out) {
+  const NpyArray map = read_npy(out.arrays / "recall.by_length_depth.npy");
+  REQUIRE(map.shape == std::vector<int64_t>{8, 5, 4});
+  const auto values = map.as_doubles();
+  double right = 0, asked = 0;
+  for (size_t i = 0; i < values.size(); i += 4) right += values[i + 2], asked += values[i + 3];
+  CHECK(asked == out.metrics.at(0).conditions.at("n").get<double>());
+  CHECK(right / asked == *out.metrics.at(0).value);
+  // 48 tokens in eighths, fifths of the way to the query; the first eighth only states pairs.
+  CHECK(values[0] == 6);
+  CHECK(values[4 * 39] == 48);
+  CHECK(values[4 * 39 + 1] == 0.9);
+  CHECK(values[3] == 0);
+  CHECK(values[4 * 39 + 3] > 0);
+}
 
 /// Trains `model` on recall as `data` and `train` say and returns its accuracy.
 double recall_accuracy(const json& model_config, const DataConfig& data,
@@ -24,8 +43,11 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   REQUIRE(result.outcome == "ok");
   TrialConfig config;
   config.data = data;
+  const TemporaryFolder place;
   Evaluation out;
+  out.arrays = place.path;
   task.evaluate(resolved, {*model, config, nullptr, 1}, out);
+  check_map(out);
   return *out.metrics.at(0).value;
 }
 

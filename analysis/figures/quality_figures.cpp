@@ -1,0 +1,196 @@
+// Quality against each cost that is known, with the Pareto front.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "analysis/figures.h"
+#include "analysis/figures/builders.h"
+
+namespace sublab {
+
+std::vector<size_t> pareto_front(const std::vector<double>& cost,
+                                 const std::vector<double>& quality, bool higher_is_better) {
+  const auto badness = [&](size_t i) { return higher_is_better ? -quality[i] : quality[i]; };
+  std::vector<size_t> order(cost.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(cost[a], badness(a)) < std::pair(cost[b], badness(b));
+  });
+  std::vector<size_t> out;
+  for (const size_t i : order) {
+    const bool equal =
+        !out.empty() && cost[i] == cost[out.back()] && badness(i) == badness(out.back());
+    if (out.empty() || equal || badness(i) < badness(out.back())) out.push_back(i);
+  }
+  return out;
+}
+
+namespace figures {
+namespace {
+
+struct Spread {
+  double mean = 0, low = 0, high = 0;
+};
+
+std::optional<Spread> spread_of(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return Spread{
+      std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()), *low,
+      *high};
+}
+
+using Reading = std::function<std::optional<double>(const Record&)>;
+
+std::optional<double> metric_of(const Record& record, const std::string& name) {
+  const Metric* metric = record.find(name);
+  return metric ? metric->value : std::nullopt;
+}
+
+std::vector<double> readings(const VariantData& variant, const Reading& read) {
+  std::vector<double> out;
+  for (const Record* record : variant.good())
+    if (const auto value = read(*record)) out.push_back(*value);
+  return out;
+}
+
+/// What a variant costs; several values where seeds differ, none where it is not known.
+struct Cost {
+  std::string id, title, label, remark;
+  std::function<std::vector<double>(const VariantData&)> values;
+};
+
+Cost cache_cost(const BenchMeasurement& decode) {
+  const std::string condition =
+      "context " + std::to_string(decode.context) + ", batch " + std::to_string(decode.batch);
+  return {"cache", "cache after decoding", "cache after decoding, bytes (" + condition + ")", "",
+          [&decode](const VariantData& variant) -> std::vector<double> {
+            for (const BenchSeries& series : decode.series)
+              if (series.variant == variant.name && series.repeat_of_reference == 0 &&
+                  series.kv_cache_bytes > 0)
+                return {series.kv_cache_bytes};
+            return {};
+          }};
+}
+
+std::vector<Cost> costs_of(const StudyData& data) {
+  const auto by_record = [](const Reading& read) {
+    return [read](const VariantData& variant) { return readings(variant, read); };
+  };
+  std::vector<Cost> out = {
+      {"train_flops", "training FLOPs", "training FLOPs", "",
+       by_record([](const Record& record) -> std::optional<double> {
+         const auto per_token = metric_of(record, "train_flops_per_token"),
+                    tokens = metric_of(record, "train_tokens");
+         return per_token && tokens && *tokens > 0 ? std::optional(*per_token * *tokens)
+                                                   : std::nullopt;
+       })},
+      {"train_seconds", "training time", "training time, seconds",
+       "Time as it passed, whatever else the machine did. ",
+       by_record([](const Record& record) -> std::optional<double> {
+         const double seconds = record.times.value("train_seconds", 0.0);
+         return seconds > 0 ? std::optional(seconds) : std::nullopt;
+       })},
+      {"train_memory", "training memory", "peak memory of training, bytes", "",
+       by_record([](const Record& record) { return metric_of(record, "peak_memory_bytes"); })}};
+  if (data.bench)
+    for (const BenchMeasurement& measurement : data.bench->measurements)
+      if (measurement.mode == "decode") {
+        out.push_back(cache_cost(measurement));
+        break;  // one condition is enough: a cache grows with context and batch alike for all
+      }
+  return out;
+}
+
+struct Quality {
+  std::string id, title, label, metric;
+  bool higher_is_better;
+};
+
+/// The loss; accuracies where a study trains on something that has none.
+std::vector<Quality> qualities_of(const StudyData& data) {
+  std::set<std::string> accuracies;
+  for (const VariantData& variant : data.variants)
+    for (const Record* record : variant.good())
+      for (const Metric& metric : record->metrics) {
+        if (metric.name == "valid_loss_nats" && metric.value)
+          return {{"loss", "Validation loss", "validation loss, nats per token", "valid_loss_nats",
+                   false}};
+        if (metric.name.ends_with("_accuracy")) accuracies.insert(metric.name);
+      }
+  std::vector<Quality> out;
+  for (const std::string& name : accuracies) {
+    const std::string task = name.substr(0, name.size() - std::string("_accuracy").size());
+    out.push_back({name, "Accuracy in " + task, "accuracy in " + task, name, true});
+  }
+  return out;
+}
+
+/// A staircase: at each cost the best quality that is to be had for it.
+FigureSeries front_of(const std::vector<FigureSeries>& points, bool higher_is_better) {
+  std::vector<double> cost, quality;
+  for (const FigureSeries& point : points)
+    cost.push_back(point.x.front()), quality.push_back(point.y.front());
+  FigureSeries out;
+  out.kind = FigureSeries::Kind::guide;
+  out.name = "Pareto front";
+  out.style = 1;
+  for (const size_t i : pareto_front(cost, quality, higher_is_better)) {
+    if (!out.x.empty()) out.x.push_back(cost[i]), out.y.push_back(out.y.back());
+    out.x.push_back(cost[i]);
+    out.y.push_back(quality[i]);
+  }
+  return out;
+}
+
+Figure quality_figure(const StudyData& data, const Quality& quality, const Cost& cost) {
+  Figure figure;
+  figure.id = quality.id + "_against_" + cost.id;
+  figure.title = quality.title + " against " + cost.title;
+  figure.x.label = cost.label;
+  figure.y.label = quality.label;
+  size_t n_seeds = 0;
+  for (size_t v = 0; v < data.variants.size(); ++v) {
+    const VariantData& variant = data.variants[v];
+    const auto values =
+        readings(variant, [&](const Record& record) { return metric_of(record, quality.metric); });
+    const auto x = spread_of(cost.values(variant)), y = spread_of(values);
+    if (!x || !y) continue;
+    n_seeds = std::max(n_seeds, values.size());
+    FigureSeries point;
+    point.kind = FigureSeries::Kind::points;
+    point.name = variant.name;
+    point.style = v;
+    point.labels = {variant.name};
+    point.x = {x->mean}, point.x_low = {x->low}, point.x_high = {x->high};
+    point.y = {y->mean}, point.y_low = {y->low}, point.y_high = {y->high};
+    figure.series.push_back(point);
+  }
+  figure.caption = cost.remark + seeds_text(n_seeds, "bars") + " The front: no other " +
+                   "variant is better in one without being worse in the other.";
+  return figure;
+}
+
+bool costs_differ(const Figure& figure) {
+  double low = INFINITY, high = 0;
+  for (const FigureSeries& point : figure.series)
+    low = std::min(low, point.x.front()), high = std::max(high, point.x.front());
+  return high > low * 1.001;
+}
+
+}  // namespace
+
+void add_quality_figures(const StudyData& data, Report& report) {
+  for (const Quality& quality : qualities_of(data))
+    for (const Cost& cost : costs_of(data)) {
+      Figure figure = quality_figure(data, quality, cost);
+      if (!costs_differ(figure)) continue;  // then a table says it all
+      figure.series.push_back(front_of(figure.series, quality.higher_is_better));
+      report.figures.push_back(figure);
+    }
+}
+
+}  // namespace figures
+}  // namespace sublab
