@@ -200,7 +200,8 @@ Canvas canvas_of(const Figure& figure) {
   if (figure.heat_map) {
     const double high =
         std::clamp(44.0 * static_cast<double>(figure.heat_map->y_ticks.size()), 120.0, kHigh);
-    return {kLeft + kWide + 24, kTop + high + kBelow, kLeft, kLeft + kWide, kTop, kTop + high};
+    return {kLeft + kWide + 120, kTop + high + kBelow, kLeft, kLeft + kWide + 100, kTop,
+            kTop + high};
   }
   size_t longest = 0;
   for (const FigureSeries& series : figure.series)

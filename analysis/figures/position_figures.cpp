@@ -3,7 +3,6 @@
 #include <cctype>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include "analysis/figures/builders.h"
 #include "analysis/format.h"
@@ -83,12 +82,17 @@ HeatMap accuracy_map(const std::vector<NpyArray>& arrays) {
   return out;
 }
 
-/// What the axes of a task's map are.
-std::pair<std::string, std::string> map_axes(const std::string& task) {
+/// What the axes of a task's map are, and what is to be said of them.
+struct MapText {
+  std::string x, y, remark;
+};
+
+MapText map_text(const std::string& task) {
   if (task == "recall")
-    return {"place of the query, tokens (end of the bin)",
-            "answer last stated (0: row start, 1: just before)"};
-  return {"length, tokens", "depth (0: start, 1: end)"};
+    return {"place of the query, tokens", "where the answer was last stated",
+            " Places: the end of each bin. Last stated: 0 is the start of the row, 1 just before "
+            "the query."};
+  return {"length, tokens", "depth", " Depth: 0 is the start, 1 the end."};
 }
 
 std::string safe_id(std::string name) {
@@ -163,6 +167,7 @@ void add_accuracy_maps(const StudyData& data, Report& report) {
     for (const std::string& task : mapped_tasks(data, records)) {
       const auto arrays = arrays_of(data, records, task + ".by_length_depth.npy", 3, 4);
       if (arrays.front().n_elements() == 0) continue;
+      const MapText text = map_text(task);
       Figure figure;
       const bool own = probe.empty() || probe == task;
       figure.id = safe_id(task) + "_by_length_depth_" +
@@ -172,8 +177,9 @@ void add_accuracy_maps(const StudyData& data, Report& report) {
       figure.caption = "Right answers / questions over " +
                        (arrays.size() == 1 ? std::string("one seed")
                                            : std::to_string(arrays.size()) + " seeds") +
-                       "; –: nothing was asked there.";
-      std::tie(figure.x.label, figure.y.label) = map_axes(task);
+                       "; –: nothing was asked there." + text.remark;
+      figure.x.label = text.x;
+      figure.y.label = text.y;
       figure.heat_map = accuracy_map(arrays);
       report.figures.push_back(figure);
     }

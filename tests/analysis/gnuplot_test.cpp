@@ -115,6 +115,9 @@ TEST_CASE("the same figure is the same file, on the page and for print", "[unit]
       INFO(first.problem);
       REQUIRE(first.bytes);
       CHECK(first.bytes == draw_figure(figure, form).bytes);
+      // The time of drawing, where it stands in the file, is always the same.
+      CHECK(first.bytes->find("/CreationDate (D:") ==
+            first.bytes->find("/CreationDate (D:20000101000000"));
       CHECK(first.bytes->starts_with(form == FigureForm::pdf ? "%PDF" : "<svg"));
     }
   const auto texts = texts_of(*draw_figure(heat_figure(), FigureForm::svg).bytes);
