@@ -1,11 +1,11 @@
 #include "analysis/report.h"
 
-#include "analysis/cells.h"
-#include "analysis/claims_table.h"
-#include "analysis/figures.h"
-#include "analysis/selection_tables.h"
-#include "analysis/speed_table.h"
-#include "analysis/tables.h"
+#include "analysis/figures/figures.h"
+#include "analysis/tables/cells.h"
+#include "analysis/tables/claims_table.h"
+#include "analysis/tables/selection_tables.h"
+#include "analysis/tables/speed_table.h"
+#include "analysis/tables/tables.h"
 
 namespace sublab {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/figure.h"
+#include "analysis/figures/figure.h"
 #include "core/fields.h"
 #include "core/files.h"
 

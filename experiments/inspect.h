@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/inspection.h"
+#include "analysis/inspection/inspection.h"
 #include "experiments/checkpoint.h"
 
 namespace sublab {

@@ -1,4 +1,4 @@
-#include "analysis/figures.h"
+#include "analysis/figures/figures.h"
 
 #include <algorithm>
 

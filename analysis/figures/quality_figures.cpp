@@ -5,8 +5,8 @@
 #include <numeric>
 #include <set>
 
-#include "analysis/figures.h"
 #include "analysis/figures/builders.h"
+#include "analysis/figures/figures.h"
 
 namespace sublab {
 

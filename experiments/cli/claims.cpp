@@ -1,9 +1,9 @@
-#include "analysis/claims.h"
+#include "analysis/claims/claims.h"
 
 #include <algorithm>
 #include <iostream>
 
-#include "analysis/claims_table.h"
+#include "analysis/tables/claims_table.h"
 #include "experiments/claim_files.h"
 #include "experiments/cli/command.h"
 

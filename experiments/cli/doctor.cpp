@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "analysis/gnuplot.h"
+#include "analysis/figures/gnuplot.h"
 #include "core/build_info.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "analysis/kept_histogram.h"
+#include "analysis/inspection/kept_histogram.h"
 #include "core/npy.h"
 #include "experiments/keep_counter.h"
 #include "experiments/kept_tokens.h"

@@ -1,8 +1,8 @@
-#include "analysis/claims.h"
+#include "analysis/claims/claims.h"
 
 #include <catch2/catch.hpp>
 
-#include "analysis/claims_table.h"
+#include "analysis/tables/claims_table.h"
 #include "tests/analysis/claims_fixture.h"
 
 using namespace sublab;

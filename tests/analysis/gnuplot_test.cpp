@@ -1,10 +1,10 @@
-#include "analysis/gnuplot.h"
+#include "analysis/figures/gnuplot.h"
 
 #include <catch2/catch.hpp>
 #include <regex>
 
-#include "analysis/canvas.h"
-#include "analysis/figures.h"
+#include "analysis/figures/canvas.h"
+#include "analysis/figures/figures.h"
 #include "tests/analysis/small_study.h"
 
 using namespace sublab;

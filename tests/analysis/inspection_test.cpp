@@ -1,5 +1,5 @@
 // The page of an inspection: what it shows of every byte, and the numbers under the text.
-#include "analysis/inspection.h"
+#include "analysis/inspection/inspection.h"
 
 #include <catch2/catch.hpp>
 

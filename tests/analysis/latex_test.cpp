@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include "analysis/figures.h"
-#include "analysis/gnuplot.h"
-#include "analysis/latex_text.h"
+#include "analysis/figures/figures.h"
+#include "analysis/figures/gnuplot.h"
+#include "analysis/print/latex_text.h"
 #include "analysis/report.h"
 #include "core/process.h"
 #include "tests/analysis/small_study.h"

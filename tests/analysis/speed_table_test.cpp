@@ -1,4 +1,4 @@
-#include "analysis/speed_table.h"
+#include "analysis/tables/speed_table.h"
 
 #include <catch2/catch.hpp>
 

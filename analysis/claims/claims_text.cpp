@@ -1,0 +1,86 @@
+// Lines of claims as text.
+#include <algorithm>
+
+#include "analysis/claims/claims.h"
+#include "analysis/format.h"
+
+namespace sublab {
+namespace {
+
+std::string shown(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string differences_text(const std::vector<ProtocolDifference>& differences) {
+  std::vector<std::string> out;
+  for (const ProtocolDifference& difference : differences)
+    out.push_back(difference.field + ": " + shown(difference.there) + " there, " +
+                  (difference.here.is_null() ? "none" : shown(difference.here)) + " here");
+  return join(out, "; ");
+}
+
+}  // namespace
+
+std::string verdict_name(ClaimVerdict verdict) {
+  switch (verdict) {
+    case ClaimVerdict::reproduced:
+      return "reproduced";
+    case ClaimVerdict::direction_only:
+      return "direction only";
+    case ClaimVerdict::not_reproduced:
+      return "not reproduced";
+    case ClaimVerdict::not_comparable:
+      break;
+  }
+  return "not comparable";
+}
+
+std::string verdict_text(const ClaimLine& line) {
+  std::string why = line.reason;
+  if (line.verdict == ClaimVerdict::not_comparable && why.empty())
+    why = differences_text(line.differing);
+  return verdict_name(line.verdict) + (why.empty() ? "" : " (" + why + ")");
+}
+
+std::string protocol_text(const ClaimLine& line) {
+  std::string out = differences_text(line.differing);
+  if (!line.unknown.empty())
+    out += (out.empty() ? "" : "; ") + ("unknown there: " + join(line.unknown));
+  return out;
+}
+
+std::string claim_value_text(const std::string& metric, double value) {
+  if (metric.ends_with("_bytes")) {
+    const std::string text = si_text(value);
+    return text + (text.find(' ') == std::string::npos ? " B" : "B");
+  }
+  const auto kind = claim_kind(metric);
+  if (kind == ClaimKind::ratio) return fixed(value, value < 10 ? 3 : 1);
+  return metric.ends_with("_tokens") ? si_text(value) : significant(value, 4);
+}
+
+std::string measured_text(const ClaimLine& line) {
+  if (!line.measured) return "–";
+  const auto text = [&](double value) { return claim_value_text(line.claim.metric, value); };
+  const Estimate& estimate = line.measured->estimate;
+  std::string out = text(estimate.value);
+  out += line.measured->has_interval
+             ? " [" + text(estimate.interval.low) + ", " + text(estimate.interval.high) + "]"
+             : " (no interval)";
+  return line.measured->kept.empty() ? out : out + ", kept " + line.measured->kept;
+}
+
+std::string elsewhere_text(const std::vector<ClaimLine>& lines) {
+  size_t n = 0;
+  std::vector<std::string> names;
+  for (const ClaimLine& line : lines) {
+    if (!line.elsewhere) continue;
+    ++n;
+    if (std::find(names.begin(), names.end(), line.set) == names.end()) names.push_back(line.set);
+  }
+  if (n == 0) return "";
+  return std::to_string(n) + (n == 1 ? " claim about " : " claims about ") + join(names) +
+         ": no such variant here";
+}
+
+}  // namespace sublab

@@ -1,0 +1,94 @@
+#include "analysis/tables/cells.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/format.h"
+
+namespace sublab {
+namespace {
+
+std::vector<double> values_of(const std::vector<const Record*>& records, const std::string& name,
+                              std::string* note) {
+  std::vector<double> out;
+  for (const Record* record : records) {
+    const Metric* metric = record->find(name);
+    if (metric && metric->value) out.push_back(*metric->value);
+    if (metric && !metric->value && note) *note = metric->note;
+  }
+  return out;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+std::optional<double> mean_metric(const std::vector<const Record*>& records,
+                                  const std::string& name, std::string* note) {
+  const auto values = values_of(records, name, note);
+  return values.empty() ? std::nullopt : std::optional(mean_of(values));
+}
+
+Cell metric_cell(const VariantData& variant, const std::string& name,
+                 const std::function<std::string(double)>& show, Report& report) {
+  Cell cell;
+  std::string reason;
+  const auto records = variant.good();
+  const auto values = values_of(records, name, &reason);
+  for (const Record* record : records) cell.records.push_back(record->id);
+  if (values.empty()) {
+    if (!reason.empty()) cell.notes.push_back(footnote(report, name + ": " + reason));
+    return cell;
+  }
+  cell.value = mean_of(values);
+  cell.text = show(*cell.value);
+  if (values.size() < 2) return cell;
+  const double spread = error_over_seeds(values) * std::sqrt(static_cast<double>(values.size()));
+  std::string text = show(spread);
+  if (text.starts_with('+')) text.erase(0, 1);
+  if (text.find_first_of("123456789") != std::string::npos) cell.text += " ± " + text;
+  return cell;
+}
+
+Cell estimate_cell(const Estimate& estimate, int digits, std::vector<std::string> records) {
+  Cell cell;
+  cell.value = estimate.value;
+  cell.low = estimate.interval.low;
+  cell.high = estimate.interval.high;
+  cell.text = fixed(estimate.value, digits) + " " + interval_text(estimate.interval, digits);
+  cell.records = std::move(records);
+  return cell;
+}
+
+void move_constant_columns(Table& table) {
+  if (table.rows.size() < 2) return;
+  for (size_t c = 0; c < table.columns.size();) {
+    const Cell& first = table.rows.front().cells[c];
+    const bool alike =
+        first.text != "–" && std::all_of(table.rows.begin(), table.rows.end(), [&](const Row& row) {
+          const Cell& cell = row.cells[c];
+          return cell.text == first.text && cell.notes.empty() && !cell.strong;
+        });
+    if (!alike) {
+      ++c;
+      continue;
+    }
+    Cell all = first;
+    all.records.clear();
+    for (Row& row : table.rows) {
+      const auto& ids = row.cells[c].records;
+      if (row.cells[c].value != all.value)
+        all.value.reset();  // alike as shown, not to the last digit
+      all.records.insert(all.records.end(), ids.begin(), ids.end());
+      row.cells.erase(row.cells.begin() + static_cast<std::ptrdiff_t>(c));
+    }
+    table.same.emplace_back(table.columns[c], all);
+    table.columns.erase(table.columns.begin() + static_cast<std::ptrdiff_t>(c));
+  }
+}
+
+}  // namespace sublab

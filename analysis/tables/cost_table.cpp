@@ -1,0 +1,88 @@
+#include "analysis/format.h"
+#include "analysis/tables/cells.h"
+#include "analysis/tables/tables.h"
+
+namespace sublab {
+namespace {
+
+Cell failure_cell(const VariantData& variant, size_t planned, Report& report) {
+  Cell cell;
+  const auto good = variant.good().size();
+  cell.text = std::to_string(good) + "/" + std::to_string(planned);
+  cell.value = static_cast<double>(good);
+  for (const Record& record : variant.records) {
+    cell.records.push_back(record.id);
+    if (record.outcome != "ok")
+      cell.notes.push_back(footnote(
+          report, variant.name + ", seed " + std::to_string(record.seed) + ": " + record.outcome +
+                      (record.detail.empty() ? "" : " (" + record.detail + ")")));
+  }
+  return cell;
+}
+
+Cell seconds_cell(const VariantData& variant) {
+  Cell cell;
+  double sum = 0;
+  for (const Record* record : variant.good()) {
+    sum += record->times.value("train_seconds", 0.0);
+    cell.records.push_back(record->id);
+  }
+  if (sum <= 0) return cell;
+  cell.value = sum / static_cast<double>(cell.records.size());
+  cell.text = significant(*cell.value, 3) + " s";
+  return cell;
+}
+
+Cell rate_cell(const VariantData& variant) {
+  Cell cell;
+  if (variant.records.empty()) return cell;
+  cell.value = variant.records.front().config.at("train").at("learning_rate").get<double>();
+  cell.text = significant(*cell.value, 3);
+  for (const Record& record : variant.records) cell.records.push_back(record.id);
+  return cell;
+}
+
+}  // namespace
+
+void add_cost_table(const StudyData& data, Report& report) {
+  const std::string& reference_name = data.plan.compare_to;
+  Table table{"Cost",
+              {{"parameters", "all trained numbers"},
+               {"non-embedding", "without embedding and head"},
+               {"FLOPs/token", "training: 3 forward passes, causal attention, from the ledger"},
+               {"of " + reference_name, "training FLOPs per token relative to the reference"},
+               {"tokens", "trained on"},
+               {"tokens/param", "training tokens per parameter"},
+               {"learning rate", "peak"},
+               {"train memory", "peak resident set above start-up while training"},
+               {"train time", "seconds, beside whatever else the machine did"},
+               {"trials", "ended well / planned"}},
+              {}};
+  const auto reference = mean_metric(data.variant(reference_name).good(), "train_flops_per_token");
+  for (const VariantData& variant : data.variants) {
+    const auto metric = [&](const char* name, const std::function<std::string(double)>& show) {
+      return metric_cell(variant, name, show, report);
+    };
+    Row row{variant.name, {}};
+    row.cells.push_back(metric("n_params", si_text));
+    row.cells.push_back(metric("n_params_non_embedding", si_text));
+    row.cells.push_back(metric("train_flops_per_token", si_text));
+    Cell relative = row.cells.back();
+    if (relative.value && reference) {
+      relative.value = *relative.value / *reference;
+      relative.text = fixed(*relative.value, 3);
+    }
+    row.cells.push_back(relative);
+    row.cells.push_back(metric("train_tokens", si_text));
+    row.cells.push_back(metric("tokens_per_parameter", [](double v) { return fixed(v, 2); }));
+    row.cells.push_back(rate_cell(variant));
+    row.cells.push_back(
+        metric("peak_memory_bytes", [](double v) { return fixed(v / 1e6, 0) + " MB"; }));
+    row.cells.push_back(seconds_cell(variant));
+    row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
+    table.rows.push_back(row);
+  }
+  report.tables.push_back(table);
+}
+
+}  // namespace sublab

@@ -1,0 +1,147 @@
+// Comparison at equal cost: each entry of a study's `match`.
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/format.h"
+#include "analysis/tables/cells.h"
+#include "analysis/tables/tables.h"
+
+namespace sublab {
+namespace {
+
+/// A cost that variants can be compared at.
+struct Cost {
+  const char *by, *name;
+  std::optional<double> (*of)(const std::vector<const Record*>& records);
+  std::string (*show)(double value);
+};
+
+std::optional<double> flops_of(const std::vector<const Record*>& records) {
+  const auto per_token = mean_metric(records, "train_flops_per_token"),
+             tokens = mean_metric(records, "train_tokens");
+  return per_token && tokens ? std::optional(*per_token * *tokens) : std::nullopt;
+}
+
+std::optional<double> seconds_of(const std::vector<const Record*>& records) {
+  double sum = 0;
+  for (const Record* record : records) sum += record->times.value("train_seconds", 0.0);
+  return sum > 0 ? std::optional(sum / static_cast<double>(records.size())) : std::nullopt;
+}
+
+const std::vector<Cost> kCosts = {
+    {"train_tokens", "training tokens",
+     [](const auto& records) { return mean_metric(records, "train_tokens"); }, si_text},
+    {"train_flops", "training FLOPs", flops_of, si_text},
+    {"train_seconds", "training seconds", seconds_of,
+     [](double v) { return significant(v, 3) + " s"; }},
+    {"peak_memory", "peak training memory",
+     [](const auto& records) { return mean_metric(records, "peak_memory_bytes"); },
+     [](double v) { return fixed(v / 1e6, 0) + " MB"; }},
+    {"parameters", "parameters",
+     [](const auto& records) { return mean_metric(records, "n_params"); }, si_text}};
+
+struct Match {
+  std::string by;
+  double tolerance;
+  std::vector<const VariantData*> variants;
+};
+
+Match match_of(const json& given, const StudyData& data) {
+  Match match{given.at("by"), given.value("tolerance", 0.01), {}};
+  const auto names = given.value("variants", std::vector<std::string>{});
+  for (const VariantData& variant : data.variants)
+    if (names.empty() || std::find(names.begin(), names.end(), variant.name) != names.end())
+      match.variants.push_back(&variant);
+  return match;
+}
+
+const VariantData& reference_of(const Match& match, const StudyData& data) {
+  for (const VariantData* variant : match.variants)
+    if (variant->name == data.plan.compare_to) return *variant;
+  return *match.variants.front();
+}
+
+/// Costs other than the one held equal that differ by more than a thousandth.
+std::string not_matched(const Match& match) {
+  std::vector<std::string> open;
+  for (const Cost& cost : kCosts) {
+    if (cost.by == match.by) continue;
+    double low = INFINITY, high = 0;
+    for (const VariantData* variant : match.variants)
+      if (const auto value = cost.of(variant->good()))
+        low = std::min(low, *value), high = std::max(high, *value);
+    if (high > low * 1.001)
+      open.push_back(std::string(cost.name) + " (up to " + fixed(high / low, 2) + "x)");
+  }
+  return open.empty() ? "Nothing else differed. " : "Not matched: " + join(open) + ". ";
+}
+
+Cell cost_cell(const VariantData& variant, const Cost& cost) {
+  Cell cell;
+  const auto records = variant.good();
+  cell.value = cost.of(records);
+  if (cell.value) cell.text = cost.show(*cell.value);
+  for (const Record* record : records) cell.records.push_back(record->id);
+  return cell;
+}
+
+/// Relative to the reference; a footnote where the cost was not equal after all.
+Cell relative_cell(const Cell& own, const std::optional<double>& reference, double tolerance,
+                   Report& report) {
+  Cell cell;
+  if (!own.value || !reference) return cell;
+  cell.value = *own.value / *reference;
+  cell.text = fixed(*cell.value, 3);
+  cell.records = own.records;
+  if (std::abs(*cell.value - 1) > tolerance)
+    cell.notes.push_back(footnote(report, "not at equal cost: outside the tolerance of " +
+                                              significant(100 * tolerance, 3) +
+                                              " %, so no verdict is given"));
+  return cell;
+}
+
+void add_table(const Match& match, const Cost& cost, const StudyData& data,
+               const std::vector<Comparison>& comparisons, Report& report) {
+  const VariantData& reference = reference_of(match, data);
+  const bool usual = reference.name == data.plan.compare_to;
+  Table table{std::string("At equal ") + cost.name + (usual ? "" : ", against " + reference.name),
+              {{cost.name, "mean over seeds"},
+               {"of " + reference.name, "relative"},
+               {"loss", "nats per token"},
+               {"minus " + reference.name, "paired by document and seed, with 95 % interval"},
+               {"verdict", "after Holm's correction over the study's comparisons"}},
+              {},
+              {},
+              not_matched(match)};
+  const Cell base = cost_cell(reference, cost);
+  for (const VariantData* variant : match.variants) {
+    Row row{variant->name, {cost_cell(*variant, cost)}};
+    row.cells.push_back(relative_cell(row.cells[0], base.value, match.tolerance, report));
+    const bool equal = row.cells[1].value && row.cells[1].notes.empty();
+    row.cells.push_back(metric_cell(
+        *variant, "valid_loss_nats", [](double v) { return fixed(v, 4); }, report));
+    row.cells.resize(5);
+    for (const Comparison& each : comparisons)
+      if (each.a == variant->name && each.b == reference.name) {
+        row.cells[3] = difference_cell(each, report);
+        row.cells[3].strong = row.cells[3].strong && equal;
+        if (equal) row.cells[4] = verdict_cell(each);
+      }
+    table.rows.push_back(row);
+  }
+  report.tables.push_back(table);
+}
+
+}  // namespace
+
+void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
+                           Report& report) {
+  for (const json& given : data.plan.match) {
+    const Match match = match_of(given, data);
+    for (const Cost& cost : kCosts)
+      if (cost.by == match.by && match.variants.size() > 1)
+        add_table(match, cost, data, comparisons, report);
+  }
+}
+
+}  // namespace sublab

@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "analysis/format.h"
+#include "analysis/tables/cells.h"
+#include "analysis/tables/tables.h"
+
+namespace sublab {
+namespace {
+
+const Record* first_good(const StudyData& data) {
+  for (const VariantData& variant : data.variants)
+    if (const auto good = variant.good(); !good.empty()) return good.front();
+  return nullptr;
+}
+
+std::string seeds_fact(size_t n) {
+  return n == 1 ? "One seed: intervals are over documents and hold for these checkpoints; they say "
+                  "nothing about the recipe."
+                : std::to_string(n) + " seeds: intervals are over seeds (t with " +
+                      std::to_string(n - 1) +
+                      " degrees of freedom) and documents (bootstrap), and hold for the recipe on "
+                      "documents like these.";
+}
+
+std::string corpus_text(const json& data) {
+  std::vector<std::string> names;
+  for (const json& name : data.at("corpus")) names.push_back(name.get<std::string>());
+  return join(names);
+}
+
+std::string training_fact(const StudyData& data, const Record& record) {
+  std::set<double> tokens;
+  for (const VariantData& variant : data.variants)
+    for (const Record* each : variant.good())
+      tokens.insert(each->config.at("train").at("tokens").get<double>());
+  const json& train = record.config.at("train");
+  const json& text = record.config.at("data");
+  return "Trained on " +
+         (tokens.size() == 1
+              ? si_text(*tokens.begin()) + " tokens each"
+              : si_text(*tokens.begin()) + " to " + si_text(*tokens.rbegin()) + " tokens") +
+         " (batches of " + si_text(train.at("batch_tokens").get<double>()) + ", context " +
+         text.at("context_len").dump() + ", tokenizer " + text.at("tokenizer").get<std::string>() +
+         ") of " +
+         (text.at("train_on") == "text" ? corpus_text(text)
+                                        : "the task " + text.at("train_on").get<std::string>()) +
+         ". Every run ends its own schedule: cosine to " +
+         significant(train.at("final_learning_rate").get<double>(), 3) +
+         " of the peak at its last token.";
+}
+
+std::string evaluation_fact(const Metric& loss) {
+  const json& about = loss.conditions;
+  return "Evaluated on " + si_text(about.value("tokens", 0.0)) + " tokens of " +
+         about.value("documents", json(0)).dump() + " held-out documents (" +
+         about.value("split", "") + " split), window " + about.value("window", json(0)).dump() +
+         ", stride " + about.value("stride", json(0)).dump() +
+         "; sum of losses over sum of tokens.";
+}
+
+/// How learning rates were chosen, and whether the choice can be trusted.
+void add_tuning(const StudyData& data, const Record& record, Report& report) {
+  std::set<double> grid;
+  for (const PlannedTrial& trial : data.plan.trials)
+    if (trial.probe == "tune")
+      grid.insert(trial.config.at("train").at("learning_rate").get<double>());
+  if (grid.empty()) return;
+  const Metric* loss = record.find("valid_loss_nats");
+  const std::string split = loss ? loss->conditions.value("split", "") : "";
+  report.facts.push_back("Learning rates: the best of " + std::to_string(grid.size()) +
+                         " per variant by loss on validation documents, first seed.");
+  if (split == "validation")
+    report.findings.push_back(
+        "The losses stand on the validation documents that chose the learning rates, which favours "
+        "variants whose loss varies more; take the test split.");
+  std::vector<std::string> edge;
+  for (const VariantData& variant : data.variants) {
+    if (variant.records.empty()) continue;
+    const double rate = variant.records[0].config.at("train").at("learning_rate").get<double>();
+    if (rate == *grid.begin() || rate == *grid.rbegin()) edge.push_back(variant.name);
+  }
+  if (!edge.empty())
+    report.findings.push_back("The edge of the learning-rate grid was chosen by " + join(edge) +
+                              ": a wider grid might serve them better.");
+}
+
+std::string machine_fact(const json& environment) {
+  return "Machine: " + environment.value("cpu", "unknown CPU") + ", " +
+         environment.value("cores", json(0)).dump() + " cores, " +
+         environment.value("instruction_set", "") + ", " +
+         environment.value("threads", json(0)).dump() + " threads; LibTorch " +
+         environment.value("libtorch", "") + ".";
+}
+
+void add_code_fact(const StudyData& data, Report& report) {
+  std::set<std::string> commits;
+  for (const VariantData& variant : data.variants)
+    for (const Record& record : variant.records)
+      if (record.provenance.contains("commit"))
+        commits.insert(record.provenance.value("commit", "").substr(0, 10) +
+                       (record.provenance.value("dirty", false) ? " + changes" : ""));
+  if (!commits.empty())
+    report.facts.push_back((commits.size() > 1 ? "Code: several versions, " : "Code: ") +
+                           join(std::vector<std::string>(commits.begin(), commits.end())) + ".");
+}
+
+void add_baselines(const StudyData& data, Report& report) {
+  const VariantData& reference = data.variant(data.plan.compare_to);
+  const auto records = reference.good();
+  const auto loss = mean_metric(records, "valid_loss_nats"),
+             trigram = mean_metric(records, "trigram_loss_nats");
+  if (loss && trigram)
+    report.findings.push_back(
+        "An interpolated trigram counted on the same training tokens has loss " +
+        fixed(*trigram, 4) + "; " + reference.name +
+        (*loss < *trigram ? " beats it by " : " does not beat it: it is worse by ") +
+        fixed(std::abs(*trigram - *loss), 4) + " nats.");
+  const auto early = mean_metric(records, "loss_early_nats"),
+             late = mean_metric(records, "loss_late_nats");
+  if (early && late)
+    report.findings.push_back(
+        "In full windows " + reference.name + " has loss " + fixed(*early, 4) +
+        " over the first quarter and " + fixed(*late, 4) + " over the last: " +
+        (*late < *early ? "it uses its context." : "it does not use its context."));
+}
+
+}  // namespace
+
+void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report) {
+  report.facts.push_back(seeds_fact(data.plan.seeds.size()));
+  if (const Record* record = first_good(data)) {
+    report.facts.push_back(training_fact(data, *record));
+    if (const Metric* loss = record->find("valid_loss_nats"))
+      report.facts.push_back(evaluation_fact(*loss));
+    add_tuning(data, *record, report);
+    report.facts.push_back(machine_fact(record->environment));
+  }
+  add_code_fact(data, report);
+  add_baselines(data, report);
+  double largest = 0;
+  for (const Comparison& each : comparisons) largest = std::max(largest, each.smallest_detectable);
+  if (largest > 0)
+    report.findings.push_back(
+        "The smallest difference in loss that this design would find 8 times in 10, before "
+        "correction: up to " +
+        fixed(largest, 4) + " nats.");
+  if (data.plan.match.empty())
+    report.findings.push_back("Nothing was declared to be held equal between the variants.");
+  if (data.missing > 0)
+    report.findings.push_back(std::to_string(data.missing) + " planned trials have no record yet.");
+}
+
+}  // namespace sublab

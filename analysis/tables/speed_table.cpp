@@ -1,0 +1,123 @@
+#include "analysis/tables/speed_table.h"
+
+#include "analysis/format.h"
+
+namespace sublab {
+namespace {
+
+const BenchSeries* reference_of(const BenchMeasurement& measurement, const std::string& name,
+                                bool repeat) {
+  for (const BenchSeries& series : measurement.series)
+    if (series.variant == name && (series.repeat_of_reference == 1) == repeat) return &series;
+  return nullptr;
+}
+
+Cell ratio_cell(double value, const std::string& trial) {
+  return {fixed(value, 3), value, {}, {}, false, {}, {trial}};
+}
+
+Cell kept_cell(const BenchSeries& series, Report& report) {
+  Cell cell;
+  if (series.kept_fraction.empty()) return cell;
+  std::vector<std::string> kept;
+  for (const double fraction : series.kept_fraction) kept.push_back(fixed(fraction, 2));
+  cell.text = join(kept, " / ");
+  if (series.assumed_keeps)
+    cell.notes.push_back(
+        footnote(report, "assumed: no checkpoint, keeps were forced at the configured rate"));
+  return cell;
+}
+
+/// Cells in the order of add_speed_tables; `weighted`: with the column of that name.
+Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Estimate& noise,
+              bool weighted, Report& report) {
+  Row row{series.variant, std::vector<Cell>(5)};
+  const double rate = series.tokens_per_round / median(series.seconds);
+  row.cells[0] = {si_text(rate), rate, {}, {}, false, {}, {series.trial}};
+  if (&series != &reference) {
+    const Estimate ratio = speed_ratio(reference.seconds, series.seconds);
+    const auto [verdict, reason] = speed_verdict(ratio, noise);
+    const bool clear = verdict == "faster" || verdict == "slower";
+    row.cells[1] = {fixed(ratio.value, 3) + " " + interval_text(ratio.interval, 2),
+                    ratio.value,
+                    ratio.interval.low,
+                    ratio.interval.high,
+                    clear,
+                    {},
+                    {series.trial, reference.trial}};
+    row.cells[2].text = verdict;
+    row.cells[2].strong = clear;
+    row.cells[2].records = row.cells[1].records;
+    if (!reason.empty()) row.cells[2].notes.push_back(footnote(report, "unclear: " + reason));
+    row.cells[3] = ratio_cell(series.ideal_speedup, series.trial);
+    row.cells[4] = ratio_cell(ratio.value / series.ideal_speedup, series.trial);
+  }
+  if (weighted)
+    row.cells.push_back(&series != &reference && series.ideal_speedup_weighted
+                            ? ratio_cell(*series.ideal_speedup_weighted, series.trial)
+                            : Cell{});
+  row.cells.push_back(kept_cell(series, report));
+  row.cells.push_back({fixed(series.peak_memory_bytes / 1e6, 0) + " MB",
+                       series.peak_memory_bytes,
+                       {},
+                       {},
+                       false,
+                       {},
+                       {series.trial}});
+  return row;
+}
+
+std::vector<Column> speed_columns(const std::string& mode, const std::string& reference,
+                                  bool weighted) {
+  std::vector<Column> out = {
+      {"tokens/s", "median of the rounds"},
+      {"speed-up", "median of paired rounds against " + reference + ", with 95 % interval"},
+      {"verdict", "against the noise floor of " + reference + " against itself"},
+      {"ideal", mode == "decode" ? "ratio of ledger bytes at the realised kept counts"
+                                 : "ratio of ledger FLOPs at the realised kept counts"},
+      {"realised", "speed-up / ideal"}};
+  if (weighted)
+    out.push_back({"ideal weighted",
+                   "the same with every line of the ledger as the time that the measured matmul "
+                   "rate and read bandwidth allow it, whichever is longer"});
+  out.push_back({"kept", "realised, per module"});
+  out.push_back({"memory", "peak resident set above the loaded model"});
+  return out;
+}
+
+}  // namespace
+
+void add_speed_tables(const BenchFile& bench, Report& report) {
+  for (const BenchMeasurement& measurement : bench.measurements) {
+    const BenchSeries* reference = reference_of(measurement, bench.compare_to, false);
+    const BenchSeries* again = reference_of(measurement, bench.compare_to, true);
+    if (!reference) continue;
+    const Estimate noise =
+        again ? speed_ratio(reference->seconds, again->seconds) : Estimate{1, {1, 1}, 0, true};
+    const bool weighted = reference->ideal_speedup_weighted.has_value();
+    Table table{"Speed: " + measurement.mode + ", context " + std::to_string(measurement.context) +
+                    ", batch " + std::to_string(measurement.batch) + ", " + measurement.dtype,
+                speed_columns(measurement.mode, bench.compare_to, weighted),
+                {}};
+    for (const BenchSeries& series : measurement.series)
+      if (series.repeat_of_reference == 0)
+        table.rows.push_back(speed_row(series, *reference, noise, weighted, report));
+    report.tables.push_back(table);
+    report.findings.push_back("Noise floor, " + measurement.mode + ": " + bench.compare_to +
+                              " against itself ran at " + fixed(noise.value, 3) + " " +
+                              interval_text(noise.interval, 3) + " over " +
+                              std::to_string(reference->seconds.size()) + " rounds.");
+  }
+  add_latency_tables(bench, report);
+  add_batch_tables(bench, report);
+}
+
+void add_bench_report(const fs::path& study_folder, Report& report) {
+  const auto bench = read_bench(study_folder);
+  if (!bench) throw UserError(study_folder.string(), "has no speed measurement");
+  report.study = read_plan(study_folder).study;
+  add_speed_tables(*bench, report);
+  finish_tables(report);
+}
+
+}  // namespace sublab
