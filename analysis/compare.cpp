@@ -140,7 +140,8 @@ std::string Comparison::to_settle() const {
     for (int64_t seeds = n_seeds + 1; seeds <= kMostSeeds; ++seeds)
       if (detectable(spread / std::sqrt(static_cast<double>(seeds)), static_cast<double>(seeds),
                      document_error, difference.clusters) <= target)
-        return "about " + std::to_string(seeds - n_seeds) + " more seeds";
+        return "about " + std::to_string(seeds - n_seeds) +
+               (seeds - n_seeds == 1 ? " more seed" : " more seeds");
   }
   // More documents of the same kind shrink the documents' part.
   constexpr double kMostTimes = 1000;

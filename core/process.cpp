@@ -96,11 +96,12 @@ ExitState ChildProcess::wait() {
   return state_;
 }
 
-ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log) {
+ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log,
+                      const std::string& output) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   posix_spawn_file_actions_addopen(&actions, 2, error_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
                                    0666);
   std::vector<std::string> copies = arguments;
@@ -108,7 +109,7 @@ ExitState run_program(const std::vector<std::string>& arguments, const std::stri
   for (std::string& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
   pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
+  const int failed = ::posix_spawnp(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failed) throw UserError(arguments.front(), std::strerror(failed));
   return wait_for(pid);

@@ -47,10 +47,11 @@ class ChildProcess {
   std::string buffer_;
 };
 
-/// Runs another program to its end: `arguments` begin with its path. It reads nothing, what it
-/// prints is dropped, standard error goes to the file `error_log`. Throws UserError when it cannot
-/// be started.
-ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log);
+/// Runs another program to its end: `arguments` begin with its path, or with its name on PATH. It
+/// reads nothing; what it prints goes to the file `output`, standard error to `error_log`. Throws
+/// UserError when it cannot be started.
+ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log,
+                      const std::string& output = "/dev/null");
 
 /// Called by a child at its start: it is killed when `parent` dies, at once when that happened
 /// before.

@@ -113,7 +113,7 @@ std::vector<const Record*> good_of(const std::vector<Record>& records) {
 void add_loss_by_position(const StudyData& data, Report& report) {
   Figure figure;
   figure.id = "loss_by_position";
-  figure.title = "Validation loss by position in the window";
+  figure.title = "Held-out loss by position in the window";
   figure.x.label = "position in the window, tokens";
   figure.y.label = "loss, nats per token";
   size_t n_seeds = 0;

@@ -116,7 +116,7 @@ std::vector<Quality> qualities_of(const StudyData& data) {
     for (const Record* record : variant.good())
       for (const Metric& metric : record->metrics) {
         if (metric.name == "valid_loss_nats" && metric.value)
-          return {{"loss", "Validation loss", "validation loss, nats per token", "valid_loss_nats",
+          return {{"loss", "Held-out loss", "held-out loss, nats per token", "valid_loss_nats",
                    false}};
         if (metric.name.ends_with("_accuracy")) accuracies.insert(metric.name);
       }
