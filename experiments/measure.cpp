@@ -173,7 +173,9 @@ class Coordinator {
 
 void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
                    ProgressLine& progress) {
-  json identity = {plan.measure, plan.compare_to};
+  json measured = plan.measure;
+  measured.erase("modelled_context");  // decides tables, nothing that is measured
+  json identity = {measured, plan.compare_to};
   for (const PlannedTrial* trial : measured_trials(plan)) identity.push_back(trial->train_id);
   const fs::path path = study_folder / "bench" / (short_hash(identity.dump()) + ".json");
   if (fs::exists(path)) return;

@@ -32,6 +32,9 @@ void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>&
 /// What each curve of the plan's `scaling` is worth in training compute of the reference's.
 void add_scaling_table(const StudyData& data, Report& report);
 
+/// Prompts and steps by context, where the study's measurement names contexts to model.
+void add_context_table(const StudyData& data, Report& report);
+
 /// What holds for all rows: data, seeds, splits, machine, code; and what follows for the reader.
 void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report);
 

@@ -215,6 +215,10 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
         std::find(modes.begin(), modes.end(), "decode") == modes.end())
       refuse(at + "/base/measure/memory_budget_bytes",
              "has no effect without \"train\" or \"decode\" among modes");
+    if (!study.measure.modelled_context.empty() &&
+        std::set<int64_t>(study.measure.context.begin(), study.measure.context.end()).size() < 2)
+      refuse(at + "/base/measure/modelled_context",
+             "needs two or more contexts that are measured; /base/measure/context names one");
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.

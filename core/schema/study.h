@@ -33,6 +33,7 @@ struct MeasureConfig {
   int64_t rounds = 9;
   int64_t decode_tokens = 32;
   int64_t memory_budget_bytes = 0;
+  std::vector<int64_t> modelled_context;
 
   template <class F>
   void fields(F& f) {
@@ -44,6 +45,8 @@ struct MeasureConfig {
     f("memory_budget_bytes", memory_budget_bytes,
       "also find the largest batch of train and decode that stays within this; 0 = off",
       within(0, 1e15));
+    f("modelled_context", modelled_context,
+      "further contexts whose cost is modelled from the measured ones", within(1, 1e9));
   }
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "analysis/compare.h"
+#include "analysis/context_cost.h"
 #include "analysis/scaling.h"
 #include "analysis/statistics.h"
 #include "core/random.h"
@@ -177,4 +178,33 @@ TEST_CASE("a ladder that cannot speak says why", "[unit]") {
   CHECK(compute_worth(far, three).reason == "the ladders share no range of training FLOPs");
   CHECK(compute_worth({}, three).reason == "no trial of the ladder ended well");
   CHECK_FALSE(compute_worth(flat, flat).times.reliable);
+}
+
+TEST_CASE("costs of contexts follow their closed forms", "[unit]") {
+  const auto prompt = fit_context_model({{2000, 2.0 + 0.04}, {20000, 20 + 4}}, false);
+  REQUIRE(prompt);
+  CHECK(prompt->low == Approx(1e-3));
+  CHECK(prompt->high == Approx(1e-8));
+  CHECK(prompt->at(200000) == Approx(200 + 400));
+  const auto step = fit_context_model({{2000, 1.2}, {20000, 3}, {40000, 5}}, true);
+  CHECK(step->at(200000) == Approx(21));
+  CHECK_FALSE(fit_context_model({{2000, 1}, {2000, 1.1}}, true));
+  // Faster than linear growth by noise alone: no negative square.
+  CHECK(fit_context_model({{2000, 2.1}, {20000, 20}}, false)->high == 0);
+  // Ratios of a 1.3B model, N = 1.214e9, 24 layers of 2048, and the fit to the talk's two numbers.
+  const double x = 1.214e9 / (24 * 2048);
+  CHECK(prompt_flops_ratio(200000, 20000, x) == Approx(50).epsilon(0.01));
+  CHECK(prompt_flops_ratio(200000, 2000, x) == Approx(841).epsilon(0.01));
+  const auto fixed = solve_fixed_part(2000, 20000, 200000, 28, 112);
+  REQUIRE(fixed);
+  CHECK(fixed->fixed_tokens == Approx(6360).epsilon(0.001));
+  CHECK(fixed->x == Approx(54200).epsilon(0.001));
+  CHECK_FALSE(solve_fixed_part(2000, 20000, 200000, 50, 841 * 3));
+  const ContextModel p{1e-3, 1e-8, false}, s{1, 1e-4, true};
+  const auto request = solve_request(p, s, 2000, 20000, 200000, 22);
+  REQUIRE(request);
+  CHECK((p.at(2e5) + request->answer_tokens * s.at(2e5)) /
+            (p.at(2e4) + request->answer_tokens * s.at(2e4)) ==
+        Approx(22));
+  CHECK_FALSE(solve_request(p, s, 2000, 20000, 200000, 200));
 }
