@@ -48,12 +48,17 @@ int64_t repeats_for(double seconds_once) {
 class Coordinator {
  public:
   Coordinator(const Plan& plan, const fs::path& folder, const Calibration& rates,
-              ProgressLine& progress)
-      : plan_(plan), rates_(rates), progress_(progress), workers_(start_workers(plan, folder)) {
+              ProgressLine& progress, const std::function<bool()>& stop)
+      : plan_(plan),
+        rates_(rates),
+        progress_(progress),
+        stop_(stop),
+        workers_(start_workers(plan, folder)) {
     read_fields(plan.measure, "plan.json: /measure", config_);
   }
 
-  std::vector<BenchMeasurement> run() {
+  /// Nothing when it was stopped.
+  std::optional<std::vector<BenchMeasurement>> run() {
     std::vector<BenchMeasurement> out;
     const size_t total = config_.modes.size() * config_.context.size() * config_.batch.size();
     for (const std::string& mode : config_.modes)
@@ -62,11 +67,14 @@ class Coordinator {
           conditions_done_ = static_cast<double>(out.size()) / static_cast<double>(total);
           condition_share_ = 1.0 / static_cast<double>(total);
           out.push_back(measure(mode, context, batch));
+          if (stopped()) return std::nullopt;
         }
     return out;
   }
 
  private:
+  bool stopped() const { return stop_ && stop_(); }
+
   BenchMeasurement measure(const std::string& mode, int64_t context, int64_t batch) {
     RoundOrder order{mode,
                      context,
@@ -90,6 +98,7 @@ class Coordinator {
     for (size_t i = 0; i < turn.size(); ++i) turn[i] = i;
     random.shuffle(turn);
     for (int64_t round = 0; round < config_.rounds; ++round) {
+      if (stopped()) return {};
       order.round = round;
       progress_.show(conditions_done_ + condition_share_ * static_cast<double>(round) /
                                             static_cast<double>(config_.rounds),
@@ -164,6 +173,7 @@ class Coordinator {
   const Plan& plan_;
   const Calibration& rates_;
   ProgressLine& progress_;
+  const std::function<bool()>& stop_;
   MeasureConfig config_;
   std::vector<Resident> workers_;
   double conditions_done_ = 0, condition_share_ = 1;
@@ -171,14 +181,14 @@ class Coordinator {
 
 }  // namespace
 
-void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
-                   ProgressLine& progress) {
+bool measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
+                   ProgressLine& progress, const std::function<bool()>& stop) {
   json measured = plan.measure;
   measured.erase("modelled_context");  // decides tables, nothing that is measured
   json identity = {measured, plan.compare_to};
   for (const PlannedTrial* trial : measured_trials(plan)) identity.push_back(trial->train_id);
   const fs::path path = study_folder / "bench" / (short_hash(identity.dump()) + ".json");
-  if (fs::exists(path)) return;
+  if (fs::exists(path)) return true;
   BenchFile file;
   file.compare_to = plan.compare_to;
   file.environment = environment();
@@ -187,7 +197,9 @@ void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog
   file.largest_batches = find_largest_batches(plan, study_folder, progress);
   const Calibration rates = calibrate();
   file.calibration = rates.to_json();
-  file.measurements = Coordinator(plan, study_folder, rates, progress).run();
+  auto measurements = Coordinator(plan, study_folder, rates, progress, stop).run();
+  if (!measurements) return false;
+  file.measurements = std::move(*measurements);
   // One measurement per study stands: those of an earlier plan would be reported beside it.
   if (fs::is_directory(study_folder / "bench"))
     for (const auto& entry : fs::directory_iterator(study_folder / "bench"))
@@ -195,6 +207,7 @@ void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog
   file.digest = digest_of(write_fields(file));
   write_file_durably(path, write_fields(file).dump(1) + "\n");
   progress.note("speed measured");
+  return true;
 }
 
 }  // namespace sublab

@@ -5,6 +5,7 @@
 // the noise floor.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -103,7 +104,8 @@ std::vector<LargestBatch> find_largest_batches(const Plan& plan, const fs::path&
                                                ProgressLine& progress);
 
 /// Measures all variants of the plan and writes bench/<id>.json; does nothing when it is there.
-void measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog,
-                   ProgressLine& progress);
+/// `stop` is asked before every round; once it says so, nothing is written and false returned.
+bool measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog,
+                   ProgressLine& progress, const std::function<bool()>& stop = {});
 
 }  // namespace sublab

@@ -323,7 +323,9 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
     return total;
   ProgressLine speed;
-  if (study.has_measure) measure_study(plan, options.out, catalog, speed);
+  if (study.has_measure)
+    total.interrupted =
+        !measure_study(plan, options.out, catalog, speed, [] { return g_interrupted != 0; });
   return total;
 }
 

@@ -184,7 +184,7 @@ std::string report_as_latex(const Report& report) {
   for (const Figure& figure : report.figures)
     out += "\\reportfigure{" + figure.id + "}{" + latex_escaped(figure.title) + "}{" +
            latex_escaped(figure.caption) + "}\n";
-  out += "\\clearpage\n\\subsection*{Records}\n";
+  out += "\\clearpage\n\\subsection*{Records}\n\\raggedright\\footnotesize\n";
   std::vector<std::string> records;
   for (const auto& [variant, ids] : report.records)
     records.push_back(variant + ": " + join(ids, " "));

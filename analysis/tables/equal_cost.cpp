@@ -76,6 +76,21 @@ std::string not_matched(const Match& match) {
   return open.empty() ? "Nothing else differed. " : "Not matched: " + join(open) + ". ";
 }
 
+/// Variants that start from others, whose training is in no cost.
+std::string not_counted(const Match& match) {
+  std::vector<std::string> names;
+  for (const VariantData* variant : match.variants)
+    for (const Record* record : variant->good()) {
+      const std::string from = record->config.at("train").value("from", "");
+      if (from.empty()) continue;
+      names.push_back(variant->name + " from " + from);
+      break;
+    }
+  return names.empty()
+             ? ""
+             : "The training of what they start from is not counted: " + join(names) + ". ";
+}
+
 Cell cost_cell(const VariantData& variant, const Cost& cost) {
   Cell cell;
   const auto records = variant.good();
@@ -112,7 +127,7 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
                {"verdict", "after Holm's correction over the study's comparisons"}},
               {},
               {},
-              not_matched(match)};
+              not_matched(match) + not_counted(match)};
   const Cell base = cost_cell(reference, cost);
   for (const VariantData* variant : match.variants) {
     Row row{variant->name, {cost_cell(*variant, cost)}};

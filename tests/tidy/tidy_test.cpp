@@ -210,3 +210,14 @@ TEST_CASE("studies that the pages name exist", "[tidy]") {
     }
   }
 }
+
+TEST_CASE("what the README quotes from a report stands in it", "[tidy]") {
+  const std::string text = read_file(kRoot / "README.md");
+  static const std::regex quoted(R"(<!-- begin (\S+) -->\n\n([^]*?)\n\n<!-- end -->)");
+  size_t n = 0;
+  for (std::sregex_iterator i(text.begin(), text.end(), quoted), end; i != end; ++i, ++n) {
+    INFO((*i)[1].str());
+    CHECK(read_file(kRoot / (*i)[1].str()).find((*i)[2].str()) != std::string::npos);
+  }
+  CHECK(n == 1);
+}
