@@ -26,6 +26,8 @@ std::string signed_fixed(double value, int digits) {
 }
 
 std::string significant(double value, int digits) {
+  // No exponent where plain digits are as short.
+  if (std::abs(value) >= std::pow(10, digits) && std::abs(value) < 1e7) return fixed(value, 0);
   return true_minus(printed("%.*g", digits, value));
 }
 

@@ -1,7 +1,10 @@
 // The worker's side of experiments/measure.h.
+#include <malloc.h>
+
 #include <cstdlib>
 #include <iostream>
 #include <optional>
+#include <tuple>
 
 #include "analysis/statistics.h"
 #include "experiments/calibrate.h"
@@ -48,6 +51,7 @@ class RoundServer {
   RoundResult run(const RoundOrder& order) {
     RoundResult result;
     result.assumed_keeps = assumed_ != nullptr;
+    start_condition(order);
     reset_peak_resident();
     Keeps keeps;
     if (order.mode == "train")
@@ -64,6 +68,14 @@ class RoundServer {
   }
 
  private:
+  /// What the allocator still holds of another condition must not count as this one's peak.
+  void start_condition(const RoundOrder& order) {
+    const auto now = std::tuple(order.mode, order.context, order.batch);
+    if (now == condition_) return;
+    condition_ = now;
+    ::malloc_trim(0);
+  }
+
   Run new_run(Mode mode, KeepCounter& counter) const {
     Run run;
     run.mode = mode;
@@ -207,6 +219,7 @@ class RoundServer {
   std::unique_ptr<KeepRule> assumed_;
   std::optional<AdamW> optimizer_;
   double resident_ = 0;
+  std::tuple<std::string, int64_t, int64_t> condition_;
 };
 
 }  // namespace

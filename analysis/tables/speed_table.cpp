@@ -103,10 +103,11 @@ void add_speed_tables(const BenchFile& bench, Report& report) {
       if (series.repeat_of_reference == 0)
         table.rows.push_back(speed_row(series, *reference, noise, weighted, report));
     report.tables.push_back(table);
-    report.findings.push_back("Noise floor, " + measurement.mode + ": " + bench.compare_to +
-                              " against itself ran at " + fixed(noise.value, 3) + " " +
-                              interval_text(noise.interval, 3) + " over " +
-                              std::to_string(reference->seconds.size()) + " rounds.");
+    report.findings.push_back(
+        "Noise floor, " + measurement.mode + ", context " + std::to_string(measurement.context) +
+        ", batch " + std::to_string(measurement.batch) + ": " + bench.compare_to +
+        " against itself ran at " + fixed(noise.value, 3) + " " + interval_text(noise.interval, 3) +
+        " over " + std::to_string(reference->seconds.size()) + " rounds.");
   }
   add_latency_tables(bench, report);
   add_batch_tables(bench, report);
