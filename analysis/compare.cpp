@@ -74,45 +74,71 @@ double mean_of(const std::vector<DocumentSum>& documents) {
   return loss / tokens;
 }
 
-std::vector<DocumentSum> mean_of_seeds(const std::vector<std::vector<DocumentSum>>& per_seed) {
-  std::vector<DocumentSum> out = per_seed.front();
-  for (size_t d = 0; d < out.size(); ++d) {
-    out[d].loss = 0;
-    for (const auto& documents : per_seed)
-      out[d].loss += documents[d].loss / static_cast<double>(per_seed.size());
+/// What a design has drawn: errors as they are expected to be, freed of their bias.
+struct Design {
+  double seeds = 1, seed_spread = 0;
+  double documents = 0, document_error = 0;
+
+  /// The part of the smallest detectable difference that seeds, or documents, are to blame for.
+  double of_seeds() const {
+    return seeds < 2 ? 0 : seed_spread / std::sqrt(seeds) * student_detectable(seeds - 1);
   }
+  double of_documents() const {
+    return document_error * student_detectable(std::max(documents - 1, 1.0));
+  }
+  double detectable() const { return std::hypot(of_seeds(), of_documents()); }
+
+  Design with_seeds(double n) const { return {n, seed_spread, documents, document_error}; }
+  /// With so many times as much text of the same kind.
+  Design with_text(double times) const {
+    return {seeds, seed_spread, documents * times, document_error / std::sqrt(times)};
+  }
+};
+
+Design design_of(const Comparison& c) {
+  const auto seeds = static_cast<double>(c.n_seeds);
+  Design out{seeds, 0, c.difference.clusters, c.document_error};
+  if (seeds > 1) out.seed_spread = c.seed_error * std::sqrt(seeds) / student_error_bias(seeds - 1);
   return out;
 }
 
-/// t at 0.975 and at the power of 8 in 10, of seeds and of documents.
-double detectable(double seed_error, double seeds, double document_error, double documents) {
-  const auto factor = [](double freedom) {
-    return student_quantile(0.975, freedom) + student_quantile(0.8, freedom);
-  };
-  const double over_documents = document_error * factor(std::max(documents - 1, 1.0));
-  return seeds < 2 ? over_documents : std::hypot(seed_error * factor(seeds - 1), over_documents);
-}
-
 void estimate(const std::vector<std::vector<DocumentSum>>& per_seed, Comparison& out) {
-  const auto over_documents = mean_of_seeds(per_seed);
-  out.document_error = error_over_documents(over_documents);
   if (per_seed.size() == 1) {
+    out.document_error = error_over_documents(per_seed[0]);
     out.difference = mean_loss(per_seed[0]);
     out.p_value = sign_flip_p_value(per_seed[0]);
   } else {
     std::vector<double> means;
     for (const auto& documents : per_seed) means.push_back(mean_of(documents));
     out.seed_error = error_over_seeds(means);
+    out.document_error = error_of_documents_beside_seeds(per_seed);
     out.difference = mean_over_seeds_and_documents(per_seed);
     out.p_value = seeds_and_documents_p_value(out.difference.value, out.seed_error,
                                               static_cast<double>(means.size()), out.document_error,
                                               out.difference.clusters);
   }
-  out.smallest_detectable = detectable(out.seed_error, static_cast<double>(out.n_seeds),
-                                       out.document_error, out.difference.clusters);
+  out.smallest_detectable = design_of(out).detectable();
 }
 
 std::string rounded(double value) { return si_text(std::stod(significant(value, 2))); }
+
+constexpr double kMostSeeds = 100, kMostTimes = 1000;
+
+/// The fewest seeds with which `reached` holds; 0 where even kMostSeeds are too few.
+template <class Reached>
+double seeds_until(const Design& design, const Reached& reached) {
+  for (double n = design.seeds + 1; n <= kMostSeeds; ++n)
+    if (reached(design.with_seeds(n))) return n;
+  return 0;
+}
+
+/// The least text, in times what there is, with which `reached` holds; 0 where none will do.
+template <class Reached>
+double text_until(const Design& design, const Reached& reached) {
+  for (double times = 1.05; times <= kMostTimes; times *= 1.05)
+    if (reached(design.with_text(times))) return times;
+  return 0;
+}
 
 }  // namespace
 
@@ -133,25 +159,31 @@ std::string Comparison::to_settle() const {
   if (!possible || smallest_detectable <= std::abs(difference.value)) return "";
   if (difference.value == 0) return "no number of seeds or tokens: the losses are equal";
   const double target = std::abs(difference.value);
-  constexpr int64_t kMostSeeds = 100;
-  // More seeds shrink what they draw; the documents' part stays.
-  if (n_seeds > 1) {
-    const double spread = seed_error * std::sqrt(static_cast<double>(n_seeds));
-    for (int64_t seeds = n_seeds + 1; seeds <= kMostSeeds; ++seeds)
-      if (detectable(spread / std::sqrt(static_cast<double>(seeds)), static_cast<double>(seeds),
-                     document_error, difference.clusters) <= target)
-        return "about " + std::to_string(seeds - n_seeds) +
-               (seeds - n_seeds == 1 ? " more seed" : " more seeds");
-  }
-  // More documents of the same kind shrink the documents' part.
-  constexpr double kMostTimes = 1000;
-  for (double times = 1.1; times <= kMostTimes; times *= 1.1)
-    if (detectable(seed_error, static_cast<double>(n_seeds), document_error / std::sqrt(times),
-                   difference.clusters * times) <= target)
-      return "about " + rounded((times - 1) * n_tokens) +
-             (unit == LossUnit::nats_per_token ? " more tokens of text" : " more bytes of text");
-  return "more than " + std::to_string(kMostSeeds) + " seeds or " + rounded(kMostTimes * n_tokens) +
-         " tokens";
+  const Design design = design_of(*this);
+  const std::string unit = this->unit == LossUnit::nats_per_token ? "tokens" : "bytes";
+  const auto seeds_text = [&](double n) {
+    const auto more = static_cast<int64_t>(n - design.seeds);
+    return std::to_string(more) + (more == 1 ? " more seed" : " more seeds");
+  };
+  const auto more_text = [&](double times) {
+    return rounded((times - 1) * n_tokens) + " more " + unit + " of text";
+  };
+  const auto enough = [&](const Design& d) { return d.detectable() <= target; };
+  // More of what varies most; of the other where that alone is not enough; else of both.
+  const double seeds = n_seeds > 1 ? seeds_until(design, enough) : 0,
+               times = text_until(design, enough);
+  if (seeds > 0 && (times == 0 || design.of_seeds() >= design.of_documents()))
+    return "about " + seeds_text(seeds);
+  if (times > 0) return "about " + more_text(times);
+  const double share = target / std::numbers::sqrt2;
+  const double both_seeds =
+      n_seeds > 1 ? seeds_until(design, [&](const Design& d) { return d.of_seeds() <= share; }) : 0;
+  const double both_times =
+      text_until(design, [&](const Design& d) { return d.of_documents() <= share; });
+  if (both_seeds > 0 && both_times > 0)
+    return "about " + seeds_text(both_seeds) + " and " + more_text(both_times);
+  return "more than " + (n_seeds > 1 ? rounded(kMostSeeds) + " seeds and " : std::string()) +
+         rounded(kMostTimes * n_tokens) + " " + unit;
 }
 
 Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit) {

@@ -12,35 +12,6 @@ namespace {
 constexpr double kTooFewClusters = 20;
 constexpr int kResamples = 2000;
 
-/// Continued fraction of the incomplete beta function (Lentz).
-double beta_fraction(double a, double b, double x) {
-  constexpr double kTiny = 1e-300;
-  double c = 1, d = 1 - (a + b) * x / (a + 1);
-  d = 1 / (std::abs(d) < kTiny ? kTiny : d);
-  double h = d;
-  for (int m = 1; m < 500; ++m) {
-    for (const bool odd : {false, true}) {
-      const double numerator = odd ? -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-                                   : m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-      d = 1 + numerator * d;
-      d = 1 / (std::abs(d) < kTiny ? kTiny : d);
-      c = 1 + numerator / (std::abs(c) < kTiny ? kTiny : c);
-      h *= d * c;
-    }
-    if (std::abs(d * c - 1) < 1e-15) break;
-  }
-  return h;
-}
-
-double incomplete_beta(double a, double b, double x) {
-  if (x <= 0) return 0;
-  if (x >= 1) return 1;
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) +
-                                a * std::log(x) + b * std::log1p(-x));
-  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
-                                   : 1 - front * beta_fraction(b, a, 1 - x) / b;
-}
-
 double quantile(std::vector<double> sorted, double p) {
   const double place = p * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(place);
@@ -107,31 +78,21 @@ Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
   return out;
 }
 
+std::vector<DocumentSum> mean_of_seeds(const std::vector<std::vector<DocumentSum>>& per_seed) {
+  std::vector<DocumentSum> out = per_seed.front();
+  for (size_t d = 0; d < out.size(); ++d) {
+    out[d].loss = 0;
+    for (const auto& documents : per_seed)
+      out[d].loss += documents[d].loss / static_cast<double>(per_seed.size());
+  }
+  return out;
+}
+
 double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 }  // namespace
-
-double student_cdf(double t, double freedom) {
-  const double tail = 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
-  return t > 0 ? 1 - tail : tail;
-}
-
-double student_quantile(double p, double freedom) {
-  double low = -1, high = 1;
-  while (student_cdf(low, freedom) > p) low *= 2;
-  while (student_cdf(high, freedom) < p) high *= 2;
-  for (int i = 0; i < 200; ++i) {
-    const double middle = 0.5 * (low + high);
-    (student_cdf(middle, freedom) < p ? low : high) = middle;
-  }
-  return 0.5 * (low + high);
-}
-
-double student_p_value(double t, double freedom) {
-  return 2 * (1 - student_cdf(std::abs(t), freedom));
-}
 
 Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
   return bootstrap(documents, seed);
@@ -198,6 +159,31 @@ double error_over_documents(const std::vector<DocumentSum>& documents) {
   return present.size() < 2 ? 0 : ratio_of(present, all_of(present)).error;
 }
 
+double error_of_documents_beside_seeds(const std::vector<std::vector<DocumentSum>>& per_seed) {
+  const std::vector<DocumentSum> mean = mean_of_seeds(per_seed);
+  const auto seeds = static_cast<double>(per_seed.size());
+  // A seed's residual less the mean residual of its document: what the two drew together.
+  std::vector<double> residual(mean.size()), square(mean.size());
+  const auto residual_of = [](const std::vector<DocumentSum>& documents, size_t d, double value) {
+    return documents[d].loss - value * documents[d].tokens;
+  };
+  const double value = ratio_of(mean, all_of(mean)).value;
+  for (size_t d = 0; d < mean.size(); ++d) residual[d] = residual_of(mean, d, value);
+  for (const auto& documents : per_seed) {
+    const double own = ratio_of(documents, all_of(documents)).value;
+    for (size_t d = 0; d < mean.size(); ++d)
+      square[d] += std::pow(residual_of(documents, d, own) - residual[d], 2);
+  }
+  double tokens = 0, together = 0, n = 0;
+  for (size_t d = 0; d < mean.size(); ++d) {
+    tokens += mean[d].tokens, n += mean[d].tokens > 0;
+    together += square[d] / (seeds - 1) / seeds;
+  }
+  const double all = error_over_documents(mean);
+  return std::sqrt(
+      std::max(all * all - together * n / std::max(n - 1, 1.0) / (tokens * tokens), 0.0));
+}
+
 Estimate mean_over_seeds(const std::vector<double>& values) {
   Estimate out;
   out.value = mean_of(values);
@@ -209,22 +195,17 @@ Estimate mean_over_seeds(const std::vector<double>& values) {
 }
 
 Estimate mean_over_seeds_and_documents(const std::vector<std::vector<DocumentSum>>& per_seed) {
-  std::vector<DocumentSum> mean(per_seed.front().size());
   std::vector<double> values;
-  for (const auto& documents : per_seed) {
-    double loss = 0, tokens = 0;
-    for (size_t d = 0; d < documents.size(); ++d) {
-      mean[d].loss += documents[d].loss / static_cast<double>(per_seed.size());
-      mean[d].tokens = documents[d].tokens;
-      loss += documents[d].loss, tokens += documents[d].tokens;
-    }
-    values.push_back(loss / tokens);
-  }
+  for (const auto& documents : per_seed)
+    values.push_back(ratio_of(documents, all_of(documents)).value);
+  const std::vector<DocumentSum> mean = mean_of_seeds(per_seed);
   const Estimate seeds = mean_over_seeds(values);
   Estimate out = bootstrap(mean, 1);
   const double half = 0.5 * (seeds.interval.high - seeds.interval.low);
-  out.interval = {out.value - std::hypot(half, out.value - out.interval.low),
-                  out.value + std::hypot(half, out.interval.high - out.value)};
+  const double all = error_over_documents(mean);
+  const double share = all > 0 ? error_of_documents_beside_seeds(per_seed) / all : 0;
+  out.interval = {out.value - std::hypot(half, share * (out.value - out.interval.low)),
+                  out.value + std::hypot(half, share * (out.interval.high - out.value))};
   return out;
 }
 

@@ -48,14 +48,21 @@ const VariantData& StudyData::variant(const std::string& name) const {
 
 std::optional<BenchFile> read_bench(const fs::path& folder) {
   if (!fs::is_directory(folder / "bench")) return std::nullopt;
-  for (const auto& entry : fs::directory_iterator(folder / "bench")) {
-    if (entry.path().extension() != ".json") continue;
-    BenchFile bench;
-    read_fields(parse_json(read_file(entry.path()), entry.path().string()), entry.path().string(),
-                bench);
-    return bench;
-  }
-  return std::nullopt;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder / "bench"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  if (files.empty()) return std::nullopt;
+  if (files.size() > 1)
+    throw UserError((folder / "bench").string(), "holds " + std::to_string(files.size()) +
+                                                     " speed measurements; one per study stands");
+  const std::string where = files[0].string() + ": ";
+  BenchFile bench;
+  read_fields(parse_json(read_file(files[0]), files[0].string()), where, bench);
+  for (const BenchMeasurement& measurement : bench.measurements)
+    for (const BenchSeries& series : measurement.series)
+      if (series.seconds.empty())
+        throw UserError(where + "/measurements", series.variant + " has no rounds");
+  return bench;
 }
 
 namespace {

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <set>
 
 #include "analysis/report.h"
+#include "analysis/study_data.h"
 #include "core/hash.h"
 #include "core/npy.h"
 #include "core/schema/bench.h"
@@ -71,56 +73,81 @@ void check_metrics(const Record& record, const fs::path& arrays, Verification& o
 }
 
 void check_arrays(const Record& record, const fs::path& arrays, Verification& out) {
+  const std::string folder = "arrays/" + record.id + "/";
   for (const auto& [name, hash] : record.arrays.items()) {
-    const std::string where = "arrays/" + record.id + "/" + name;
     if (!fs::exists(arrays / name)) {
       // Losses of every token are large and may be left out of what is kept.
       if (name != "perplexity.token_losses.npy" && name != "perplexity.depths.npy")
-        out.problems.push_back(where + " is missing");
+        out.problems.push_back(folder + name + " is missing");
       continue;
     }
     ++out.arrays;
     if (sha256_hex(read_file(arrays / name)) != hash)
-      out.problems.push_back(where + " is not the file that the trial wrote");
+      out.problems.push_back(folder + name + " is not the file that the trial wrote");
   }
+  if (!fs::is_directory(arrays)) return;
+  for (const auto& entry : fs::directory_iterator(arrays)) {
+    const std::string name = entry.path().filename().string();
+    if (record.arrays.empty())
+      ++out.unsealed_arrays;
+    else if (!record.arrays.contains(name))
+      out.problems.push_back(folder + name + " is of no trial: its record does not name it");
+  }
+}
+
+/// Holds the digest in a file against the rest of it.
+void check_digest(const json& written, const std::string& name, Verification& out) {
+  const json digest = written.value("digest", json(""));
+  if (digest == "") {
+    ++out.unsealed;
+    return;
+  }
+  ++out.records;
+  if (digest_of(written) != digest)
+    out.problems.push_back(name + " was altered after it was written");
 }
 
 void check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
-  if (!fs::exists(path)) return;
-  const json written = parse_json(read_file(path), path.string());
-  Record record;
-  read_fields(written, path.string(), record);
-  if (record.digest.empty()) {
-    ++out.unsealed;
-  } else {
-    ++out.records;
-    if (digest_of(written) != record.digest)
-      out.problems.push_back(name + " was altered after it was written");
+  if (!fs::exists(path)) {
+    ++out.missing;
+    if (fs::exists(folder / "arrays" / trial.id))
+      out.problems.push_back(name + " is missing; the arrays of its trial are there");
+    return;
   }
-  if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed)
+  const Record record = read_record(path);
+  check_digest(parse_json(read_file(path), path.string()), name, out);
+  if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed ||
+      record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return;
   check_arrays(record, folder / "arrays" / trial.id, out);
   check_metrics(record, folder / "arrays" / trial.id, out);
 }
 
-void check_bench(const fs::path& folder, Verification& out) {
-  if (!fs::is_directory(folder / "bench")) return;
-  for (const auto& entry : fs::directory_iterator(folder / "bench")) {
-    if (entry.path().extension() != ".json") continue;
-    const std::string name = "bench/" + entry.path().filename().string();
-    const json written = parse_json(read_file(entry.path()), entry.path().string());
-    const std::string digest = written.value("digest", "");
-    if (digest.empty()) {
-      ++out.unsealed;
-    } else {
-      ++out.records;
-      if (digest_of(written) != digest)
-        out.problems.push_back(name + " was altered after it was written");
-    }
+/// Records and arrays that no trial of the plan left.
+void check_strangers(const fs::path& folder, const Plan& plan, Verification& out) {
+  for (const std::string part : {"records", "arrays"}) {
+    if (!fs::is_directory(folder / part)) continue;
+    for (const auto& entry : fs::directory_iterator(folder / part))
+      if (!plan.find(entry.path().stem().string()))
+        out.problems.push_back(part + "/" + entry.path().filename().string() +
+                               " is of no trial of the plan (of an earlier plan: take it away)");
   }
+}
+
+void check_bench(const fs::path& folder, const Plan& plan, Verification& out) {
+  const auto bench = read_bench(folder);  // refuses a damaged one, or two
+  if (!bench) return;
+  for (const auto& entry : fs::directory_iterator(folder / "bench"))
+    if (entry.path().extension() == ".json") {
+      const std::string name = "bench/" + entry.path().filename().string();
+      check_digest(parse_json(read_file(entry.path()), entry.path().string()), name, out);
+      if (bench->compare_to != plan.compare_to)
+        out.problems.push_back(name + " is against " + bench->compare_to + ", the plan against " +
+                               plan.compare_to);
+    }
 }
 
 void check_report(const fs::path& folder, Verification& out) {
@@ -165,11 +192,15 @@ std::string first_difference(const std::string& found, const std::string& expect
 Verification verify_study(const fs::path& folder) {
   Verification out;
   const Plan plan = read_plan(folder);
-  for (const PlannedTrial& trial : plan.trials) check_record(folder, trial, out);
-  check_bench(folder, out);
-  check_report(folder, out);
-  if (out.records + out.unsealed == 0)
+  if (!fs::is_directory(folder / "records"))
     throw UserError(folder.string(), "has no records yet; run the study first");
+  check_digest(parse_json(read_file(folder / "plan.json"), "plan.json"), "plan.json", out);
+  std::set<std::string> checked;  // two variants may resolve to one trial
+  for (const PlannedTrial& trial : plan.trials)
+    if (checked.insert(trial.id).second) check_record(folder, trial, out);
+  check_strangers(folder, plan, out);
+  check_bench(folder, plan, out);
+  check_report(folder, out);
   return out;
 }
 

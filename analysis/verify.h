@@ -14,9 +14,11 @@
 namespace sublab {
 
 struct Verification {
-  int64_t records = 0;                ///< whose digest was held against their content
-  int64_t unsealed = 0;               ///< written before records had digests
+  int64_t records = 0;                ///< and plan and measurement: digest held against content
+  int64_t unsealed = 0;               ///< the same, written before there were digests
+  int64_t missing = 0;                ///< planned trials without a record
   int64_t arrays = 0;                 ///< whose hash was held against their bytes
+  int64_t unsealed_arrays = 0;        ///< whose record, an older one, has no hashes
   int64_t derived = 0;                ///< metrics computed anew from arrays and ledger
   int64_t report_files = 0;           ///< report.* and what else the report wrote
   std::vector<std::string> problems;  ///< one line each; empty = everything follows

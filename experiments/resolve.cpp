@@ -148,21 +148,6 @@ json apply(json base, const Changes& changes, const std::string& where) {
   return base;
 }
 
-/// One entry of a study's "match".
-struct Match {
-  std::string by;
-  double tolerance = 0.01;
-  std::vector<std::string> variants;
-
-  template <class F>
-  void fields(F& f) {
-    f("by", by, "what is held equal",
-      one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
-    f("tolerance", tolerance, "relative", within(0, 10));
-    f("variants", variants, "among these; empty = all");
-  }
-};
-
 class Planner {
  public:
   Planner(const Study& study, const Catalog& catalog, const std::map<std::string, double>& rates)
@@ -321,7 +306,7 @@ class Planner {
       fields_detail::throw_type(where("/match"), "a list", study_.match);
     for (size_t i = 0; i < study_.match.size(); ++i) {
       const std::string at = where("/match/" + std::to_string(i));
-      Match match;
+      EqualCost match;
       read_fields(study_.match[i], at, match);
       for (const std::string& name : match.variants)
         if (std::find(plan_.variants.begin(), plan_.variants.end(), name) == plan_.variants.end())

@@ -47,8 +47,10 @@ struct Match {
 };
 
 Match match_of(const json& given, const StudyData& data) {
-  Match match{given.at("by"), given.value("tolerance", 0.01), {}};
-  const auto names = given.value("variants", std::vector<std::string>{});
+  EqualCost entry;
+  read_fields(given, "match", entry);
+  Match match{entry.by, entry.tolerance, {}};
+  const auto& names = entry.variants;
   for (const VariantData& variant : data.variants)
     if (names.empty() || std::find(names.begin(), names.end(), variant.name) != names.end())
       match.variants.push_back(&variant);

@@ -43,8 +43,8 @@ struct BenchSeries {
     f("repeat_of_reference", repeat_of_reference, "1: the reference measured a second time",
       within(0, 1));
     f("tokens_per_round", tokens_per_round, "tokens processed in one round", above(0));
-    f("seconds", seconds, "seconds of each round");
-    f("ideal_speedup", ideal_speedup, "what the ledger allows");
+    f("seconds", seconds, "seconds of each round", above(0));
+    f("ideal_speedup", ideal_speedup, "what the ledger allows", above(0));
     f("ideal_speedup_weighted", ideal_speedup_weighted, "the same, by this machine's rates");
     f("flops_per_token", flops_per_token, "of the ledger, at the realised keeps");
     f("bytes_per_token", bytes_per_token, "of the ledger, at the realised keeps");

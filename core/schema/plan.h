@@ -32,6 +32,21 @@ struct PlannedTrial {
   }
 };
 
+/// One entry of a study's "match".
+struct EqualCost {
+  std::string by;
+  double tolerance = 0.01;
+  std::vector<std::string> variants;
+
+  template <class F>
+  void fields(F& f) {
+    f("by", by, "what is held equal",
+      one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
+    f("tolerance", tolerance, "relative", within(0, 10));
+    f("variants", variants, "among these; empty = all");
+  }
+};
+
 struct Plan {
   int64_t schema = 1;
   std::string study;
@@ -47,6 +62,7 @@ struct Plan {
   json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
   std::vector<PlannedTrial> trials;
+  std::string digest;  ///< as a record's; set by write_plan, "" in older plans
 
   template <class F>
   void fields(F& f) {
@@ -62,13 +78,16 @@ struct Plan {
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
     f("trials", trials, "every trial");
+    f("digest", digest, "SHA-256 of the rest");
   }
 
   const PlannedTrial* find(const std::string& id) const;
 };
 
+/// Writes durably with a digest.
 void write_plan(const fs::path& study_folder, const Plan& plan);
-/// Throws UserError when `study_folder` holds no plan.json, or a damaged one.
+/// Throws UserError when `study_folder` holds no plan.json, or a damaged one: every name and type
+/// in it is checked, so that what reads the plan need not.
 Plan read_plan(const fs::path& study_folder);
 
 }  // namespace sublab

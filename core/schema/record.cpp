@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hash.h"
+#include "core/schema/shape.h"
 
 namespace sublab {
 namespace {
@@ -12,6 +13,52 @@ void refuse_non_finite(const json& node, const std::string& path) {
     throw std::logic_error("record: a number that is not finite at " + path);
   if (node.is_structured())
     for (const auto& [key, child] : node.items()) refuse_non_finite(child, path + "/" + key);
+}
+
+/// What reports read of a record's free-form parts.
+void check_record(const Record& record, const std::string& where) {
+  check_config(record.config, where + "/config");
+  for (const Metric& metric : record.metrics)
+    check_shapes(metric.conditions, where + "/metrics " + metric.name + " /conditions",
+                 {{"", Kind::object, true},
+                  {"/split", Kind::text},
+                  {"/tokens", Kind::number},
+                  {"/window", Kind::number},
+                  {"/module", Kind::number},
+                  {"/n", Kind::number},
+                  {"/n_rows", Kind::number},
+                  {"/empty", Kind::number},
+                  {"/failed", Kind::number},
+                  {"/chance", Kind::number}});
+  const json parts = {{"audit", record.audit},
+                      {"ledger", record.ledger},
+                      {"environment", record.environment},
+                      {"provenance", record.provenance},
+                      {"times", record.times},
+                      {"arrays", record.arrays}};
+  check_shapes(parts, where,
+               {{"/audit", Kind::object, true},
+                {"/audit/verdict", Kind::text},
+                {"/ledger", Kind::object, true},
+                {"/environment", Kind::object, true},
+                {"/environment/cpu", Kind::text},
+                {"/environment/instruction_set", Kind::text},
+                {"/environment/libtorch", Kind::text},
+                {"/provenance", Kind::object, true},
+                {"/provenance/commit", Kind::text},
+                {"/provenance/dirty", Kind::flag},
+                {"/provenance/tokenizer_hash", Kind::text},
+                {"/times", Kind::object, true},
+                {"/times/train_seconds", Kind::number},
+                {"/arrays", Kind::object, true}});
+  if (const json lines = record.ledger.value("lines", json::array()); !lines.is_array())
+    fields_detail::throw_type(where + "/ledger/lines", "a list", lines);
+  else
+    for (size_t i = 0; i < lines.size(); ++i)
+      check_shapes(lines[i], where + "/ledger/lines/" + std::to_string(i),
+                   {{"", Kind::object, true}, {"/flops_causal", Kind::number}});
+  for (const auto& [name, hash] : record.arrays.items())
+    if (!hash.is_string()) fields_detail::throw_type(where + "/arrays/" + name, "a string", hash);
 }
 
 }  // namespace
@@ -35,8 +82,10 @@ void write_record(const fs::path& path, const Record& record) {
 }
 
 Record read_record(const fs::path& path) {
+  const std::string where = path.string() + ": ";
   Record record;
-  read_fields(parse_json(read_file(path), path.string()), path.string(), record);
+  read_fields(parse_json(read_file(path), path.string()), where, record);
+  check_record(record, where);
   return record;
 }
 

@@ -78,7 +78,7 @@ struct Record {
   const Metric* find(const std::string& name) const;
 };
 
-/// SHA-256 of a record or a speed measurement as JSON without its own digest.
+/// SHA-256 of a record, a plan or a speed measurement as JSON without its own digest.
 std::string digest_of(json written);
 
 /// Refuses NaN and infinities (they must be absent values), then writes durably with a digest.

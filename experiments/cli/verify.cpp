@@ -22,7 +22,9 @@ json as_json(const Verification& found, const std::vector<RerunResult>& again) {
                       {"problems", each.problems}});
   return {{"records", found.records},
           {"unsealed", found.unsealed},
+          {"missing", found.missing},
           {"arrays", found.arrays},
+          {"unsealed_arrays", found.unsealed_arrays},
           {"derived", found.derived},
           {"report_files", found.report_files},
           {"problems", found.problems},
@@ -31,14 +33,15 @@ json as_json(const Verification& found, const std::vector<RerunResult>& again) {
 
 void print(const Verification& found, const std::vector<RerunResult>& again) {
   std::printf(
-      "%ld records and measurements, %ld arrays as written; %ld metrics computed anew; %ld "
-      "report files built anew\n",
+      "%ld digests (plan, records, measurement) and %ld arrays held against what was written; %ld "
+      "metrics computed anew; %ld report files built anew\n",
       found.records, found.arrays, found.derived, found.report_files);
-  if (found.unsealed > 0)
+  if (found.unsealed + found.unsealed_arrays > 0)
     std::printf(
-        "%ld records were written before records had digests: only what follows from other "
-        "files was checked of them\n",
-        found.unsealed);
+        "%ld files and %ld arrays were written before there were digests: only what follows from "
+        "other files was checked of them\n",
+        found.unsealed, found.unsealed_arrays);
+  if (found.missing > 0) std::printf("%ld planned trials have no record\n", found.missing);
   for (const RerunResult& each : again) {
     std::printf("%s, seed %ld (%s) again %s: %ld numbers, largest relative difference %.2g%s\n",
                 each.variant.c_str(), each.seed, each.trial.c_str(),

@@ -13,9 +13,16 @@ namespace sublab {
 inline json claims_config(const std::string& architecture, double retention) {
   json model = {{"architecture", architecture}, {"d_model", 64}, {"n_layers", 4}};
   if (architecture == "subllm") model.update({{"retention", retention}, {"scorer", "learned"}});
-  return {{"model", model},
-          {"data", {{"corpus", {"notes"}}, {"context_len", 512}}},
-          {"train", {{"tokens", 1000}, {"dtype", "float32"}}}};
+  return {
+      {"model", model},
+      {"data",
+       {{"corpus", {"notes"}}, {"context_len", 512}, {"tokenizer", "bytes"}, {"train_on", "text"}}},
+      {"train",
+       {{"tokens", 1000},
+        {"batch_tokens", 512},
+        {"learning_rate", 1e-3},
+        {"final_learning_rate", 0.1},
+        {"dtype", "float32"}}}};
 }
 
 struct ClaimsFixture {
@@ -81,6 +88,7 @@ struct ClaimsFixture {
       if (trial.variant == variant && trial.seed == 1) {
         PlannedTrial again = trial;
         again.seed = seed;
+        record.config = trial.config;
         again.id = record.id = "id-" + variant + "-" + name + "-" + std::to_string(seed);
         plan.trials.push_back(again);
         break;

@@ -46,7 +46,7 @@ TEST_CASE("an untouched study follows from its raw data", "[unit]") {
   const Place place;
   const Verification found = verify_study(place.path);
   CHECK(found.problems.empty());
-  CHECK(found.records == 2);
+  CHECK(found.records == 3);  // the plan and two records
   CHECK(found.arrays == 4);
   CHECK(found.derived >= 6);
   CHECK(found.report_files == static_cast<int64_t>(report_formats().size()));
@@ -77,6 +77,71 @@ TEST_CASE("one altered digit is found wherever it stands", "[unit]") {
   }
   CHECK(altered >= 20);
   CHECK(verify_study(place.path).problems.empty());
+}
+
+TEST_CASE("numbers of the plan that no table shows are sealed too", "[unit]") {
+  const Place place;
+  const fs::path path = place.path / "plan.json";
+  const std::string before = read_file(path);
+  json plan = json::parse(before);
+  plan["trials"][0]["train_id"] = "0000000000000000";
+  write_file_durably(path, plan.dump(1) + "\n");
+  CHECK(verify_study(place.path).problems.size() == 2);  // altered, and not its record's
+  plan = json::parse(before);
+  plan["measure"] = {{"rounds", 10}};
+  write_file_durably(path, plan.dump(1) + "\n");
+  CHECK(verify_study(place.path).problems.size() == 1);
+}
+
+TEST_CASE("files that no trial left, and a record that is gone, are found", "[unit]") {
+  const Place place;
+  const std::string id = short_hash(std::string("a") + "1");
+  const auto problem = [&] {
+    const auto found = verify_study(place.path).problems;
+    return found.empty() ? std::string() : found.front();
+  };
+  const fs::path record = place.path / "records" / (id + ".json"),
+                 stranger = place.path / "records" / "0123.json",
+                 array = place.path / "arrays" / id / "perplexity.positions.npy";
+  fs::copy_file(record, stranger);
+  CHECK(problem().starts_with("records/0123.json is of no trial of the plan"));
+  fs::remove(stranger);
+  write_npy(array, std::vector<double>{1, 2, 3}, {1, 3});
+  CHECK(problem().ends_with("its record does not name it"));
+  fs::remove(array);
+  fs::remove(record);
+  CHECK(problem() == "records/" + id + ".json is missing; the arrays of its trial are there");
+}
+
+TEST_CASE("a damaged plan is a user's error that names the place", "[unit]") {
+  const Place place;
+  const fs::path path = place.path / "plan.json";
+  const json whole = json::parse(read_file(path));
+  const auto error_with = [&](const char* pointer, const json& value) -> std::string {
+    json plan = whole;
+    plan[json::json_pointer(pointer)] = value;
+    write_file_durably(path, plan.dump());
+    try {
+      verify_study(place.path);
+    } catch (const UserError& error) {
+      return std::string(error.what()).substr(path.string().size());
+    }
+    return "";
+  };
+  CHECK(error_with("/match", {{{"by", 3}}}) == ": /match/0/by: expected a string, got 3");
+  CHECK(error_with("/match", 3) == ": /match: expected a list, got 3");
+  CHECK(error_with("/match", {{{"by", "train_tokens"}, {"variants", {"x"}}}})
+            .starts_with(": /match/0/variants/0: unknown variant 'x'"));
+  CHECK(error_with("/scaling", {{"a", 3}}) == ": /scaling/a: expected a list, got 3");
+  CHECK(error_with("/comparisons", {{"a"}})
+            .starts_with(": /comparisons/0: expected two names of variants, got 1"));
+  CHECK(error_with("/measure", {{"rounds", "x"}})
+            .starts_with(": /measure/rounds: expected a whole number"));
+  CHECK(error_with("/compare_to", "z").starts_with(": /compare_to: unknown variant 'z'"));
+  CHECK(error_with("/trials/0/config", json::object())
+            .starts_with(": /trials/0/config/model: expected an object"));
+  CHECK(error_with("/trials/0/id", "../x") == ": /trials/0/id: '../x' is no id");
+  CHECK(error_with("/variants", {"a", "b", "a"}) == ": /variants: names a variant twice");
 }
 
 TEST_CASE("a record that was sealed anew is held against its arrays", "[unit]") {

@@ -81,6 +81,15 @@ TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   const TemporaryFolder folder;
   Record record;
   record.id = "abc";
+  record.config = {
+      {"model", json::object()},
+      {"data",
+       {{"corpus", {"a"}}, {"context_len", 8}, {"tokenizer", "bytes"}, {"train_on", "text"}}},
+      {"train",
+       {{"tokens", 1000},
+        {"batch_tokens", 8},
+        {"learning_rate", 1e-3},
+        {"final_learning_rate", 0.1}}}};
   record.metrics.push_back({"valid_loss_nats", 4.5, {{"window", 256}}, ""});
   record.metrics.push_back({"peak_memory_bytes", std::nullopt, json::object(), "not measured"});
   write_record(folder.path / "records/abc.json", record);
@@ -92,4 +101,9 @@ TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   CHECK_THROWS_AS(write_record(folder.path / "records/abc.json", record), std::logic_error);
   write_file_durably(folder.path / "records/abc.json", "{\"outcome\": \"fine\"}");
   CHECK_THROWS_WITH(read_records(folder.path), Contains("/outcome: unknown value 'fine'"));
+  record.metrics[0].value = 4.5;
+  record.config["train"]["tokens"] = "many";
+  write_record(folder.path / "records/abc.json", record);
+  CHECK_THROWS_WITH(read_records(folder.path),
+                    Contains(": /config/train/tokens: expected a number, got \"many\""));
 }

@@ -1,0 +1,54 @@
+#include "core/schema/shape.h"
+
+#include <algorithm>
+
+namespace sublab {
+namespace {
+
+struct KindName {
+  bool (*fits)(const json& value);
+  const char* text;
+};
+
+/// In the order of Kind.
+const KindName kKinds[] = {{[](const json& v) { return v.is_number(); }, "a number"},
+                           {[](const json& v) { return v.is_string(); }, "a string"},
+                           {[](const json& v) { return v.is_boolean(); }, "true or false"},
+                           {[](const json& v) { return v.is_object(); }, "an object"},
+                           {[](const json& v) {
+                              return v.is_array() &&
+                                     std::all_of(v.begin(), v.end(),
+                                                 [](const json& item) { return item.is_string(); });
+                            },
+                            "a list of names"}};
+
+}  // namespace
+
+void check_shapes(const json& root, const std::string& where, const std::vector<Shape>& shapes) {
+  for (const Shape& shape : shapes) {
+    const KindName& kind = kKinds[static_cast<int>(shape.kind)];
+    const json::json_pointer pointer(shape.pointer);
+    const bool there = root.contains(pointer);
+    if (!there && !shape.needed) continue;
+    const json value = there ? root.at(pointer) : json();
+    if (!kind.fits(value)) fields_detail::throw_type(where + shape.pointer, kind.text, value);
+  }
+}
+
+void check_config(const json& config, const std::string& where) {
+  check_shapes(config, where,
+               {{"/model", Kind::object, true},
+                {"/data", Kind::object, true},
+                {"/data/corpus", Kind::names, true},
+                {"/data/context_len", Kind::number, true},
+                {"/data/tokenizer", Kind::text, true},
+                {"/data/train_on", Kind::text, true},
+                {"/train", Kind::object, true},
+                {"/train/tokens", Kind::number, true},
+                {"/train/batch_tokens", Kind::number, true},
+                {"/train/learning_rate", Kind::number, true},
+                {"/train/final_learning_rate", Kind::number, true},
+                {"/train/recompute", Kind::flag}});
+}
+
+}  // namespace sublab

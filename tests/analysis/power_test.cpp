@@ -1,0 +1,121 @@
+// What a design can find, and what it would take to find more.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "analysis/compare.h"
+#include "core/random.h"
+
+using namespace sublab;
+
+namespace {
+
+double normal(RandomSequence& random) {
+  return std::sqrt(-2 * std::log(1 - random.uniform())) *
+         std::cos(2 * 3.14159265358979 * random.uniform());
+}
+
+/// What a difference is made of: drawn per seed, per document, and per both.
+struct Spread {
+  double seed, document, together;
+};
+
+Comparison study(RandomSequence& random, int seeds, int documents, double mean, Spread spread) {
+  std::vector<DocumentSum> text;
+  std::vector<double> own;
+  for (int d = 0; d < documents; ++d) {
+    text.push_back({300, 40 + std::floor(60 * random.uniform())});
+    own.push_back(spread.document * normal(random));
+  }
+  VariantData a, b;
+  a.name = "a", b.name = "b";
+  for (int s = 0; s < seeds; ++s) {
+    const double seed = spread.seed * normal(random);
+    DocumentLossTable table_a, table_b;
+    for (size_t d = 0; d < text.size(); ++d) {
+      table_a.keys.push_back(d);
+      const double drawn = mean + seed + own[d] + spread.together * normal(random);
+      table_a.sums.push_back({text[d].loss + text[d].tokens * drawn, text[d].tokens});
+    }
+    table_b = table_a;
+    table_b.sums = text;
+    Record record;
+    record.seed = s;
+    record.id = "a" + std::to_string(s);
+    a.losses[record.id] = table_a;
+    a.records.push_back(record);
+    record.id = "b" + std::to_string(s);
+    b.losses[record.id] = table_b;
+    b.records.push_back(record);
+  }
+  return compare_losses(a, b);
+}
+
+}  // namespace
+
+TEST_CASE("what document and seed draw together is counted once, not twice", "[unit]") {
+  RandomSequence random(21, "together");
+  constexpr int kStudies = 500;
+  for (const int seeds : {2, 3, 5}) {
+    int covered = 0, found = 0;
+    for (int i = 0; i < kStudies; ++i) {
+      const Comparison c = study(random, seeds, 40, 0, {0, 0.02, 0.3});
+      covered += c.difference.interval.contains(0);
+      found += c.p_value < 0.05;
+    }
+    INFO(seeds << " seeds: " << covered << " covered, " << found << " found of " << kStudies);
+    CHECK(covered >= 0.93 * kStudies);
+    CHECK(covered <= 0.98 * kStudies);
+    CHECK(found >= 0.02 * kStudies);
+  }
+}
+
+TEST_CASE("the smallest detectable difference is found 8 times in 10, with two seeds too",
+          "[unit]") {
+  RandomSequence random(22, "power");
+  constexpr int kStudies = 400;
+  const Spread spread{0.1, 0.1, 0.1};
+  for (const int seeds : {1, 2, 3, 5}) {
+    double detectable = 0;
+    for (int i = 0; i < kStudies; ++i)
+      detectable += study(random, seeds, 40, 0, spread).smallest_detectable / kStudies;
+    int found = 0;
+    for (int i = 0; i < kStudies; ++i) {
+      // One seed speaks of these checkpoints: what the seed drew is no part of the error.
+      const Spread drawn{seeds == 1 ? 0 : spread.seed, spread.document, spread.together};
+      found += study(random, seeds, 40, detectable, drawn).p_value < 0.05;
+    }
+    INFO(seeds << " seeds: " << found << " of " << kStudies);
+    CHECK(found >= 0.74 * kStudies);
+    CHECK(found <= 0.87 * kStudies);
+  }
+}
+
+TEST_CASE("what would settle a difference is what varies, or both", "[unit]") {
+  Comparison c;
+  c.possible = true, c.n_seeds = 3, c.n_tokens = 1e6;
+  c.difference.clusters = 50;
+  const auto with = [&](double seed, double document, double seen) {
+    c.seed_error = seed, c.document_error = document, c.difference.value = seen;
+    c.smallest_detectable = 1;
+    return c.to_settle();
+  };
+  CHECK(with(0.1, 0, 0.2).ends_with("more seeds"));
+  // Seeds alone would do as well, but 20 % more text is less than nine seeds.
+  CHECK(with(0.01, 0.1, 0.27).ends_with("more tokens of text"));
+  // Either part alone is larger than the difference, so neither alone is enough.
+  const std::string both = with(0.1, 0.1, 0.2);
+  CHECK(both.find("more seeds and ") != std::string::npos);
+  CHECK(both.ends_with("more tokens of text"));
+  CHECK(with(1, 1, 1e-4) == "more than 100 seeds and 1.00 G tokens");
+  c.unit = LossUnit::bits_per_byte;
+  CHECK(with(1, 1, 1e-4).ends_with(" bytes"));
+}
+
+TEST_CASE("a t test's power has its closed values", "[unit]") {
+  // Noncentralities of power 0.8 at level 0.05, two-sided.
+  CHECK(student_detectable(1) == Approx(16.33).epsilon(0.01));
+  CHECK(student_detectable(2) == Approx(5.654).epsilon(0.005));
+  CHECK(student_detectable(1000) == Approx(2.80).epsilon(0.005));
+  CHECK(student_error_bias(1) == Approx(std::sqrt(2 / 3.14159265358979)));
+  CHECK(student_error_bias(2) == Approx(std::sqrt(3.14159265358979) / 2));
+}
