@@ -49,8 +49,7 @@ std::vector<DocumentSum> paired(const Pair& pair, LossUnit unit) {
   return out;
 }
 
-std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, LossUnit unit,
-                           std::string& reason) {
+std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Comparison& out) {
   std::vector<Pair> pairs;
   const auto losses = [](const VariantData& variant, const Record* record) {
     const auto found = variant.losses.find(record->id);
@@ -60,11 +59,18 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, LossUnit 
     for (const Record* other : b.good()) {
       if (own->seed != other->seed) continue;
       const Pair pair{own, other, losses(a, own), losses(b, other)};
-      const std::string why_not = obstacle(pair, unit);
-      if (why_not.empty()) pairs.push_back(pair);
-      if (reason.empty()) reason = why_not;
+      std::string why_not = obstacle(pair, out.unit);
+      if (why_not.empty() && !pairs.empty() && pair.a->keys != pairs.front().a->keys)
+        why_not =
+            "it scored other documents than seed " + std::to_string(pairs.front().record_a->seed);
+      if (why_not.empty()) {
+        pairs.push_back(pair);
+        continue;
+      }
+      out.left_out.push_back("seed " + std::to_string(own->seed) + ": " + why_not);
+      if (out.reason.empty()) out.reason = why_not;
     }
-  if (pairs.empty() && reason.empty()) reason = "no seed ended well in both";
+  if (pairs.empty() && out.reason.empty()) out.reason = "no seed ended well in both";
   return pairs;
 }
 
@@ -189,7 +195,7 @@ std::string Comparison::to_settle() const {
 Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit) {
   Comparison out;
   out.a = a.name, out.b = b.name, out.unit = unit;
-  const auto pairs = pairs_of(a, b, unit, out.reason);
+  const auto pairs = pairs_of(a, b, out);
   if (pairs.empty()) return out;
   std::vector<std::vector<DocumentSum>> per_seed;
   for (const Pair& pair : pairs) {

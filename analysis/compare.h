@@ -26,6 +26,8 @@ struct Comparison {
   /// The difference that this design would find 8 times in 10 at level 0.05, before correction.
   double smallest_detectable = 0;
   std::vector<std::string> records;  ///< ids that it comes from
+  std::vector<std::string>
+      left_out;  ///< seeds that ended well in both and could not be paired: why
 
   /// What the interval speaks about: "these checkpoints" (documents were drawn) or "the recipe"
   /// (seeds too).

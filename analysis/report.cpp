@@ -1,6 +1,9 @@
 #include "analysis/report.h"
 
+#include <cmath>
+
 #include "analysis/figures/figures.h"
+#include "analysis/format.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/claims_table.h"
 #include "analysis/tables/selection_tables.h"
@@ -18,6 +21,17 @@ void add_records(const StudyData& data, Report& report) {
       for (const Record& record : records) ids.push_back(record.id);
     report.records.emplace_back(variant.name, ids);
   }
+}
+
+/// A number that came out as none, such as a ratio to 0, is shown as no value, with the reason.
+void refuse_non_finite(Cell& cell, Report& report) {
+  const auto finite = [](const std::optional<double>& value) {
+    return !value || std::isfinite(*value);
+  };
+  if (finite(cell.value) && finite(cell.low) && finite(cell.high)) return;
+  cell = Cell{"–", {}, {}, {}, false, cell.notes, cell.records};
+  cell.notes.push_back(
+      footnote(report, "no finite number: something is divided by 0, or too large"));
 }
 
 /// How to read the numbers of a table, as far as it has such numbers.
@@ -72,6 +86,8 @@ std::string caption_text(const Table& table) {
 
 void finish_tables(Report& report) {
   for (Table& table : report.tables) {
+    for (Row& row : table.rows)
+      for (Cell& cell : row.cells) refuse_non_finite(cell, report);
     move_constant_columns(table);
     add_reading_aid(table);
   }

@@ -72,6 +72,8 @@ bool fieller(double d, double b, double dd, double db, double bb, double t, Inte
 }
 
 std::string obstacle(const std::vector<LadderPoint>& points, const Range& common) {
+  for (const LadderPoint& point : points)
+    if (point.flops <= 0 || point.loss <= 0) return "a loss or its training FLOPs are not above 0";
   std::vector<double> sizes;
   for (const LadderPoint& point : points)
     if (std::none_of(sizes.begin(), sizes.end(),

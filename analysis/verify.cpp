@@ -11,6 +11,7 @@
 #include "core/npy.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
+#include "core/utf8.h"
 
 namespace sublab {
 namespace {
@@ -164,9 +165,15 @@ void check_report(const fs::path& folder, Verification& out) {
   }
 }
 
+/// Whole characters of `line` around `from`; bytes that are none show as '?'.
 std::string excerpt(const std::string& line, size_t from) {
-  const size_t begin = from > 20 ? from - 20 : 0;
-  return "'" + line.substr(begin, 60) + "'";
+  std::string out = "'";
+  for (size_t at = 0; at < line.size() && at < from + 40;) {
+    const size_t n = utf8_length(line, at);
+    if (at + 20 >= from) out += n > 0 ? line.substr(at, n) : "?";
+    at += std::max(n, size_t{1});
+  }
+  return out + "'";
 }
 
 }  // namespace

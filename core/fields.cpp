@@ -26,11 +26,19 @@ std::string Rule::text() const {
 }
 
 namespace fields_detail {
+namespace {
+
+/// A path as it stands in a message: that of a file's root is "FILE: " so far.
+std::string place(const std::string& path) {
+  return path.ends_with(": ") ? path.substr(0, path.size() - 2) : path;
+}
+
+}  // namespace
 
 void throw_type(const std::string& path, const char* wanted, const json& given) {
   std::string shown = given.dump();
   if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
-  throw UserError(path, std::string("expected ") + wanted + ", got " + shown);
+  throw UserError(place(path), std::string("expected ") + wanted + ", got " + shown);
 }
 
 void check_number(const std::string& path, double value, const Rule& rule) {
@@ -49,7 +57,7 @@ void check_keys(const json& object, const std::string& path,
                 const std::vector<std::string>& known) {
   for (const auto& [key, value] : object.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
-      throw_unknown_name(path, "key", key, known);
+      throw_unknown_name(place(path), "key", key, known);
 }
 
 }  // namespace fields_detail

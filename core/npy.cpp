@@ -1,7 +1,9 @@
 #include "core/npy.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <regex>
 
 #include "core/error.h"
@@ -41,11 +43,17 @@ void append_doubles(const std::string& bytes, std::vector<double>& out) {
   }
 }
 
-std::vector<int64_t> parse_shape(const std::string& text) {
+/// Nothing where a size, or their product, is more than a file can hold.
+std::optional<std::vector<int64_t>> parse_shape(const std::string& text) {
   std::vector<int64_t> shape;
   static const std::regex number("[0-9]+");
-  for (std::sregex_iterator it(text.begin(), text.end(), number), end; it != end; ++it)
-    shape.push_back(std::stoll(it->str()));
+  double product = 1;
+  for (std::sregex_iterator it(text.begin(), text.end(), number), end; it != end; ++it) {
+    const double size = std::stod(it->str());
+    product *= std::max(size, 1.0);
+    if (product > 1e15) return std::nullopt;
+    shape.push_back(static_cast<int64_t>(size));
+  }
   return shape;
 }
 
@@ -113,7 +121,9 @@ NpyArray read_npy(const fs::path& path) {
   std::smatch match;
   if (!std::regex_match(header, match, form)) damaged("header not understood");
   if (match[2] == "True") damaged("Fortran order is not supported");
-  NpyArray array{match[1], parse_shape(match[3]), file.substr(10 + header_size)};
+  const auto shape = parse_shape(match[3]);
+  if (!shape) damaged("its size does not fit its shape");
+  NpyArray array{match[1], *shape, file.substr(10 + header_size)};
   if (array.n_elements() * element_bytes(array.dtype, path) !=
       static_cast<int64_t>(array.bytes.size()))
     damaged("its size does not fit its shape");

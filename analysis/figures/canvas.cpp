@@ -32,6 +32,8 @@ Unit unit_of(double value) {
 
 std::vector<Tick> linear_ticks(const Scale& scale) {
   const double step = nice_step(scale.high - scale.low, 6);
+  // Numbers that a double hardly holds leave no room for marks between them.
+  if (!std::isfinite(step) || step <= std::abs(scale.low) * 1e-14 || step < 1e-300) return {};
   const double most = std::max(std::abs(scale.low), std::abs(scale.high));
   // Thousands that are whole stay as they are: 1500, not 1.5 k.
   const Unit unit = most < 10'000 ? Unit{1, ""} : unit_of(most);

@@ -8,23 +8,10 @@
 
 #include "analysis/format.h"
 #include "core/process.h"
+#include "core/work_folder.h"
 
 namespace sublab {
 namespace {
-
-/// A folder that goes away with the object.
-struct WorkFolder {
-  WorkFolder() {
-    std::string pattern = (fs::temp_directory_path() / "sublab-figure.XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw UserError(pattern, "cannot make a temporary folder");
-    path = pattern;
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  fs::path path;
-};
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
@@ -132,7 +119,7 @@ std::string themed_svg(std::string svg, const Figure& figure) {
 Drawing draw_figure(const Figure& figure, FigureForm form) {
   const auto program = find_gnuplot();
   if (!program) return {std::nullopt, "gnuplot was not found (apt install gnuplot-nox)"};
-  const WorkFolder work;
+  const WorkFolder work("sublab-figure");
   const fs::path script = work.path / "figure.gp", output = work.path / "figure.out",
                  log = work.path / "log";
   write_file_durably(script, gnuplot_script(figure, form, output));

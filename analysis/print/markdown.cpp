@@ -18,8 +18,17 @@ std::string padded(const std::string& text, size_t to, bool left) {
   return left ? text + blanks : blanks + text;
 }
 
+/// Without what ends a cell or a row.
+std::string inside_cell(const std::string& text) {
+  std::string out;
+  for (const char c : text)
+    out += c == '|' ? std::string("\\|") : std::string(1, c == '\n' || c == '\r' ? ' ' : c);
+  return out;
+}
+
 std::string cell_text(const Cell& cell) {
-  std::string text = cell.strong ? "**" + cell.text + "**" : cell.text;
+  std::string text = inside_cell(cell.text);
+  if (cell.strong) text = "**" + text + "**";
   for (const size_t note : cell.notes) text += " [" + std::to_string(note) + "]";
   return text;
 }
@@ -34,10 +43,11 @@ bool empty_column(const Table& table, size_t column) {
 std::string table_text(const Table& table) {
   std::vector<std::vector<std::string>> lines(1 + table.rows.size());
   lines[0].push_back("variant");
-  for (size_t r = 0; r < table.rows.size(); ++r) lines[r + 1].push_back(table.rows[r].variant);
+  for (size_t r = 0; r < table.rows.size(); ++r)
+    lines[r + 1].push_back(inside_cell(table.rows[r].variant));
   for (size_t c = 0; c < table.columns.size(); ++c) {
     if (empty_column(table, c)) continue;
-    lines[0].push_back(table.columns[c].name);
+    lines[0].push_back(inside_cell(table.columns[c].name));
     for (size_t r = 0; r < table.rows.size(); ++r)
       lines[r + 1].push_back(cell_text(table.rows[r].cells[c]));
   }

@@ -1,15 +1,11 @@
 #include "analysis/tables/claims_table.h"
 
-#include <algorithm>
-
 #include "analysis/format.h"
 
 namespace sublab {
 namespace {
 
-/// A claim's words may hold what ends a cell.
-Cell text_cell(std::string text) {
-  std::replace(text.begin(), text.end(), '|', '/');
+Cell text_cell(const std::string& text) {
   Cell cell;
   if (!text.empty()) cell.text = text;
   return cell;

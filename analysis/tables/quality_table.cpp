@@ -121,6 +121,9 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
         report, comparison.a + " against " + comparison.b + ": in bits per byte, over the " +
                     std::to_string(comparison.n_documents) +
                     " documents that both scored to the same byte, as the tokenizers differ"));
+  for (const std::string& left_out : comparison.left_out)
+    cell.notes.push_back(
+        footnote(report, comparison.a + " against " + comparison.b + ": without " + left_out));
   if (!comparison.difference.reliable)
     cell.notes.push_back(footnote(report, too_few_documents(comparison.difference)));
   cell.strong = comparison.verdict() == "better" || comparison.verdict() == "worse";

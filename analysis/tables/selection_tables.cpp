@@ -87,8 +87,11 @@ void add_class_table(const StudyData& data, Report& report) {
     const auto counts = array_of(data, variant, "perplexity.kept_by_class.npy");
     if (!counts) continue;
     const auto values = counts->as_doubles();
+    if (values.size() < 2 * kTokenClasses.size())
+      throw UserError("arrays/" + variant.good().front()->id + "/perplexity.kept_by_class.npy",
+                      "has not two counts per class of token");
     Row row{variant.name, {}};
-    for (size_t c = 0; c < kTokenClasses.size() && 2 * c + 1 < values.size(); ++c)
+    for (size_t c = 0; c < kTokenClasses.size(); ++c)
       row.cells.push_back(values[2 * c + 1] > 0 ? number_cell(values[2 * c] / values[2 * c + 1], 3,
                                                               *variant.good().front())
                                                 : Cell{});

@@ -26,6 +26,7 @@ void print_json(const Comparison& c) {
                     {"to_settle", c.to_settle()},
                     {"verdict", c.verdict()},
                     {"target", c.target()},
+                    {"left_out", c.left_out},
                     {"records", c.records}}
                    .dump(1)
             << "\n";
@@ -37,6 +38,7 @@ void print_text(const Comparison& c) {
               c.difference.interval.high);
   std::printf("p = %.4g over %ld documents and %ld seed(s)%s\n", c.p_value, c.n_documents,
               c.n_seeds, c.n_seeds > 1 ? "" : ", by sign-flip permutation");
+  for (const std::string& left_out : c.left_out) std::printf("without %s\n", left_out.c_str());
   if (c.p_holm != c.p_value)
     std::printf("p = %.4g after Holm's correction over the comparisons that the study declares\n",
                 c.p_holm);

@@ -1,16 +1,19 @@
 #include "analysis/report.h"
 
 #include <iostream>
+#include <optional>
 
 #include "analysis/report_changes.h"
 #include "core/process.h"
+#include "core/work_folder.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {
 namespace {
 
 struct Arguments {
-  std::string folder, format = "md", out, since;
+  std::string folder, format = "md", out;
+  std::optional<std::string> since;
   bool as_json = false;
 };
 
@@ -18,13 +21,11 @@ struct Arguments {
 json report_at(const fs::path& folder, const std::string& commit) {
   if (commit.empty() || commit.starts_with('-'))
     throw UserError("--since", "'" + commit + "' is no commit");
-  const fs::path temporary = folder / "work" / "since";
-  make_writable_folder(temporary);
-  const fs::path text = temporary / "report.json", log = temporary / "log";
+  const WorkFolder temporary("sublab-since");  // the study's folder may be read-only
+  const fs::path text = temporary.path / "report.json", log = temporary.path / "log";
   const ExitState ended =
       run_program({"git", "-C", folder.string(), "show", commit + ":./report.json"}, log, text);
   const std::string written = read_file(text), problem = read_file(log);
-  fs::remove_all(temporary);
   if (ended.code != 0 || ended.signal != 0)
     throw UserError(folder.string(), "git has no report.json of it at " + commit + ": " +
                                          problem.substr(0, problem.find('\n')));
@@ -32,7 +33,7 @@ json report_at(const fs::path& folder, const std::string& commit) {
 }
 
 void print_changes(const Arguments& arguments) {
-  const json before = report_at(arguments.folder, arguments.since);
+  const json before = report_at(arguments.folder, *arguments.since);
   const json after = parse_json(report_as_json(build_report(arguments.folder)), "report");
   const auto changes = report_changes(before, after);
   if (!arguments.as_json) {
@@ -63,11 +64,11 @@ void write_report(Arguments arguments) {
     std::cout << text;
     return;
   }
+  write_file_durably(out, text);
   if (format == "tex") {
     const std::string problem = write_figure_files(report, out.parent_path());
     if (!problem.empty()) std::cerr << "Figures are missing: " << problem << "\n";
   }
-  write_file_durably(out, text);
   std::cerr << "wrote " << out.string() << "\n";
 }
 
@@ -91,9 +92,8 @@ void add_report_command(CLI::App& app, CommandContext&) {
       ->excludes(format)
       ->excludes(out);
   command->add_flag("--json", arguments->as_json, "the same as --format json");
-  command->callback([arguments] {
-    arguments->since.empty() ? write_report(*arguments) : print_changes(*arguments);
-  });
+  command->callback(
+      [arguments] { arguments->since ? print_changes(*arguments) : write_report(*arguments); });
 }
 
 }  // namespace sublab

@@ -59,7 +59,7 @@ TEST_CASE("fields survive a round trip", "[unit]") {
 
 TEST_CASE("each mistake in a config is one line with its path", "[unit]") {
   CHECK_THAT(error_of(R"({"coutn": 3})"),
-             Contains("t: : unknown key 'coutn'; did you mean 'count'?"));
+             Contains("t: unknown key 'coutn'; did you mean 'count'?"));
   CHECK_THAT(error_of(R"({"count": "3"})"), Contains("/count: expected a whole number, got \"3\""));
   CHECK_THAT(error_of(R"({"count": 3.5})"), Contains("/count: expected a whole number"));
   CHECK_THAT(error_of(R"({"count": 11})"),
