@@ -159,6 +159,10 @@ std::vector<ClaimMeasurement> from_bench(const Claim& claim, const BenchFile& be
                     {"batch", measurement->batch},
                     {"dtype", measurement->dtype}};
     one.assumed_keeps = own->assumed_keeps;
+    one.records = {own->trial};
+    if (of.reference && claim_kind(claim.metric) != ClaimKind::value)
+      one.records.push_back(of.reference->trial);
+    std::erase(one.records, "");  // weights of no trial
     for (const double kept : own->kept_fraction)
       one.kept += (one.kept.empty() ? "" : " / ") + fixed(kept, 2);
     out.push_back(one);
@@ -186,6 +190,7 @@ bool read_records(const std::string& metric, const VariantData& variant, ClaimMe
   const auto records = records_with(variant, metric);
   if (records.empty()) return false;
   out.target = recipe_or_checkpoints(records.size());
+  for (const Record* record : records) out.records.push_back(record->id);
   const Metric& first = *records.front()->find(metric);
   for (const std::string& field : kMeasurementFields)
     if (first.conditions.contains(field)) out.protocol[field] = first.conditions[field];
@@ -225,13 +230,16 @@ bool read_difference(const std::string& metric, const VariantData& variant,
     const Comparison compared = compare_losses(variant, reference);
     out.estimate = compared.difference;
     out.target = compared.target();
+    out.records = compared.records;
     return compared.possible;
   }
   std::vector<double> differences;
   for (const Record* own : records_with(variant, metric))
     for (const Record* other : records_with(reference, metric))
-      if (own->seed == other->seed)
+      if (own->seed == other->seed) {
         differences.push_back(*own->find(metric)->value - *other->find(metric)->value);
+        out.records.insert(out.records.end(), {own->id, other->id});
+      }
   if (differences.empty()) return false;
   out.target = recipe_or_checkpoints(differences.size());
   if (differences.size() > 1) {

@@ -23,6 +23,7 @@ Row row_of(const ClaimLine& line, Report& report) {
   Cell measured = text_cell(measured_text(line));
   if (line.measured) {
     measured.value = line.measured->estimate.value;
+    measured.records = line.measured->records;
     if (line.measured->has_interval) {
       measured.low = line.measured->estimate.interval.low;
       measured.high = line.measured->estimate.interval.high;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/schema/plan.h"
+
 namespace sublab {
 namespace {
 
@@ -153,6 +155,10 @@ std::vector<std::pair<std::string, std::string>> comparisons_of(
       fields_detail::throw_type(at, "two names of variants", pair);
     for (const json& name : pair) check_variant(name, names, at);
     if (pair[0] == pair[1]) refuse(at, "compares " + pair[0].get<std::string>() + " with itself");
+    for (const auto& [a, b] : out)
+      if ((a == pair[0] && b == pair[1]) || (a == pair[1] && b == pair[0]))
+        refuse(at, "names the pair " + a + ", " + b +
+                       " a second time, and p-values are corrected by the number of pairs");
     out.emplace_back(pair[0], pair[1]);
   }
   return out;
@@ -173,6 +179,9 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
       const std::string place = at + "/" + std::to_string(i);
       if (!item[i].is_string()) fields_detail::throw_type(place, "the name of a variant", item[i]);
       check_variant(item[i], names, place);
+      const auto& before = out[curve];
+      if (std::find(before.begin(), before.end(), item[i]) != before.end())
+        refuse(place, "names " + item[i].get<std::string>() + " a second time");
       n_with_reference += item[i] == reference;
       out[curve].push_back(item[i]);
     }
@@ -181,6 +190,43 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
     refuse(path, "one curve must hold compare_to (" + reference + "), and only once");
   if (out.size() == 1) refuse(path, "holds one curve; what is it compared with?");
   return out;
+}
+
+void check_match(const json& value, const std::vector<std::string>& names,
+                 const std::string& path) {
+  if (!value.is_array()) fields_detail::throw_type(path, "a list", value);
+  for (size_t i = 0; i < value.size(); ++i) {
+    const std::string at = path + "/" + std::to_string(i);
+    EqualCost entry;
+    read_fields(value[i], at, entry);
+    if (entry.by.empty()) refuse(at, "lacks 'by': what is held equal");
+    for (const std::string& name : entry.variants) check_variant(name, names, at + "/variants");
+    const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
+    if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
+      refuse(at + "/variants", "must name two or more variants, each once; left out, it means all");
+  }
+}
+
+void check_measure(const MeasureConfig& measure, const std::string& path) {
+  const auto has = [](const auto& list, const auto& item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+  };
+  const auto& modes = measure.modes;
+  if (measure.memory_budget_bytes > 0 && !has(modes, "train") && !has(modes, "decode"))
+    refuse(path + "/memory_budget_bytes",
+           "has no effect without \"train\" or \"decode\" among modes");
+  if (measure.modelled_context.empty()) return;
+  const std::string at = path + "/modelled_context";
+  if (std::set<int64_t>(measure.context.begin(), measure.context.end()).size() < 2)
+    refuse(at, "needs two or more contexts that are measured; /base/measure/context names one");
+  if (!has(modes, "prefill") && !has(modes, "decode"))
+    refuse(at, "has no effect without \"prefill\" or \"decode\" among modes");
+  if (!has(measure.batch, int64_t{1}))
+    refuse(at, "has no effect without 1 in /base/measure/batch: one row at a time is modelled");
+  for (size_t i = 0; i < measure.modelled_context.size(); ++i)
+    if (has(measure.context, measure.modelled_context[i]))
+      refuse(at + "/" + std::to_string(i),
+             std::to_string(measure.modelled_context[i]) + " is measured already");
 }
 
 void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
@@ -209,16 +255,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   if (study.base.contains("measure")) {
     study.has_measure = true;
     read_fields(study.base["measure"], at + "/base/measure", study.measure);
-    const auto& modes = study.measure.modes;
-    if (study.measure.memory_budget_bytes > 0 &&
-        std::find(modes.begin(), modes.end(), "train") == modes.end() &&
-        std::find(modes.begin(), modes.end(), "decode") == modes.end())
-      refuse(at + "/base/measure/memory_budget_bytes",
-             "has no effect without \"train\" or \"decode\" among modes");
-    if (!study.measure.modelled_context.empty() &&
-        std::set<int64_t>(study.measure.context.begin(), study.measure.context.end()).size() < 2)
-      refuse(at + "/base/measure/modelled_context",
-             "needs two or more contexts that are measured; /base/measure/context names one");
+    check_measure(study.measure, at + "/base/measure");
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
@@ -241,6 +278,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   check_variant(study.compare_to, names, at + "/compare_to");
   study.comparisons = comparisons_of(read.comparisons, names, at + "/comparisons");
   study.scaling = scaling_of(read.scaling, names, study.compare_to, at + "/scaling");
+  check_match(read.match, names, at + "/match");
   study.match = read.match;
   study.claims = read.claims;
   return study;

@@ -126,3 +126,25 @@ TEST_CASE("the root of a file was named with two colons", "[unit]") {
   CHECK_THROWS_WITH(read_plan(place.path),
                     (place.path / "plan.json").string() + ": expected an object, got []");
 }
+
+TEST_CASE("what was measured for a claim stood in the table without its records", "[unit]") {
+  const TemporaryFolder place;
+  Plan plan;
+  plan.claims = {{{"claim", "b is better"},
+                  {"source", "a paper"},
+                  {"metric", "valid_loss_nats_difference"},
+                  {"expected", -0.1},
+                  {"tolerance", {{"absolute", 0.05}}},
+                  {"protocol", {{"architecture", "llama"}}}}};
+  write_fixture(place.path, plan, {{"a", 1, losses(3)}, {"b", 1, losses(2.9)}});
+  bool seen = false;
+  for (const Table& table : build_report(place.path).tables)
+    for (const Row& row : table.rows)
+      if (table.title == "Claims")
+        for (const Cell& cell : row.cells)
+          if (cell.low) {
+            seen = true;
+            CHECK(cell.records == std::vector<std::string>{id_of("b", 1), id_of("a", 1)});
+          }
+  CHECK(seen);
+}

@@ -73,6 +73,25 @@ TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
              Contains("is empty"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{}},"tune":{"model.d_model":[1,2]}})"),
              Contains("tunes train.learning_rate"));
+  const auto error_with = [](const std::string& more) {
+    return error_of(R"({"study":"s","variants":{"x":{},"y":{},"z":{}},)" + more + "}");
+  };
+  CHECK_THAT(error_with(R"("comparisons":[["x","y"],["y","x"]])"),
+             Contains("/comparisons/1: names the pair x, y a second time"));
+  CHECK_THAT(error_with(R"("scaling":{"k":["x","y","y"],"l":["y","z","y"]})"),
+             Contains("/scaling/k/2: names y a second time"));
+  CHECK_THAT(error_with(R"("match":[{}])"), Contains("/match/0: lacks 'by'"));
+  CHECK_THAT(error_with(R"("match":[{"by":"train_seconds","variants":["x"]}])"),
+             Contains("/match/0/variants: must name two or more variants"));
+  CHECK_THAT(error_with(R"("match":[{"by":"peak_memory","variants":["x","q"]}])"),
+             Contains("/match/0/variants: unknown variant 'q'"));
+  const auto modelled = [&](const std::string& measure) {
+    return error_with(R"("base":{"measure":{"context":[8,16],)" + measure + "}}");
+  };
+  CHECK_THAT(modelled(R"("modelled_context":[99],"modes":["train"])"), Contains("has no effect"));
+  CHECK_THAT(modelled(R"("modelled_context":[99],"batch":[2])"), Contains("/base/measure/batch"));
+  CHECK_THAT(modelled(R"("modelled_context":[99,16])"),
+             Contains("/modelled_context/1: 16 is measured already"));
   CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{},"x":{}}})"),
              Contains("the key 'x' stands twice"));
 }
