@@ -74,12 +74,6 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Compariso
   return pairs;
 }
 
-double mean_of(const std::vector<DocumentSum>& documents) {
-  double loss = 0, tokens = 0;
-  for (const DocumentSum& sum : documents) loss += sum.loss, tokens += sum.tokens;
-  return loss / tokens;
-}
-
 /// What a design has drawn: errors as they are expected to be, freed of their bias.
 struct Design {
   double seeds = 1, seed_spread = 0;
@@ -115,7 +109,7 @@ void estimate(const std::vector<std::vector<DocumentSum>>& per_seed, Comparison&
     out.p_value = sign_flip_p_value(per_seed[0]);
   } else {
     std::vector<double> means;
-    for (const auto& documents : per_seed) means.push_back(mean_of(documents));
+    for (const auto& documents : per_seed) means.push_back(loss_per_token(documents));
     out.seed_error = error_over_seeds(means);
     out.document_error = error_of_documents_beside_seeds(per_seed);
     out.difference = mean_over_seeds_and_documents(per_seed);
@@ -148,12 +142,18 @@ double text_until(const Design& design, const Reached& reached) {
 
 }  // namespace
 
-std::string Comparison::target() const { return n_seeds > 1 ? "the recipe" : "these checkpoints"; }
+std::string target_of(int64_t n_seeds) { return n_seeds > 1 ? "the recipe" : "these checkpoints"; }
+
+std::string Comparison::target() const { return target_of(n_seeds); }
+
+bool Comparison::clear() const {
+  return possible && difference.reliable && p_holm < 0.05 && !difference.interval.contains(0);
+}
 
 std::string Comparison::verdict() const {
   if (!possible) return "";
   if (!difference.reliable) return "unreliable";
-  if (p_holm >= 0.05 || difference.interval.contains(0)) return "unclear";
+  if (!clear()) return "unclear";
   return difference.value < 0 ? "better" : "worse";
 }
 
@@ -247,12 +247,13 @@ std::vector<Comparison> declared_comparisons(const StudyData& data) {
 }
 
 Estimate variant_loss(const VariantData& variant) {
+  const DocumentLossTable* first = nullptr;
   std::vector<std::vector<DocumentSum>> per_seed;
   for (const Record* record : variant.good()) {
     const auto found = variant.losses.find(record->id);
     if (found == variant.losses.end()) continue;
-    if (per_seed.empty() || per_seed[0].size() == found->second.sums.size())
-      per_seed.push_back(found->second.sums);
+    if (!first) first = &found->second;
+    if (found->second.keys == first->keys) per_seed.push_back(found->second.sums);
   }
   if (per_seed.empty()) return {};
   return per_seed.size() == 1 ? mean_loss(per_seed[0]) : mean_over_seeds_and_documents(per_seed);

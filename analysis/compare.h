@@ -32,6 +32,8 @@ struct Comparison {
   /// What the interval speaks about: "these checkpoints" (documents were drawn) or "the recipe"
   /// (seeds too).
   std::string target() const;
+  /// Told apart after Holm's correction, from enough documents.
+  bool clear() const;
   /// "better", "worse" or "unclear" after Holm's correction; "unreliable" with fewer than 20
   /// effective documents.
   std::string verdict() const;
@@ -39,6 +41,9 @@ struct Comparison {
   std::string to_settle() const;
   const char* unit_text() const;
 };
+
+/// What an interval from so many seeds speaks about.
+std::string target_of(int64_t n_seeds);
 
 /// Loss of `a` minus that of `b` on the same documents. Refused (`possible` false, with the reason)
 /// when documents differ, and in nats per token when tokenizers do.
@@ -52,7 +57,8 @@ Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b
 /// those that are possible.
 std::vector<Comparison> declared_comparisons(const StudyData& data);
 
-/// Mean loss of one variant, nats per token, with the interval that its seeds allow.
+/// Mean loss of one variant, nats per token, with the interval that its seeds allow. Seeds that
+/// scored other documents than the first one are left out.
 Estimate variant_loss(const VariantData& variant);
 
 }  // namespace sublab

@@ -1,5 +1,6 @@
 #include "analysis/format.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -57,6 +58,18 @@ std::string escaped(const std::string& text) {
            : c == '\'' ? std::string("&#39;")
                        : std::string(1, c);
   return out;
+}
+
+size_t n_characters(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+bool is_empty_column(const Table& table, size_t column) {
+  return std::all_of(table.rows.begin(), table.rows.end(), [&](const Row& row) {
+    return row.cells[column].text == "–" && row.cells[column].notes.empty();
+  });
 }
 
 size_t footnote(Report& report, const std::string& text) {

@@ -17,6 +17,12 @@ std::string interval_text(const Interval& interval, int digits);  ///< "[a, b]"
 /// Text for HTML and SVG: &, <, > and quotes escaped.
 std::string escaped(const std::string& text);
 
+/// Characters as a terminal shows them: UTF-8 sequences count once.
+size_t n_characters(const std::string& text);
+
+/// Nothing stands in the column in any row, not even a note: printers of one table leave it out.
+bool is_empty_column(const Table& table, size_t column);
+
 /// The number of a footnote, added when it is new.
 size_t footnote(Report& report, const std::string& text);
 

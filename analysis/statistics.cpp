@@ -88,11 +88,26 @@ std::vector<DocumentSum> mean_of_seeds(const std::vector<std::vector<DocumentSum
   return out;
 }
 
+/// Places of p-values from the smallest on.
+std::vector<size_t> from_smallest(const std::vector<double>& p_values) {
+  std::vector<size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  return order;
+}
+
+}  // namespace
+
 double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-}  // namespace
+double loss_per_token(const std::vector<DocumentSum>& documents) {
+  double loss = 0, tokens = 0;
+  for (const DocumentSum& document : documents) loss += document.loss, tokens += document.tokens;
+  return loss / tokens;
+}
 
 Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
   return bootstrap(documents, seed);
@@ -167,10 +182,10 @@ double error_of_documents_beside_seeds(const std::vector<std::vector<DocumentSum
   const auto residual_of = [](const std::vector<DocumentSum>& documents, size_t d, double value) {
     return documents[d].loss - value * documents[d].tokens;
   };
-  const double value = ratio_of(mean, all_of(mean)).value;
+  const double value = loss_per_token(mean);
   for (size_t d = 0; d < mean.size(); ++d) residual[d] = residual_of(mean, d, value);
   for (const auto& documents : per_seed) {
-    const double own = ratio_of(documents, all_of(documents)).value;
+    const double own = loss_per_token(documents);
     for (size_t d = 0; d < mean.size(); ++d)
       square[d] += std::pow(residual_of(documents, d, own) - residual[d], 2);
   }
@@ -196,8 +211,7 @@ Estimate mean_over_seeds(const std::vector<double>& values) {
 
 Estimate mean_over_seeds_and_documents(const std::vector<std::vector<DocumentSum>>& per_seed) {
   std::vector<double> values;
-  for (const auto& documents : per_seed)
-    values.push_back(ratio_of(documents, all_of(documents)).value);
+  for (const auto& documents : per_seed) values.push_back(loss_per_token(documents));
   const std::vector<DocumentSum> mean = mean_of_seeds(per_seed);
   const Estimate seeds = mean_over_seeds(values);
   Estimate out = bootstrap(mean, 1);
@@ -231,10 +245,7 @@ std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a,
 }
 
 std::vector<double> holm(const std::vector<double>& p_values) {
-  std::vector<size_t> order(p_values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  const auto order = from_smallest(p_values);
   std::vector<double> out(p_values.size());
   double highest = 0;
   for (size_t i = 0; i < order.size(); ++i) {
@@ -246,10 +257,7 @@ std::vector<double> holm(const std::vector<double>& p_values) {
 }
 
 std::vector<double> benjamini_hochberg(const std::vector<double>& p_values) {
-  std::vector<size_t> order(p_values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  const auto order = from_smallest(p_values);
   std::vector<double> out(p_values.size());
   double lowest = 1;
   for (size_t i = order.size(); i-- > 0;) {

@@ -39,6 +39,11 @@ double sign_flip_p_value(const std::vector<DocumentSum>& differences, uint64_t s
 /// documents: standard errors by linearisation over documents, Student's t. Both have tokens.
 Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b);
 
+/// Of at least one value.
+double mean_of(const std::vector<double>& values);
+/// sum(loss) / sum(tokens).
+double loss_per_token(const std::vector<DocumentSum>& documents);
+
 /// Mean over seeds with t(S - 1). Needs two values.
 Estimate mean_over_seeds(const std::vector<double>& values);
 

@@ -30,11 +30,39 @@ std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
 
 }  // namespace
 
-std::vector<const Record*> VariantData::good() const {
+std::vector<const Record*> good_of(const std::vector<Record>& records) {
   std::vector<const Record*> out;
   for (const Record& record : records)
     if (record.outcome == "ok") out.push_back(&record);
   return out;
+}
+
+std::optional<double> metric_of(const Record& record, const std::string& name) {
+  const Metric* metric = record.find(name);
+  return metric ? metric->value : std::nullopt;
+}
+
+std::optional<double> training_flops(const Record& record) {
+  const auto per_token = metric_of(record, "train_flops_per_token"),
+             tokens = metric_of(record, "train_tokens");
+  return per_token && tokens ? std::optional(*per_token * *tokens) : std::nullopt;
+}
+
+std::optional<double> training_seconds(const Record& record) {
+  const double seconds = record.times.value("train_seconds", 0.0);
+  return seconds > 0 ? std::optional(seconds) : std::nullopt;
+}
+
+std::vector<double> readings(const std::vector<const Record*>& records, const Reading& read) {
+  std::vector<double> out;
+  for (const Record* record : records)
+    if (const auto value = read(*record)) out.push_back(*value);
+  return out;
+}
+
+bool keeps_everything(const Record& record) {
+  const json retention = record.config.at("model").value("retention", json());
+  return retention.is_number() && retention.get<double>() == 1;
 }
 
 const VariantData& StudyData::variant(const std::string& name) const {
@@ -68,7 +96,7 @@ std::optional<BenchFile> read_bench(const fs::path& folder) {
 namespace {
 
 /// What is there, which may be the plan alone.
-StudyData read_present(const fs::path& folder, int64_t& n_records) {
+StudyData read_present(const fs::path& folder) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
@@ -79,7 +107,6 @@ StudyData read_present(const fs::path& folder, int64_t& n_records) {
       ++data.missing;
       continue;
     }
-    ++n_records;
     Record record = read_record(path);
     for (VariantData& variant : data.variants) {
       if (variant.name != trial.variant) continue;
@@ -100,16 +127,15 @@ StudyData read_present(const fs::path& folder, int64_t& n_records) {
 }  // namespace
 
 StudyData read_study_data(const fs::path& folder) {
-  int64_t n_records = 0;
-  StudyData data = read_present(folder, n_records);
-  if (n_records == 0) throw UserError(folder.string(), "has no records yet; run the study first");
+  StudyData data = read_present(folder);
+  if (!data.has_records())
+    throw UserError(folder.string(), "has no records yet; run the study first");
   return data;
 }
 
 StudyData read_study_or_bench(const fs::path& folder) {
-  int64_t n_records = 0;
-  StudyData data = read_present(folder, n_records);
-  if (n_records == 0 && !data.bench)
+  StudyData data = read_present(folder);
+  if (!data.has_records() && !data.bench)
     throw UserError(folder.string(),
                     "has neither records nor a speed measurement; run the study first");
   return data;

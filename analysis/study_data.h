@@ -1,6 +1,7 @@
 // A study folder read into plain values: what the report is built from.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,22 @@
 #include "core/schema/record.h"
 
 namespace sublab {
+
+/// Those that ended well.
+std::vector<const Record*> good_of(const std::vector<Record>& records);
+
+/// A number of a record, or nothing.
+using Reading = std::function<std::optional<double>(const Record& record)>;
+std::optional<double> metric_of(const Record& record, const std::string& name);
+/// FLOPs of the whole training, by the ledger.
+std::optional<double> training_flops(const Record& record);
+/// Nothing where nothing was trained.
+std::optional<double> training_seconds(const Record& record);
+/// The reading of every record that has it.
+std::vector<double> readings(const std::vector<const Record*>& records, const Reading& read);
+
+/// A control without selection: everything enters, and no score decides.
+bool keeps_everything(const Record& record);
 
 /// Losses of one trial per validation document.
 struct DocumentLossTable {
@@ -27,7 +44,7 @@ struct VariantData {
   std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
   std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
   /// Main records that ended well.
-  std::vector<const Record*> good() const;
+  std::vector<const Record*> good() const { return good_of(records); }
 };
 
 struct StudyData {
@@ -37,6 +54,7 @@ struct StudyData {
   std::optional<BenchFile> bench;
   int64_t missing = 0;  ///< planned trials without a record
 
+  bool has_records() const { return missing < static_cast<int64_t>(plan.trials.size()); }
   const VariantData& variant(const std::string& name) const;
 };
 

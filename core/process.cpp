@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -94,6 +96,20 @@ ExitState ChildProcess::wait() {
   waited_ = true;
   state_ = wait_for(pid_);
   return state_;
+}
+
+bool is_executable(const std::filesystem::path& path) {
+  return std::filesystem::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::optional<std::filesystem::path> find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const auto candidate = std::filesystem::path(folder) / name;
+    if (is_executable(candidate)) return candidate;
+  }
+  return std::nullopt;
 }
 
 ExitState run_program(const std::vector<std::string>& arguments, const std::string& error_log,

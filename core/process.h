@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,11 @@ class ChildProcess {
   ExitState state_;
   std::string buffer_;
 };
+
+/// A file that may be run.
+bool is_executable(const std::filesystem::path& path);
+/// The executable of this name on PATH, or nothing.
+std::optional<std::filesystem::path> find_program(const std::string& name);
 
 /// Runs another program to its end: `arguments` begin with its path, or with its name on PATH. It
 /// reads nothing; what it prints goes to the file `output`, standard error to `error_log`. Throws

@@ -1,13 +1,14 @@
 #include "experiments/claim_files.h"
 
 #include <algorithm>
-#include <cstdlib>
+
+#include "experiments/environment.h"
 
 namespace sublab {
 namespace {
 
 std::vector<fs::path> claim_files() {
-  const fs::path folder = claims_folder();
+  const fs::path folder = shipped_folder("claims");
   if (!fs::is_directory(folder)) throw UserError(folder.string(), "is no folder of claims");
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
@@ -17,11 +18,6 @@ std::vector<fs::path> claim_files() {
 }
 
 }  // namespace
-
-fs::path claims_folder() {
-  const char* root = std::getenv("SUBLAB_ROOT");
-  return fs::path(root && *root ? root : SUBLAB_SOURCE_ROOT) / "experiments/claims";
-}
 
 std::vector<ClaimSet> all_claim_sets() {
   std::vector<ClaimSet> sets;

@@ -7,13 +7,10 @@
 
 namespace sublab {
 
-/// experiments/claims under $SUBLAB_ROOT, else under the tree that the program was built from.
-fs::path claims_folder();
-
-/// Every file of claims_folder(), in order of name.
+/// Every file of claims that comes with the program, in order of name.
 std::vector<ClaimSet> all_claim_sets();
 
-/// `given` names a file of claims_folder() ("subllm") or is the path of one. Throws UserError at
+/// `given` names one of them ("subllm") or is the path of one. Throws UserError at
 /// `where` with the nearest name.
 ClaimSet find_claim_set(const std::string& given, const std::string& where);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -102,6 +103,11 @@ bool reset_peak_resident() {
   out << "5";
   out.flush();
   return static_cast<bool>(out);
+}
+
+fs::path shipped_folder(const std::string& name) {
+  const char* root = std::getenv("SUBLAB_ROOT");
+  return fs::path(root && *root ? root : SUBLAB_SOURCE_ROOT) / "experiments" / name;
 }
 
 std::string timestamp() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/fields.h"
+#include "core/files.h"
 
 namespace sublab {
 
@@ -19,6 +20,10 @@ double resident_bytes();
 double available_memory_bytes();
 /// Starts the peak anew where the kernel lets us; true when it did.
 bool reset_peak_resident();
+
+/// A folder of files that come with the program, such as "studies": under $SUBLAB_ROOT/experiments,
+/// else under the tree that the program was built from.
+fs::path shipped_folder(const std::string& name);
 
 /// Current time as RFC 3339, UTC.
 std::string timestamp();

@@ -1,41 +1,39 @@
-// A folder that goes away with the test.
+// A folder that goes away with the test, and settings that do.
 #pragma once
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 
-#include "core/files.h"
+#include "core/work_folder.h"
 
 namespace sublab {
 
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "sublab-test.XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder");
-    path = pattern;
+struct TemporaryFolder : WorkFolder {
+  TemporaryFolder() : WorkFolder("sublab-test") {}
+};
+
+/// Sets an environment variable while it lives.
+struct Setting {
+  Setting(const char* name, const std::string& value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    ::setenv(name, value.c_str(), 1);
   }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
+  ~Setting() {
+    if (old_)
+      ::setenv(name_, old_->c_str(), 1);
+    else
+      ::unsetenv(name_);
   }
-  fs::path path;
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
 };
 
 /// Points SUBLAB_CACHE at a folder while it lives.
 struct TemporaryCache : TemporaryFolder {
-  TemporaryCache() {
-    if (const char* old = std::getenv("SUBLAB_CACHE")) old_ = old;
-    ::setenv("SUBLAB_CACHE", path.c_str(), 1);
-  }
-  ~TemporaryCache() {
-    if (old_.empty())
-      ::unsetenv("SUBLAB_CACHE");
-    else
-      ::setenv("SUBLAB_CACHE", old_.c_str(), 1);
-  }
-
- private:
-  std::string old_;
+  Setting setting{"SUBLAB_CACHE", path.string()};
 };
 
 }  // namespace sublab

@@ -15,10 +15,6 @@ namespace {
 
 const char* const kThisMachine = "this machine and these weights";
 
-std::string recipe_or_checkpoints(size_t n_seeds) {
-  return n_seeds > 1 ? "the recipe" : "these checkpoints";
-}
-
 /// The modes of the speed measurement in which a metric can be read; empty for other metrics.
 std::vector<std::string> modes_of(const Claim& claim) {
   const std::string& metric = claim.metric;
@@ -60,13 +56,6 @@ std::vector<const BenchMeasurement*> fitting(const Claim& claim, const BenchFile
   return out;
 }
 
-const BenchSeries* series_of(const BenchMeasurement& measurement, const std::string& variant,
-                             int64_t repeat) {
-  for (const BenchSeries& series : measurement.series)
-    if (series.variant == variant && series.repeat_of_reference == repeat) return &series;
-  return nullptr;
-}
-
 /// Median of samples with the interval that order statistics give.
 Estimate median_estimate(const std::vector<double>& samples) {
   return speed_ratio(samples, std::vector<double>(samples.size(), 1.0));
@@ -86,8 +75,8 @@ struct SeriesTrio {
 std::optional<double> memory_noise(const BenchFile& bench, const std::string& mode) {
   std::optional<double> out;
   for (const BenchMeasurement& measurement : bench.measurements) {
-    const BenchSeries* first = series_of(measurement, bench.compare_to, 0);
-    const BenchSeries* again = series_of(measurement, bench.compare_to, 1);
+    const BenchSeries* first = measurement.find(bench.compare_to);
+    const BenchSeries* again = measurement.find(bench.compare_to, true);
     if (measurement.mode != mode || !first || !again || first->peak_memory_bytes <= 0) continue;
     out = std::max(out.value_or(0),
                    std::abs(again->peak_memory_bytes / first->peak_memory_bytes - 1));
@@ -146,11 +135,11 @@ std::vector<ClaimMeasurement> from_bench(const Claim& claim, const BenchFile& be
                                          const std::string& variant) {
   std::vector<ClaimMeasurement> out;
   for (const BenchMeasurement* measurement : fitting(claim, bench)) {
-    const BenchSeries* own = series_of(*measurement, variant, 0);
+    const BenchSeries* own = measurement->find(variant);
     if (!own) continue;
     ClaimMeasurement one;
-    const SeriesTrio of{*own, series_of(*measurement, bench.compare_to, 0),
-                        series_of(*measurement, bench.compare_to, 1),
+    const SeriesTrio of{*own, measurement->find(bench.compare_to),
+                        measurement->find(bench.compare_to, true),
                         memory_noise(bench, measurement->mode)};
     if (!read_series(claim.metric, of, one)) continue;
     one.condition = measurement->mode + ", context " + std::to_string(measurement->context) +
@@ -189,7 +178,7 @@ std::vector<const Record*> records_with(const VariantData& variant, const std::s
 bool read_records(const std::string& metric, const VariantData& variant, ClaimMeasurement& out) {
   const auto records = records_with(variant, metric);
   if (records.empty()) return false;
-  out.target = recipe_or_checkpoints(records.size());
+  out.target = target_of(static_cast<int64_t>(records.size()));
   for (const Record* record : records) out.records.push_back(record->id);
   const Metric& first = *records.front()->find(metric);
   for (const std::string& field : kMeasurementFields)
@@ -241,7 +230,7 @@ bool read_difference(const std::string& metric, const VariantData& variant,
         out.records.insert(out.records.end(), {own->id, other->id});
       }
   if (differences.empty()) return false;
-  out.target = recipe_or_checkpoints(differences.size());
+  out.target = target_of(static_cast<int64_t>(differences.size()));
   if (differences.size() > 1) {
     out.estimate = mean_over_seeds(differences);
     return true;

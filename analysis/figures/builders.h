@@ -21,9 +21,6 @@ void add_rooflines(const StudyData& data, Report& report);
 std::vector<NpyArray> arrays_of(const StudyData& data, const std::vector<const Record*>& records,
                                 const std::string& name, size_t n_axes, int64_t n_last);
 
-/// A control without selection: everything enters, and no score decides.
-bool keeps_everything(const Record& record);
-
 /// Values at the points of one seed.
 struct Curve {
   std::vector<double> x, y;

@@ -151,12 +151,6 @@ class LabelPlacer {
 
 }  // namespace
 
-size_t n_characters(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
-
 double Scale::share(double value) const {
   return log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
 }

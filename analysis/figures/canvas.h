@@ -46,7 +46,4 @@ struct PlacedLabel {
 std::vector<PlacedLabel> placed_labels(const Figure& figure, const Canvas& canvas, const Scale& x,
                                        const Scale& y);
 
-/// Characters of UTF-8 text.
-size_t n_characters(const std::string& text);
-
 }  // namespace sublab

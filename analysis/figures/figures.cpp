@@ -34,11 +34,6 @@ std::vector<NpyArray> arrays_of(const StudyData& data, const std::vector<const R
   return out;
 }
 
-bool keeps_everything(const Record& record) {
-  const json retention = record.config.at("model").value("retention", json());
-  return retention.is_number() && retention.get<double>() == 1;
-}
-
 FigureSeries mean_curve(const std::string& name, size_t style, const std::vector<Curve>& seeds) {
   FigureSeries out;
   out.name = name;

@@ -1,7 +1,5 @@
 #include "analysis/figures/gnuplot.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
@@ -16,10 +14,6 @@ namespace {
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
     text.replace(at, from.size(), to);
-}
-
-bool can_run(const fs::path& path) {
-  return fs::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0;
 }
 
 /// Cairo writes the time of drawing; a figure should be the same file tomorrow.
@@ -77,13 +71,9 @@ std::string first_words(const fs::path& log) {
 }  // namespace
 
 std::optional<fs::path> find_gnuplot() {
-  if (const char* given = std::getenv("SUBLAB_GNUPLOT"); given && *given)
-    return can_run(given) ? std::optional<fs::path>(given) : std::nullopt;
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path ? path : "");
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (can_run(fs::path(folder) / "gnuplot")) return fs::path(folder) / "gnuplot";
-  return std::nullopt;
+  const char* given = std::getenv("SUBLAB_GNUPLOT");
+  if (!given || !*given) return find_program("gnuplot");
+  return is_executable(given) ? std::optional<fs::path>(given) : std::nullopt;
 }
 
 std::string themed_svg(std::string svg, const Figure& figure) {

@@ -101,13 +101,6 @@ std::string safe_id(std::string name) {
   return name;
 }
 
-std::vector<const Record*> good_of(const std::vector<Record>& records) {
-  std::vector<const Record*> out;
-  for (const Record& record : records)
-    if (record.outcome == "ok") out.push_back(&record);
-  return out;
-}
-
 }  // namespace
 
 void add_loss_by_position(const StudyData& data, Report& report) {

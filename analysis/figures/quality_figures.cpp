@@ -37,26 +37,9 @@ struct Spread {
 std::optional<Spread> spread_of(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return Spread{
-      std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()), *low,
-      *high};
+  return Spread{mean_of(values), *low, *high};
 }
 
-using Reading = std::function<std::optional<double>(const Record&)>;
-
-std::optional<double> metric_of(const Record& record, const std::string& name) {
-  const Metric* metric = record.find(name);
-  return metric ? metric->value : std::nullopt;
-}
-
-std::vector<double> readings(const VariantData& variant, const Reading& read) {
-  std::vector<double> out;
-  for (const Record* record : variant.good())
-    if (const auto value = read(*record)) out.push_back(*value);
-  return out;
-}
-
-/// What a variant costs; several values where seeds differ, none where it is not known.
 struct Cost {
   std::string id, title, label, remark;
   std::function<std::vector<double>(const VariantData&)> values;
@@ -67,32 +50,24 @@ Cost cache_cost(const BenchMeasurement& decode) {
       "context " + std::to_string(decode.context) + ", batch " + std::to_string(decode.batch);
   return {"cache", "cache after decoding", "cache after decoding, bytes (" + condition + ")", "",
           [&decode](const VariantData& variant) -> std::vector<double> {
-            for (const BenchSeries& series : decode.series)
-              if (series.variant == variant.name && series.repeat_of_reference == 0 &&
-                  series.kv_cache_bytes > 0)
-                return {series.kv_cache_bytes};
-            return {};
+            const BenchSeries* series = decode.find(variant.name);
+            if (!series || series->kv_cache_bytes <= 0) return {};
+            return {series->kv_cache_bytes};
           }};
 }
 
 std::vector<Cost> costs_of(const StudyData& data) {
   const auto by_record = [](const Reading& read) {
-    return [read](const VariantData& variant) { return readings(variant, read); };
+    return [read](const VariantData& variant) { return readings(variant.good(), read); };
   };
   std::vector<Cost> out = {
       {"train_flops", "training FLOPs", "training FLOPs", "",
        by_record([](const Record& record) -> std::optional<double> {
-         const auto per_token = metric_of(record, "train_flops_per_token"),
-                    tokens = metric_of(record, "train_tokens");
-         return per_token && tokens && *tokens > 0 ? std::optional(*per_token * *tokens)
-                                                   : std::nullopt;
+         const auto flops = training_flops(record);
+         return flops && *flops > 0 ? flops : std::nullopt;  // nothing was trained
        })},
       {"train_seconds", "training time", "training time, seconds",
-       "Time as it passed, whatever else the machine did. ",
-       by_record([](const Record& record) -> std::optional<double> {
-         const double seconds = record.times.value("train_seconds", 0.0);
-         return seconds > 0 ? std::optional(seconds) : std::nullopt;
-       })},
+       "Time as it passed, whatever else the machine did. ", by_record(training_seconds)},
       {"train_memory", "training memory", "peak memory of training, bytes", "",
        by_record([](const Record& record) { return metric_of(record, "peak_memory_bytes"); })}};
   if (data.bench)
@@ -116,8 +91,8 @@ std::vector<Quality> qualities_of(const StudyData& data) {
     for (const Record* record : variant.good())
       for (const Metric& metric : record->metrics) {
         if (metric.name == "valid_loss_nats" && metric.value)
-          return {{"loss", "Held-out loss", "held-out loss, nats per token", "valid_loss_nats",
-                   false}};
+          return {
+              {"loss", "Held-out loss", "held-out loss, nats per token", "valid_loss_nats", false}};
         if (metric.name.ends_with("_accuracy")) accuracies.insert(metric.name);
       }
   std::vector<Quality> out;
@@ -154,8 +129,8 @@ Figure quality_figure(const StudyData& data, const Quality& quality, const Cost&
   size_t n_seeds = 0;
   for (size_t v = 0; v < data.variants.size(); ++v) {
     const VariantData& variant = data.variants[v];
-    const auto values =
-        readings(variant, [&](const Record& record) { return metric_of(record, quality.metric); });
+    const auto values = readings(
+        variant.good(), [&](const Record& record) { return metric_of(record, quality.metric); });
     const auto x = spread_of(cost.values(variant)), y = spread_of(values);
     if (!x || !y) continue;
     n_seeds = std::max(n_seeds, values.size());

@@ -9,12 +9,6 @@
 namespace sublab::figures {
 namespace {
 
-const BenchSeries* reference_of(const BenchMeasurement& measurement, const std::string& name) {
-  for (const BenchSeries& series : measurement.series)
-    if (series.variant == name && series.repeat_of_reference == 0) return &series;
-  return nullptr;
-}
-
 /// Place of the variant in the plan.
 size_t style_of(const StudyData& data, const std::string& variant) {
   for (size_t v = 0; v < data.variants.size(); ++v)
@@ -105,7 +99,7 @@ void add_speed_up_figures(const StudyData& data, Report& report) {
     ++n_conditions[measurement.mode];
   std::vector<Figure> found;
   for (const BenchMeasurement& measurement : data.bench->measurements) {
-    const BenchSeries* reference = reference_of(measurement, data.bench->compare_to);
+    const BenchSeries* reference = measurement.find(data.bench->compare_to);
     if (!reference) continue;
     const std::string id = "speedup_" + measurement.mode;
     auto figure =

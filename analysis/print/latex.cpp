@@ -1,7 +1,7 @@
 // A LaTeX document of the report: booktabs tables, siunitx numbers, figures where they were drawn.
 #include <algorithm>
 
-#include "analysis/figures/canvas.h"
+#include "analysis/format.h"
 #include "analysis/print/latex_text.h"
 #include "analysis/report.h"
 
@@ -37,13 +37,6 @@ constexpr const char* kPreamble = R"(\documentclass[10pt,a4paper]{article}
   \caption{#2. #3}\end{figure}}{}}
 )";
 
-/// A column is left out when no row has anything in it.
-bool is_empty(const Table& table, size_t column) {
-  return std::all_of(table.rows.begin(), table.rows.end(), [&](const Row& row) {
-    return row.cells[column].text == "–" && row.cells[column].notes.empty();
-  });
-}
-
 /// Digits before and after the point that a column of plain numbers needs, for siunitx's S. Nothing
 /// for other columns; bold cells and footnotes are set as text.
 std::optional<std::string> s_column(const Table& table, size_t column) {
@@ -70,7 +63,7 @@ class TableText {
  public:
   TableText(const Table& table, const Report& report) : table_(table), report_(report) {
     for (size_t c = 0; c < table.columns.size(); ++c)
-      if (!is_empty(table, c)) columns_.push_back(c);
+      if (!is_empty_column(table, c)) columns_.push_back(c);
   }
 
   std::string text() {

@@ -1,20 +1,13 @@
 // Markdown that also reads well in a terminal: columns are aligned.
 #include <algorithm>
 
-#include "analysis/report.h"
+#include "analysis/format.h"
 
 namespace sublab {
 namespace {
 
-/// Characters as a terminal shows them: UTF-8 sequences count once.
-size_t width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
-
 std::string padded(const std::string& text, size_t to, bool left) {
-  const std::string blanks(to > width(text) ? to - width(text) : 0, ' ');
+  const std::string blanks(to > n_characters(text) ? to - n_characters(text) : 0, ' ');
   return left ? text + blanks : blanks + text;
 }
 
@@ -33,20 +26,13 @@ std::string cell_text(const Cell& cell) {
   return text;
 }
 
-/// A column is left out when no row has anything in it.
-bool empty_column(const Table& table, size_t column) {
-  return std::all_of(table.rows.begin(), table.rows.end(), [&](const Row& row) {
-    return row.cells[column].text == "–" && row.cells[column].notes.empty();
-  });
-}
-
 std::string table_text(const Table& table) {
   std::vector<std::vector<std::string>> lines(1 + table.rows.size());
   lines[0].push_back("variant");
   for (size_t r = 0; r < table.rows.size(); ++r)
     lines[r + 1].push_back(inside_cell(table.rows[r].variant));
   for (size_t c = 0; c < table.columns.size(); ++c) {
-    if (empty_column(table, c)) continue;
+    if (is_empty_column(table, c)) continue;
     lines[0].push_back(inside_cell(table.columns[c].name));
     for (size_t r = 0; r < table.rows.size(); ++r)
       lines[r + 1].push_back(cell_text(table.rows[r].cells[c]));
@@ -54,7 +40,7 @@ std::string table_text(const Table& table) {
   std::string out = "### " + table.title + "\n\n";
   std::vector<size_t> widths(lines[0].size(), 3);
   for (const auto& line : lines)
-    for (size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
+    for (size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], n_characters(line[c]));
   for (size_t r = 0; r < lines.size(); ++r) {
     for (size_t c = 0; c < lines[r].size(); ++c)
       out += "| " + padded(lines[r][c], widths[c], c == 0) + " ";

@@ -19,17 +19,16 @@ std::vector<double> values_of(const std::vector<const Record*>& records, const s
   return out;
 }
 
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum / static_cast<double>(values.size());
-}
-
 }  // namespace
 
 std::optional<double> mean_metric(const std::vector<const Record*>& records,
                                   const std::string& name, std::string* note) {
   const auto values = values_of(records, name, note);
+  return values.empty() ? std::nullopt : std::optional(mean_of(values));
+}
+
+std::optional<double> mean_reading(const std::vector<const Record*>& records, const Reading& read) {
+  const auto values = readings(records, read);
   return values.empty() ? std::nullopt : std::optional(mean_of(values));
 }
 

@@ -16,6 +16,9 @@ namespace sublab {
 std::optional<double> mean_metric(const std::vector<const Record*>& records,
                                   const std::string& name, std::string* note = nullptr);
 
+/// Mean of a reading over records that have it, or nothing.
+std::optional<double> mean_reading(const std::vector<const Record*>& records, const Reading& read);
+
 /// Mean over the good records. With several seeds that differ, the text also says the standard
 /// deviation over seeds ("1.20 ± 0.03").
 Cell metric_cell(const VariantData& variant, const std::string& name,

@@ -29,16 +29,15 @@ std::vector<Curve> curves_of(const StudyData& data, const std::string& mode) {
     Curve curve{variant.name, "", {}, {}, {}, {}};
     for (const BenchMeasurement& measurement : data.bench->measurements) {
       if (measurement.mode != mode || measurement.batch != 1) continue;
-      for (const BenchSeries& series : measurement.series) {
-        if (series.variant != variant.name || series.repeat_of_reference == 1) continue;
-        const auto context = static_cast<double>(measurement.context);
-        const double tokens = step ? 1 : context;
-        curve.trial = series.trial;
-        curve.seconds.push_back(
-            {context, median(series.seconds) / series.tokens_per_round * tokens});
-        if (series.flops_per_token)
-          curve.flops.push_back({context, *series.flops_per_token * tokens});
-      }
+      const BenchSeries* series = measurement.find(variant.name);
+      if (!series) continue;
+      const auto context = static_cast<double>(measurement.context);
+      const double tokens = step ? 1 : context;
+      curve.trial = series->trial;
+      curve.seconds.push_back(
+          {context, median(series->seconds) / series->tokens_per_round * tokens});
+      if (series->flops_per_token)
+        curve.flops.push_back({context, *series->flops_per_token * tokens});
     }
     curve.time = fit_context_model(curve.seconds, step);
     curve.work = fit_context_model(curve.flops, step);

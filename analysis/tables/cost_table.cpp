@@ -22,14 +22,9 @@ Cell failure_cell(const VariantData& variant, size_t planned, Report& report) {
 
 Cell seconds_cell(const VariantData& variant) {
   Cell cell;
-  double sum = 0;
-  for (const Record* record : variant.good()) {
-    sum += record->times.value("train_seconds", 0.0);
-    cell.records.push_back(record->id);
-  }
-  if (sum <= 0) return cell;
-  cell.value = sum / static_cast<double>(cell.records.size());
-  cell.text = significant(*cell.value, 3) + " s";
+  for (const Record* record : variant.good()) cell.records.push_back(record->id);
+  cell.value = mean_reading(variant.good(), training_seconds);
+  if (cell.value) cell.text = significant(*cell.value, 3) + " s";
   return cell;
 }
 

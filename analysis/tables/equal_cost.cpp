@@ -12,33 +12,22 @@ namespace {
 /// A cost that variants can be compared at.
 struct Cost {
   const char *by, *name;
-  std::optional<double> (*of)(const std::vector<const Record*>& records);
+  Reading of;
   std::string (*show)(double value);
 };
 
-std::optional<double> flops_of(const std::vector<const Record*>& records) {
-  const auto per_token = mean_metric(records, "train_flops_per_token"),
-             tokens = mean_metric(records, "train_tokens");
-  return per_token && tokens ? std::optional(*per_token * *tokens) : std::nullopt;
-}
-
-std::optional<double> seconds_of(const std::vector<const Record*>& records) {
-  double sum = 0;
-  for (const Record* record : records) sum += record->times.value("train_seconds", 0.0);
-  return sum > 0 ? std::optional(sum / static_cast<double>(records.size())) : std::nullopt;
+Reading metric(const char* name) {
+  return [name](const Record& record) { return metric_of(record, name); };
 }
 
 const std::vector<Cost> kCosts = {
-    {"train_tokens", "training tokens",
-     [](const auto& records) { return mean_metric(records, "train_tokens"); }, si_text},
-    {"train_flops", "training FLOPs", flops_of, si_text},
-    {"train_seconds", "training seconds", seconds_of,
+    {"train_tokens", "training tokens", metric("train_tokens"), si_text},
+    {"train_flops", "training FLOPs", training_flops, si_text},
+    {"train_seconds", "training seconds", training_seconds,
      [](double v) { return significant(v, 3) + " s"; }},
-    {"peak_memory", "peak training memory",
-     [](const auto& records) { return mean_metric(records, "peak_memory_bytes"); },
+    {"peak_memory", "peak training memory", metric("peak_memory_bytes"),
      [](double v) { return fixed(v / 1e6, 0) + " MB"; }},
-    {"parameters", "parameters",
-     [](const auto& records) { return mean_metric(records, "n_params"); }, si_text}};
+    {"parameters", "parameters", metric("n_params"), si_text}};
 
 struct Match {
   std::string by;
@@ -70,7 +59,7 @@ std::string not_matched(const Match& match) {
     if (cost.by == match.by) continue;
     double low = INFINITY, high = 0;
     for (const VariantData* variant : match.variants)
-      if (const auto value = cost.of(variant->good()))
+      if (const auto value = mean_reading(variant->good(), cost.of))
         low = std::min(low, *value), high = std::max(high, *value);
     if (high > low * 1.001)
       open.push_back(std::string(cost.name) + " (up to " + fixed(high / low, 2) + "x)");
@@ -96,7 +85,7 @@ std::string not_counted(const Match& match) {
 Cell cost_cell(const VariantData& variant, const Cost& cost) {
   Cell cell;
   const auto records = variant.good();
-  cell.value = cost.of(records);
+  cell.value = mean_reading(records, cost.of);
   if (cell.value) cell.text = cost.show(*cell.value);
   for (const Record* record : records) cell.records.push_back(record->id);
   return cell;

@@ -19,13 +19,6 @@ Cell median_ms(const std::vector<double>& rounds, const std::string& trial) {
   return cell;
 }
 
-const BenchSeries* series_of(const BenchMeasurement* measurement, const std::string& variant) {
-  if (!measurement) return nullptr;
-  for (const BenchSeries& series : measurement->series)
-    if (series.variant == variant && series.repeat_of_reference == 0) return &series;
-  return nullptr;
-}
-
 Row latency_row(const std::string& variant, const BenchSeries* prefill, const BenchSeries* decode) {
   const BenchSeries& first = prefill ? *prefill : *decode;
   Row row{variant, {median_ms(first.time_to_first_token_ms, first.trial)}};
@@ -88,8 +81,10 @@ void add_latency_tables(const BenchFile& bench, Report& report) {
     bool measured = false;
     for (const BenchSeries& series : measurement.series) {
       if (series.repeat_of_reference == 1) continue;
-      table.rows.push_back(latency_row(series.variant, series_of(prefill, series.variant),
-                                       series_of(decode, series.variant)));
+      const auto of = [&](const BenchMeasurement* mode) {
+        return mode ? mode->find(series.variant) : nullptr;
+      };
+      table.rows.push_back(latency_row(series.variant, of(prefill), of(decode)));
       measured = measured || table.rows.back().cells[0].value;
     }
     if (measured) report.tables.push_back(table);

@@ -126,7 +126,7 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
         footnote(report, comparison.a + " against " + comparison.b + ": without " + left_out));
   if (!comparison.difference.reliable)
     cell.notes.push_back(footnote(report, too_few_documents(comparison.difference)));
-  cell.strong = comparison.verdict() == "better" || comparison.verdict() == "worse";
+  cell.strong = comparison.clear();
   return cell;
 }
 
@@ -134,7 +134,7 @@ Cell verdict_cell(const Comparison& comparison) {
   Cell cell;
   if (!comparison.possible) return cell;
   cell.text = comparison.verdict();
-  cell.strong = cell.text == "better" || cell.text == "worse";
+  cell.strong = comparison.clear();
   cell.records = comparison.records;
   return cell;
 }

@@ -17,11 +17,9 @@ Ladder ladder_of(const std::string& name, const json& variants, const StudyData&
   Ladder out{name, {}, {}, variants.size(), data.plan.seeds.size()};
   for (const json& variant : variants)
     for (const Record* record : data.variant(variant).good()) {
-      const Metric *loss = record->find("valid_loss_nats"),
-                   *flops = record->find("train_flops_per_token"),
-                   *tokens = record->find("train_tokens");
-      if (!loss || !flops || !tokens || !loss->value || !flops->value || !tokens->value) continue;
-      out.points.push_back({*flops->value * *tokens->value, *loss->value});
+      const auto loss = metric_of(*record, "valid_loss_nats"), flops = training_flops(*record);
+      if (!loss || !flops) continue;
+      out.points.push_back({*flops, *loss});
       out.records.push_back(record->id);
     }
   return out;

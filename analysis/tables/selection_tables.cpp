@@ -27,12 +27,6 @@ Cell number_cell(double value, int digits, const Record& record) {
   return cell;
 }
 
-/// A control without selection: everything enters, nobody decides.
-bool keeps_everything(const Record& record) {
-  const json retention = record.config.at("model").value("retention", json());
-  return retention.is_number() && retention.get<double>() == 1;
-}
-
 /// The modules that a record has metrics `name`_<level> of, with their level.
 std::vector<std::pair<int64_t, std::string>> modules_of(const Record& record) {
   std::vector<std::pair<int64_t, std::string>> out;

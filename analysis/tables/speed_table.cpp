@@ -5,13 +5,6 @@
 namespace sublab {
 namespace {
 
-const BenchSeries* reference_of(const BenchMeasurement& measurement, const std::string& name,
-                                bool repeat) {
-  for (const BenchSeries& series : measurement.series)
-    if (series.variant == name && (series.repeat_of_reference == 1) == repeat) return &series;
-  return nullptr;
-}
-
 Cell ratio_cell(double value, const std::string& trial) {
   return {fixed(value, 3), value, {}, {}, false, {}, {trial}};
 }
@@ -89,8 +82,8 @@ std::vector<Column> speed_columns(const std::string& mode, const std::string& re
 
 void add_speed_tables(const BenchFile& bench, Report& report) {
   for (const BenchMeasurement& measurement : bench.measurements) {
-    const BenchSeries* reference = reference_of(measurement, bench.compare_to, false);
-    const BenchSeries* again = reference_of(measurement, bench.compare_to, true);
+    const BenchSeries* reference = measurement.find(bench.compare_to);
+    const BenchSeries* again = measurement.find(bench.compare_to, true);
     if (!reference) continue;
     const Estimate noise =
         again ? speed_ratio(reference->seconds, again->seconds) : Estimate{1, {1, 1}, 0, true};

@@ -66,6 +66,13 @@ struct BenchMeasurement {
   std::string dtype = "float32";
   std::vector<BenchSeries> series;
 
+  /// The series of a variant, or the second one of the reference; null where there is none.
+  const BenchSeries* find(const std::string& variant, bool repeat = false) const {
+    for (const BenchSeries& each : series)
+      if (each.variant == variant && (each.repeat_of_reference == 1) == repeat) return &each;
+    return nullptr;
+  }
+
   template <class F>
   void fields(F& f) {
     f("mode", mode, "what was timed", one_of({"train", "prefill", "decode"}));

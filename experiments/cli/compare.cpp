@@ -47,8 +47,7 @@ void print_text(const Comparison& c) {
     std::printf("to settle a difference of this size: %s\n", settle.c_str());
   const std::string verdict = c.verdict();
   std::printf("verdict for %s: %s%s\n", c.target().c_str(),
-              verdict == "better" || verdict == "worse" ? (c.a + " is " + verdict).c_str()
-                                                        : verdict.c_str(),
+              c.clear() ? (c.a + " is " + verdict).c_str() : verdict.c_str(),
               verdict == "unreliable" ? " (fewer than 20 effective documents)" : "");
 }
 

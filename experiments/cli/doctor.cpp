@@ -4,6 +4,7 @@
 
 #include "analysis/figures/gnuplot.h"
 #include "core/build_info.h"
+#include "core/process.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "experiments/cli/command.h"
@@ -15,10 +16,6 @@ namespace {
 struct Finding {
   std::string what, found, fix;
 };
-
-bool has_program(const std::string& name) {
-  return std::system(("command -v " + name + " >/dev/null 2>&1").c_str()) == 0;
-}
 
 std::vector<Finding> examine() {
   const json machine = environment();
@@ -54,14 +51,14 @@ std::vector<Finding> examine() {
   out.push_back({"corpora", corpora.empty() ? "none prepared" : join(corpora),
                  corpora.empty() ? "sublab corpus prepare" : ""});
   out.push_back({"apt-get",
-                 has_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
-                 has_program("apt-get") ? "" : "sublab corpus import PATH NAME"});
+                 find_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
+                 find_program("apt-get") ? "" : "sublab corpus import PATH NAME"});
   const auto gnuplot = find_gnuplot();
   out.push_back({"gnuplot", gnuplot ? gnuplot->string() : "missing: reports have no figures",
                  gnuplot ? "" : "apt install gnuplot-nox"});
   out.push_back(
       {"pdflatex",
-       has_program("pdflatex") ? "found" : "missing; `report --format tex` writes its file anyway",
+       find_program("pdflatex") ? "found" : "missing; `report --format tex` writes its file anyway",
        ""});
   return out;
 }

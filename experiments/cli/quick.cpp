@@ -1,13 +1,7 @@
-#include <cstdlib>
-
 #include "experiments/cli/run.h"
+#include "experiments/environment.h"
 
 namespace sublab {
-
-fs::path studies_folder() {
-  const char* root = std::getenv("SUBLAB_ROOT");
-  return fs::path(root && *root ? root : SUBLAB_SOURCE_ROOT) / "experiments/studies";
-}
 
 void add_quick_command(CLI::App& app, CommandContext& context) {
   auto* command =
@@ -16,7 +10,8 @@ void add_quick_command(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<RunArguments>();
   add_run_options(*command, *arguments);
   command->callback([&context, arguments] {
-    context.exit_code = run_study_command(studies_folder() / "quick.json", *arguments, context);
+    context.exit_code =
+        run_study_command(shipped_folder("studies") / "quick.json", *arguments, context);
   });
 }
 

@@ -11,13 +11,6 @@ using namespace sublab;
 
 namespace {
 
-/// 40 losses around `mean`, the same pattern for every call but for `shift`.
-std::vector<double> losses(double mean, double wobble = 0.3, int n = 40) {
-  std::vector<double> out;
-  for (int d = 0; d < n; ++d) out.push_back(mean + wobble * std::sin(1.7 * d));
-  return out;
-}
-
 const Table& table_of(const Report& report, const std::string& title) {
   for (const Table& table : report.tables)
     if (table.title == title) return table;
@@ -28,8 +21,9 @@ const Table& table_of(const Report& report, const std::string& title) {
 
 TEST_CASE("one seed speaks of checkpoints, several of the recipe", "[unit]") {
   TemporaryFolder place;
-  write_fixture(place.path, {},
-                {{"a", 1, losses(3)}, {"b", 1, losses(2.9, 0.31)}, {"c", 1, losses(3, 0.29)}});
+  write_fixture(
+      place.path, {},
+      {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9, 0.31)}, {"c", 1, wavy_losses(3, 0.29)}});
   const StudyData one = read_study_data(place.path);
   const Comparison better = compare_losses(one.variant("b"), one.variant("a"));
   REQUIRE(better.possible);
@@ -42,12 +36,12 @@ TEST_CASE("one seed speaks of checkpoints, several of the recipe", "[unit]") {
   CHECK(unclear.to_settle().find("more tokens of text") != std::string::npos);
   TemporaryFolder more;
   write_fixture(more.path, {},
-                {{"a", 1, losses(3)},
-                 {"a", 2, losses(3.2)},
-                 {"a", 3, losses(2.9)},
-                 {"b", 1, losses(2.9)},
-                 {"b", 2, losses(3.21)},
-                 {"b", 3, losses(2.85)}});
+                {{"a", 1, wavy_losses(3)},
+                 {"a", 2, wavy_losses(3.2)},
+                 {"a", 3, wavy_losses(2.9)},
+                 {"b", 1, wavy_losses(2.9)},
+                 {"b", 2, wavy_losses(3.21)},
+                 {"b", 3, wavy_losses(2.85)}});
   const StudyData three = read_study_data(more.path);
   const Comparison recipe = compare_losses(three.variant("b"), three.variant("a"));
   CHECK(recipe.target() == "the recipe");
@@ -65,10 +59,10 @@ TEST_CASE(
     "[unit]") {
   TemporaryFolder place;
   write_fixture(place.path, {},
-                {{"a", 1, losses(3)},
-                 {"other", 1, losses(2.8, 0.31), "pieces"},
-                 {"elsewhere", 1, losses(2.9), "bytes", 1000},
-                 {"nowhere", 1, losses(2.9), "pieces", 1000}});
+                {{"a", 1, wavy_losses(3)},
+                 {"other", 1, wavy_losses(2.8, 0.31), "pieces"},
+                 {"elsewhere", 1, wavy_losses(2.9), "bytes", 1000},
+                 {"nowhere", 1, wavy_losses(2.9), "pieces", 1000}});
   const StudyData data = read_study_data(place.path);
   const Comparison tokens = compare_losses(data.variant("other"), data.variant("a"));
   CHECK_FALSE(tokens.possible);
@@ -95,10 +89,10 @@ TEST_CASE(
 
 TEST_CASE("p-values are corrected over what the study declares", "[unit]") {
   TemporaryFolder place;
-  const std::vector<FixtureTrial> trials = {{"a", 1, losses(3)},
-                                            {"b", 1, losses(2.99, 0.36)},
-                                            {"c", 1, losses(2.995, 0.34)},
-                                            {"d", 1, losses(3.001, 0.33)}};
+  const std::vector<FixtureTrial> trials = {{"a", 1, wavy_losses(3)},
+                                            {"b", 1, wavy_losses(2.99, 0.36)},
+                                            {"c", 1, wavy_losses(2.995, 0.34)},
+                                            {"d", 1, wavy_losses(3.001, 0.33)}};
   write_fixture(place.path, {}, trials);
   const auto all = declared_comparisons(read_study_data(place.path));
   REQUIRE(all.size() == 3);
@@ -118,7 +112,8 @@ TEST_CASE("p-values are corrected over what the study declares", "[unit]") {
 
 TEST_CASE("few documents are unreliable, whatever the p-value", "[unit]") {
   TemporaryFolder place;
-  write_fixture(place.path, {}, {{"a", 1, losses(3, 0.3, 8)}, {"b", 1, losses(2, 0.31, 8)}});
+  write_fixture(place.path, {},
+                {{"a", 1, wavy_losses(3, 0.3, 8)}, {"b", 1, wavy_losses(2, 0.31, 8)}});
   const StudyData data = read_study_data(place.path);
   CHECK(compare_losses(data.variant("b"), data.variant("a")).verdict() == "unreliable");
 }
@@ -132,9 +127,9 @@ TEST_CASE("an equal-cost table gives no verdict where the cost was not equal", "
   Plan plan;
   plan.match = {{{"by", "train_flops"}, {"tolerance", 0.01}}};
   write_fixture(place.path, plan,
-                {{"a", 1, losses(3), "bytes", 1, flops(100)},
-                 {"b", 1, losses(2.5, 0.31), "bytes", 1, flops(100.5)},
-                 {"c", 1, losses(2.4, 0.31), "bytes", 1, flops(150)}});
+                {{"a", 1, wavy_losses(3), "bytes", 1, flops(100)},
+                 {"b", 1, wavy_losses(2.5, 0.31), "bytes", 1, flops(100.5)},
+                 {"c", 1, wavy_losses(2.4, 0.31), "bytes", 1, flops(150)}});
   const Table table = table_of(build_report(place.path), "At equal training FLOPs");
   CHECK(table.rows[1].cells[1].text == "1.005");
   CHECK(table.rows[1].cells[4].text == "better");
@@ -145,7 +140,7 @@ TEST_CASE("an equal-cost table gives no verdict where the cost was not equal", "
 
 TEST_CASE("columns that never vary are said once", "[unit]") {
   TemporaryFolder place;
-  write_fixture(place.path, {}, {{"a", 1, losses(3)}, {"b", 1, losses(2.5, 0.31)}});
+  write_fixture(place.path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.5, 0.31)}});
   const Report report = build_report(place.path);
   const Table& cost = table_of(report, "Cost");
   CHECK(caption_text(cost).find("learning rate: 0.001") != std::string::npos);

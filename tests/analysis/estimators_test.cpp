@@ -6,16 +6,11 @@
 #include "analysis/context_cost.h"
 #include "analysis/scaling.h"
 #include "analysis/statistics.h"
-#include "core/random.h"
+#include "tests/analysis/simulation.h"
 
 using namespace sublab;
 
 namespace {
-
-double normal(RandomSequence& random) {
-  return std::sqrt(-2 * std::log(1 - random.uniform())) *
-         std::cos(2 * 3.14159265358979 * random.uniform());
-}
 
 /// Documents of very unequal length whose token losses follow each other (AR(1), 0.9) around a
 /// level of the document.

@@ -42,13 +42,6 @@ Report odd_report() {
   return report;
 }
 
-fs::path program_on_path(const std::string& name) {
-  std::istringstream folders(std::getenv("PATH"));
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (fs::exists(fs::path(folder) / name)) return fs::path(folder) / name;
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("texts print as they read", "[unit]") {
@@ -88,8 +81,8 @@ TEST_CASE("a table has booktabs rules, S columns for plain numbers, its own note
 }
 
 TEST_CASE("the document compiles without errors and without tables that leave the page", "[unit]") {
-  const fs::path pdflatex = program_on_path("pdflatex");
-  if (pdflatex.empty()) {
+  const auto pdflatex = find_program("pdflatex");
+  if (!pdflatex) {
     WARN("pdflatex is not here: the document was not compiled");
     return;
   }
@@ -100,7 +93,7 @@ TEST_CASE("the document compiles without errors and without tables that leave th
   write_file_durably(study.path / "report.tex", report_as_latex(report));
   const Setting figures("TEXINPUTS", study.path.string() + ":");
   const ExitState ended =
-      run_program({pdflatex.string(), "-interaction=nonstopmode", "-halt-on-error",
+      run_program({pdflatex->string(), "-interaction=nonstopmode", "-halt-on-error",
                    "-output-directory", study.path.string(), (study.path / "report.tex").string()},
                   (study.path / "errors").string());
   const std::string log = read_file(study.path / "report.log");

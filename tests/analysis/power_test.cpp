@@ -3,16 +3,11 @@
 #include <cmath>
 
 #include "analysis/compare.h"
-#include "core/random.h"
+#include "tests/analysis/simulation.h"
 
 using namespace sublab;
 
 namespace {
-
-double normal(RandomSequence& random) {
-  return std::sqrt(-2 * std::log(1 - random.uniform())) *
-         std::cos(2 * 3.14159265358979 * random.uniform());
-}
 
 /// What a difference is made of: drawn per seed, per document, and per both.
 struct Spread {

@@ -14,16 +14,6 @@ using namespace sublab;
 
 namespace {
 
-std::vector<double> losses(double mean) {
-  std::vector<double> out;
-  for (int d = 0; d < 30; ++d) out.push_back(mean + 0.3 * std::sin(1.7 * d));
-  return out;
-}
-
-std::string id_of(const std::string& variant, int64_t seed) {
-  return short_hash(variant + std::to_string(seed));
-}
-
 void write_npy_header(const fs::path& path, const std::string& shape) {
   std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (" + shape + "), }";
   header.resize(117, ' ');
@@ -38,9 +28,9 @@ TEST_CASE("a ratio to a cost of 0 was printed as -nan", "[unit]") {
                                        {"train_tokens", 0.0, json::object(), ""}};
   Plan plan;
   plan.match = {{{"by", "train_tokens"}}};
-  write_fixture(
-      place.path, plan,
-      {{"a", 1, losses(3), "bytes", 1, nothing}, {"b", 1, losses(2.9), "bytes", 1, nothing}});
+  write_fixture(place.path, plan,
+                {{"a", 1, wavy_losses(3), "bytes", 1, nothing},
+                 {"b", 1, wavy_losses(2.9), "bytes", 1, nothing}});
   const Report report = build_report(place.path);
   for (const std::string& format : report_formats())
     CHECK(report_as(format, report).find("nan") == std::string::npos);
@@ -51,11 +41,11 @@ TEST_CASE("a seed without arrays was left out without a word", "[unit]") {
   const TemporaryFolder place;
   std::vector<FixtureTrial> trials;
   for (const int64_t seed : {1, 2, 3}) {
-    trials.push_back({"a", seed, losses(3)});
-    trials.push_back({"b", seed, losses(2.9 + 0.01 * static_cast<double>(seed))});
+    trials.push_back({"a", seed, wavy_losses(3)});
+    trials.push_back({"b", seed, wavy_losses(2.9 + 0.01 * static_cast<double>(seed))});
   }
   write_fixture(place.path, {}, trials);
-  fs::remove_all(place.path / "arrays" / id_of("b", 2));
+  fs::remove_all(place.path / "arrays" / fixture_id("b", 2));
   const StudyData data = read_study_data(place.path);
   const Comparison c = compare_losses(data.variant("b"), data.variant("a"));
   CHECK(c.n_seeds == 2);
@@ -68,10 +58,10 @@ TEST_CASE("a seed without arrays was left out without a word", "[unit]") {
 TEST_CASE("seeds that scored other documents were averaged by their place in the list", "[unit]") {
   const TemporaryFolder place;
   write_fixture(place.path, {},
-                {{"a", 1, losses(3)},
-                 {"b", 1, losses(2.9)},
-                 {"a", 2, losses(3), "bytes", 500},
-                 {"b", 2, losses(2.9), "bytes", 500}});
+                {{"a", 1, wavy_losses(3)},
+                 {"b", 1, wavy_losses(2.9)},
+                 {"a", 2, wavy_losses(3), "bytes", 500},
+                 {"b", 2, wavy_losses(2.9), "bytes", 500}});
   const StudyData data = read_study_data(place.path);
   const Comparison c = compare_losses(data.variant("b"), data.variant("a"));
   CHECK(c.n_seeds == 1);
@@ -100,8 +90,8 @@ TEST_CASE("an array of a shape beyond any file was an internal error", "[unit]")
 
 TEST_CASE("too short an array of kept tokens crashed the report", "[unit]") {
   const TemporaryFolder place;
-  write_fixture(place.path, {}, {{"a", 1, losses(3)}, {"b", 1, losses(2.9)}});
-  write_npy(place.path / "arrays" / id_of("b", 1) / "perplexity.kept_by_class.npy",
+  write_fixture(place.path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9)}});
+  write_npy(place.path / "arrays" / fixture_id("b", 1) / "perplexity.kept_by_class.npy",
             std::vector<double>{1, 2}, {1, 2});
   CHECK_THROWS_WITH(build_report(place.path), Catch::Contains("two counts per class of token"));
 }
@@ -136,7 +126,7 @@ TEST_CASE("what was measured for a claim stood in the table without its records"
                   {"expected", -0.1},
                   {"tolerance", {{"absolute", 0.05}}},
                   {"protocol", {{"architecture", "llama"}}}}};
-  write_fixture(place.path, plan, {{"a", 1, losses(3)}, {"b", 1, losses(2.9)}});
+  write_fixture(place.path, plan, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9)}});
   bool seen = false;
   for (const Table& table : build_report(place.path).tables)
     for (const Row& row : table.rows)
@@ -144,7 +134,7 @@ TEST_CASE("what was measured for a claim stood in the table without its records"
         for (const Cell& cell : row.cells)
           if (cell.low) {
             seen = true;
-            CHECK(cell.records == std::vector<std::string>{id_of("b", 1), id_of("a", 1)});
+            CHECK(cell.records == std::vector<std::string>{fixture_id("b", 1), fixture_id("a", 1)});
           }
   CHECK(seen);
 }

@@ -1,32 +1,11 @@
 // A study of two variants and two seeds, small enough to know every number of its figures.
 #pragma once
 
-#include <cstdlib>
-#include <optional>
-
 #include "analysis/study_data.h"
 #include "core/npy.h"
 #include "tests/temporary_folder.h"
 
 namespace sublab {
-
-/// Sets an environment variable while it lives.
-struct Setting {
-  Setting(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Setting() {
-    if (old_)
-      ::setenv(name_, old_->c_str(), 1);
-    else
-      ::unsetenv(name_);
-  }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 struct SmallStudy : TemporaryFolder {
   StudyData data;

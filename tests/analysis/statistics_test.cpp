@@ -3,16 +3,11 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "core/random.h"
+#include "tests/analysis/simulation.h"
 
 using namespace sublab;
 
 namespace {
-
-double normal(RandomSequence& random) {
-  return std::sqrt(-2 * std::log(1 - random.uniform())) *
-         std::cos(2 * 3.14159265358979 * random.uniform());
-}
 
 /// Documents whose tokens share a level: what makes an interval over tokens far too narrow.
 std::vector<DocumentSum> documents(RandomSequence& random, int n, double mean, double spread) {

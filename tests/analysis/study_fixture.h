@@ -11,6 +11,18 @@
 
 namespace sublab {
 
+/// Losses of `n` documents around `mean`, the same pattern for every mean.
+inline std::vector<double> wavy_losses(double mean, double wobble = 0.3, int n = 40) {
+  std::vector<double> out;
+  for (int d = 0; d < n; ++d) out.push_back(mean + wobble * std::sin(1.7 * d));
+  return out;
+}
+
+/// The id that write_fixture gives to a trial.
+inline std::string fixture_id(const std::string& variant, int64_t seed) {
+  return short_hash(variant + std::to_string(seed));
+}
+
 struct FixtureTrial {
   std::string variant;
   int64_t seed = 1;
@@ -49,7 +61,7 @@ inline void write_fixture(const fs::path& folder, Plan plan,
   plan.study = "fixture";
   for (const FixtureTrial& each : trials) {
     PlannedTrial planned;
-    planned.id = short_hash(each.variant + std::to_string(each.seed));
+    planned.id = fixture_id(each.variant, each.seed);
     planned.train_id = planned.id;
     planned.variant = each.variant;
     planned.seed = each.seed;

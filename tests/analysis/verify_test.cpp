@@ -12,16 +12,10 @@ using namespace sublab;
 
 namespace {
 
-std::vector<double> losses(double mean) {
-  std::vector<double> out;
-  for (int d = 0; d < 30; ++d) out.push_back(mean + 0.3 * std::sin(1.7 * d));
-  return out;
-}
-
 /// A study of two variants with reports in every form.
 struct Place : TemporaryFolder {
   Place() {
-    write_fixture(path, {}, {{"a", 1, losses(3)}, {"b", 1, losses(2.9)}});
+    write_fixture(path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9)}});
     report();
   }
   void report() const {
@@ -95,7 +89,7 @@ TEST_CASE("numbers of the plan that no table shows are sealed too", "[unit]") {
 
 TEST_CASE("files that no trial left, and a record that is gone, are found", "[unit]") {
   const Place place;
-  const std::string id = short_hash(std::string("a") + "1");
+  const std::string id = fixture_id("a", 1);
   const auto problem = [&] {
     const auto found = verify_study(place.path).problems;
     return found.empty() ? std::string() : found.front();
@@ -146,7 +140,7 @@ TEST_CASE("a damaged plan is a user's error that names the place", "[unit]") {
 
 TEST_CASE("a record that was sealed anew is held against its arrays", "[unit]") {
   const Place place;
-  const fs::path path = place.path / "records" / (short_hash(std::string("a") + "1") + ".json");
+  const fs::path path = place.path / "records" / (fixture_id("a", 1) + ".json");
   Record record = read_record(path);
   record.metrics[0].value = *record.metrics[0].value - 0.001;
   write_record(path, record);
@@ -170,7 +164,8 @@ TEST_CASE("what moved between two reports is listed", "[unit]") {
   CHECK(report_changes(before, before).empty());
   CHECK(changes_as_text({}) == "Nothing moved.\n");
   TemporaryFolder later;
-  write_fixture(later.path, {}, {{"a", 1, losses(3)}, {"b", 1, losses(2.5)}, {"c", 1, losses(3)}});
+  write_fixture(later.path, {},
+                {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.5)}, {"c", 1, wavy_losses(3)}});
   const json after = parse_json(report_as_json(build_report(later.path)), "after");
   const auto changes = report_changes(before, after);
   const auto find = [&](const std::string& row, const std::string& column) {
