@@ -149,7 +149,7 @@ void add_kept_by_position(const StudyData& data, Report& report) {
     figure.title = "Share of tokens that reach level " + std::to_string(level) + ", by position";
     figure.x.label = "place in the document, tokens";
     figure.y.label = "share of all tokens";
-    figure.caption = "Validation text, selection by the threshold. " + seeds_text(n_seeds, "band");
+    figure.caption = "Held-out text, selection by the threshold. " + seeds_text(n_seeds, "band");
     add_if_any(figure, report);
   }
 }

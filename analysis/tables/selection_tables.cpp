@@ -76,7 +76,7 @@ void add_state_table(const StudyData& data, Report& report) {
 void add_class_table(const StudyData& data, Report& report) {
   Table table{"Share of tokens that enter level 1, by class of token (first seed)", {}, {}};
   for (const std::string& name : kTokenClasses)
-    table.columns.push_back({name, "kept / seen on validation text"});
+    table.columns.push_back({name, "kept / seen on held-out text"});
   for (const VariantData& variant : data.variants) {
     const auto counts = array_of(data, variant, "perplexity.kept_by_class.npy");
     if (!counts) continue;
