@@ -8,39 +8,36 @@
 namespace sublab {
 namespace {
 
-std::vector<double> values_of(const std::vector<const Record*>& records, const std::string& name,
-                              std::string* note) {
-  std::vector<double> out;
-  for (const Record* record : records) {
-    const Metric* metric = record->find(name);
-    if (metric && metric->value) out.push_back(*metric->value);
-    if (metric && !metric->value && note) *note = metric->note;
-  }
+/// Why the last record that names the metric has no value for it.
+std::string reason_of(const std::vector<const Record*>& records, const std::string& name) {
+  std::string out;
+  for (const Record* record : records)
+    if (const Metric* metric = record->find(name); metric && !metric->value) out = metric->note;
   return out;
 }
 
 }  // namespace
-
-std::optional<double> mean_metric(const std::vector<const Record*>& records,
-                                  const std::string& name, std::string* note) {
-  const auto values = values_of(records, name, note);
-  return values.empty() ? std::nullopt : std::optional(mean_of(values));
-}
 
 std::optional<double> mean_reading(const std::vector<const Record*>& records, const Reading& read) {
   const auto values = readings(records, read);
   return values.empty() ? std::nullopt : std::optional(mean_of(values));
 }
 
+std::optional<double> mean_metric(const std::vector<const Record*>& records,
+                                  const std::string& name) {
+  return mean_reading(records, [&](const Record& record) { return metric_of(record, name); });
+}
+
 Cell metric_cell(const VariantData& variant, const std::string& name,
                  const std::function<std::string(double)>& show, Report& report) {
   Cell cell;
-  std::string reason;
   const auto records = variant.good();
-  const auto values = values_of(records, name, &reason);
+  const auto values =
+      readings(records, [&](const Record& record) { return metric_of(record, name); });
   for (const Record* record : records) cell.records.push_back(record->id);
   if (values.empty()) {
-    if (!reason.empty()) cell.notes.push_back(footnote(report, name + ": " + reason));
+    if (const std::string reason = reason_of(records, name); !reason.empty())
+      cell.notes.push_back(footnote(report, name + ": " + reason));
     return cell;
   }
   cell.value = mean_of(values);

@@ -11,13 +11,12 @@
 
 namespace sublab {
 
-/// Mean of a metric over records that have it, or nothing; `note` gets the reason of the last one
-/// that has none.
-std::optional<double> mean_metric(const std::vector<const Record*>& records,
-                                  const std::string& name, std::string* note = nullptr);
-
 /// Mean of a reading over records that have it, or nothing.
 std::optional<double> mean_reading(const std::vector<const Record*>& records, const Reading& read);
+
+/// The same of a metric.
+std::optional<double> mean_metric(const std::vector<const Record*>& records,
+                                  const std::string& name);
 
 /// Mean over the good records. With several seeds that differ, the text also says the standard
 /// deviation over seeds ("1.20 ± 0.03").
