@@ -37,3 +37,12 @@ else()
   target_link_options(LibTorch::torch INTERFACE
     -Wl,-rpath,${SUBLAB_LIBTORCH}/lib -Wl,-rpath-link,${SUBLAB_LIBTORCH}/../nvidia/cu13/lib)
 endif()
+
+# at::parallel_for is a template of a header, and a plain loop in every file that is compiled without OpenMP.
+# The wheel's own libgomp.so.1 carries the system's name, so one runtime serves both. (Clang's flag would
+# bring a second one.)
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  message(FATAL_ERROR "LibTorch's threads are GNU OpenMP's: build with g++, not ${CMAKE_CXX_COMPILER_ID}")
+endif()
+target_compile_options(LibTorch::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_link_options(LibTorch::torch INTERFACE -fopenmp)
