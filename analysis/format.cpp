@@ -44,6 +44,11 @@ std::string si_text(double value) {
          units[unit];
 }
 
+std::string megabytes(double bytes) {
+  if (bytes >= 1e10) return fixed(bytes / 1e9, 1) + " GB";
+  return fixed(bytes / 1e6, bytes < 1e7 ? 2 : 0) + " MB";
+}
+
 std::string interval_text(const Interval& interval, int digits) {
   return "[" + fixed(interval.low, digits) + ", " + fixed(interval.high, digits) + "]";
 }

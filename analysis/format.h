@@ -12,6 +12,7 @@ std::string fixed(double value, int digits);
 std::string signed_fixed(double value, int digits);  ///< "+0.12", "-0.12" with a true minus sign
 std::string significant(double value, int digits);
 std::string si_text(double value);                                ///< "1.23 M"
+std::string megabytes(double bytes);                              ///< "1.23 MB", "45 MB", "61.9 GB"
 std::string interval_text(const Interval& interval, int digits);  ///< "[a, b]"
 
 /// Text for HTML and SVG: &, <, > and quotes escaped.

@@ -38,6 +38,8 @@ std::string duration_text(double seconds) {
   const auto whole = static_cast<long>(seconds + 0.5);
   if (whole < 100) return std::to_string(whole) + " s";
   if (whole < 5400) return std::to_string((whole + 30) / 60) + " min";
+  if (whole >= 2 * 365 * 86400) return std::to_string(whole / (365 * 86400)) + " years";
+  if (whole >= 2 * 86400) return std::to_string((whole + 43200) / 86400) + " days";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 

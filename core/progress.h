@@ -24,7 +24,7 @@ class ProgressLine {
   bool open_ = false;
 };
 
-/// "42 s", "3 min", "1 h 5 min".
+/// "42 s", "3 min", "1 h 5 min", "4 days", "3 years".
 std::string duration_text(double seconds);
 
 }  // namespace sublab

@@ -90,7 +90,7 @@ AuditCheck run_canary(LanguageModel& model, const RowSource& rows, int64_t steps
   config.learning_rate = 3e-3;
   config.weight_decay = 0;
   const TrainingResult trained = train(model, rows, config, seed, {});
-  const StepShape shape = step_shape(config, rows);
+  const StepShape shape = step_shape(config, rows.context_len());
   if (trained.outcome != "ok") {
     out.passed = false;
     out.note = trained.outcome + ": " + trained.detail;

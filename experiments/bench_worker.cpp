@@ -1,20 +1,16 @@
 // The worker's side of experiments/measure.h.
-#include <malloc.h>
-
 #include <cstdlib>
 #include <iostream>
 #include <optional>
-#include <tuple>
 
 #include "analysis/statistics.h"
 #include "experiments/calibrate.h"
 #include "experiments/checkpoint.h"
-#include "experiments/environment.h"
 #include "experiments/keep_counter.h"
 #include "experiments/measure.h"
-#include "experiments/memory_limit.h"
 #include "experiments/optimizer.h"
 #include "experiments/stopwatch.h"
+#include "experiments/tensor_memory.h"
 #include "experiments/text_data.h"
 #include "models/parts/lm_head.h"
 
@@ -43,16 +39,12 @@ class RoundServer {
       model_ = entry.make(config_.model, text_->tokenizer().vocab_size(), 1, catalog.parts);
       if (!model_->retention().empty()) assumed_ = std::make_unique<EvenKeeps>(model_->retention());
     }
-    TrainConfig frozen = config_.train;
-    optimizer_.emplace(model_->parameters(), frozen);
-    resident_ = resident_bytes();
   }
 
   RoundResult run(const RoundOrder& order) {
     RoundResult result;
     result.assumed_keeps = assumed_ != nullptr;
-    start_condition(order);
-    reset_peak_resident();
+    reset_peak_tensor_bytes();
     Keeps keeps;
     if (order.mode == "train")
       train(order, keeps, result);
@@ -63,19 +55,11 @@ class RoundServer {
     result.kept_fraction = keeps.counter.fractions();
     result.reached_fraction = keeps.counter.reached();
     add_cost(order, keeps, result);
-    result.peak_memory_bytes = peak_resident_bytes() - resident_;
+    result.peak_memory_bytes = static_cast<double>(peak_tensor_bytes());
     return result;
   }
 
  private:
-  /// What the allocator still holds of another condition must not count as this one's peak.
-  void start_condition(const RoundOrder& order) {
-    const auto now = std::tuple(order.mode, order.context, order.batch);
-    if (now == condition_) return;
-    condition_ = now;
-    ::malloc_trim(0);
-  }
-
   Run new_run(Mode mode, KeepCounter& counter) const {
     Run run;
     run.mode = mode;
@@ -107,6 +91,7 @@ class RoundServer {
 
   /// Forward, backward and an update at learning rate 0, which costs the same and moves nothing.
   void train(const RoundOrder& order, Keeps& keeps, RoundResult& result) {
+    if (!optimizer_) optimizer_.emplace(model_->parameters(), config_.train);
     const at::Tensor text = text_rows(order, order.context + 1);
     const at::Tensor labels = text.slice(1, 1).reshape({-1});
     const Batch batch{text.slice(1, 0, order.context).reshape({-1}),
@@ -218,17 +203,15 @@ class RoundServer {
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<KeepRule> assumed_;
   std::optional<AdamW> optimizer_;
-  double resident_ = 0;
-  std::tuple<std::string, int64_t, int64_t> condition_;
 };
 
 }  // namespace
 
 void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog,
                   double memory_budget_bytes) {
+  count_tensor_bytes();
   RoundServer server(trial, study_folder, catalog);
-  std::optional<MemoryLimit> limit;
-  if (memory_budget_bytes > 0) limit.emplace(memory_budget_bytes, kOverBudgetExit);
+  limit_tensor_bytes(static_cast<int64_t>(memory_budget_bytes));
   std::string line;
   while (std::getline(std::cin, line)) {
     RoundOrder order;
@@ -236,7 +219,7 @@ void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const
     try {
       std::cout << write_fields(server.run(order)).dump() << std::endl;
     } catch (const std::exception& error) {
-      if (!limit || !is_out_of_memory(error)) throw;
+      if (memory_budget_bytes <= 0 || !is_out_of_memory(error)) throw;
       std::_Exit(kOverBudgetExit);
     }
   }

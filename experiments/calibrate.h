@@ -21,6 +21,9 @@ struct Calibration {
   json to_json() const;
 };
 
+/// The rate of one matrix product in fp32, in FLOPs per second. Takes a fifth of a second.
+double matmul_flops_per_s();
+
 /// Takes a few seconds and half a gigabyte, with the threads that torch has now.
 Calibration calibrate();
 

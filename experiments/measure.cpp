@@ -24,11 +24,13 @@ RoundResult ask(const Resident& resident, const RoundOrder& order) {
   return *result;
 }
 
-/// Every measured trial, and the reference once more at the end.
-std::vector<Resident> start_workers(const Plan& plan, const fs::path& folder) {
+/// Every measured trial, and the reference once more at the end. Each mode has processes of its
+/// own: what training leaves behind is no part of what inference takes.
+std::vector<Resident> start_workers(const Plan& plan, const fs::path& folder,
+                                    const std::string& mode) {
   std::vector<Resident> out;
   const auto start = [&](const PlannedTrial& trial, bool repeat) {
-    const std::string log = "bench-" + trial.id + (repeat ? "-again" : "");
+    const std::string log = "bench-" + mode + "-" + trial.id + (repeat ? "-again" : "");
     out.push_back({std::make_unique<BenchWorker>(trial, folder, log), repeat});
   };
   const auto trials = measured_trials(plan);
@@ -49,11 +51,7 @@ class Coordinator {
  public:
   Coordinator(const Plan& plan, const fs::path& folder, const Calibration& rates,
               ProgressLine& progress, const std::function<bool()>& stop)
-      : plan_(plan),
-        rates_(rates),
-        progress_(progress),
-        stop_(stop),
-        workers_(start_workers(plan, folder)) {
+      : plan_(plan), rates_(rates), progress_(progress), stop_(stop), folder_(folder) {
     read_fields(plan.measure, "plan.json: /measure", config_);
   }
 
@@ -61,7 +59,9 @@ class Coordinator {
   std::optional<std::vector<BenchMeasurement>> run() {
     std::vector<BenchMeasurement> out;
     const size_t total = config_.modes.size() * config_.context.size() * config_.batch.size();
-    for (const std::string& mode : config_.modes)
+    for (const std::string& mode : config_.modes) {
+      workers_.clear();
+      workers_ = start_workers(plan_, folder_, mode);
       for (const int64_t context : config_.context)
         for (const int64_t batch : config_.batch) {
           conditions_done_ = static_cast<double>(out.size()) / static_cast<double>(total);
@@ -69,6 +69,7 @@ class Coordinator {
           out.push_back(measure(mode, context, batch));
           if (stopped()) return std::nullopt;
         }
+    }
     return out;
   }
 
@@ -174,8 +175,9 @@ class Coordinator {
   const Calibration& rates_;
   ProgressLine& progress_;
   const std::function<bool()>& stop_;
+  fs::path folder_;
   MeasureConfig config_;
-  std::vector<Resident> workers_;
+  std::vector<Resident> workers_;  ///< of the mode that is measured
   double conditions_done_ = 0, condition_share_ = 1;
 };
 

@@ -1,8 +1,8 @@
 // Speed and memory of a study's variants, side by side (docs/measurement.md).
 //
-// One worker process per variant, all resident; the coordinator grants rounds in balanced random
-// order, so that drift of the machine falls on all alike. The reference runs twice: A against A is
-// the noise floor.
+// One worker process per variant and mode, all of a mode resident; the coordinator grants rounds in
+// balanced random order, so that drift of the machine falls on all alike. The reference runs twice:
+// A against A is the noise floor.
 #pragma once
 
 #include <functional>
@@ -62,7 +62,7 @@ struct RoundResult {
     f("roofline_s", roofline_s, "least time per token");
     f("kept_fraction", kept_fraction, "realised");
     f("reached_fraction", reached_fraction, "passes in which any token entered");
-    f("peak_memory_bytes", peak_memory_bytes, "resident set above the model's own");
+    f("peak_memory_bytes", peak_memory_bytes, "bytes of tensors at the peak, weights included");
     f("assumed_keeps", assumed_keeps, "keeps were forced");
     f("dtype", dtype, "number format of the activations");
     f("time_to_first_token_ms", time_to_first_token_ms, "prompt to first logits");
@@ -74,7 +74,7 @@ struct RoundResult {
 
 /// Reads rounds from standard input, one JSON object per line, and answers each on standard output,
 /// until the input ends. With a budget (0 = none) the process ends with kOverBudgetExit as soon as
-/// its resident set is more than that above the loaded model's.
+/// its tensors would take more bytes than that, weights included.
 void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog,
                   double memory_budget_bytes);
 inline constexpr int kOverBudgetExit = 75;

@@ -15,7 +15,11 @@ namespace {
 
 constexpr double kSameMachine = 1e-9, kOtherMachine = 1e-3;
 
-bool is_measured_anew(const std::string& metric) { return metric == "peak_memory_bytes"; }
+/// Resident sets differ from run to run; older records have them as peak_memory_bytes.
+bool is_measured_anew(const Metric& metric) {
+  return metric.name == "peak_resident_bytes" ||
+         (metric.name == "peak_memory_bytes" && !metric.conditions.contains("phase"));
+}
 
 /// The trials that `trial` starts from, the first first, then itself.
 std::vector<const PlannedTrial*> with_parents(const Plan& plan, const PlannedTrial& trial) {
@@ -50,7 +54,7 @@ void compare(const Record& before, const Record& now, RerunResult& result) {
     result.problems.push_back("outcome " + now.outcome + " instead of " + before.outcome);
   for (size_t i = 0; i < before.metrics.size(); ++i) {
     const Metric& old = before.metrics[i];
-    if (is_measured_anew(old.name) || !old.value) continue;
+    if (is_measured_anew(old) || !old.value) continue;
     const Metric* found = nullptr;
     for (const Metric& metric : now.metrics)
       if (metric.name == old.name && metric.conditions == old.conditions) found = &metric;

@@ -342,4 +342,11 @@ Plan resolve_study(const Study& study, const Catalog& catalog,
   return Planner(study, catalog, rates).make();
 }
 
+Plan whole_plan(const Study& study, const Catalog& catalog) {
+  std::map<std::string, double> rates;
+  for (const Variant& variant : study.variants)
+    if (!study.tune.key.empty()) rates[variant.name] = study.tune.values.front().get<double>();
+  return resolve_study(study, catalog, rates);
+}
+
 }  // namespace sublab

@@ -32,4 +32,8 @@ std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
 Plan resolve_study(const Study& study, const Catalog& catalog,
                    const std::map<std::string, double>& learning_rates);
 
+/// The plan with all trials that it will have: rates that are still to be tuned are the first ones
+/// tried, which changes no cost.
+Plan whole_plan(const Study& study, const Catalog& catalog);
+
 }  // namespace sublab

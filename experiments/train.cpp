@@ -32,16 +32,16 @@ LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows)
   return {batch, to_tensor(labels), n_labels};
 }
 
-StepShape step_shape(const TrainConfig& config, const RowSource& source) {
+StepShape step_shape(const TrainConfig& config, int64_t context_len) {
   const int64_t per_pass =
       config.micro_batch_tokens > 0 ? config.micro_batch_tokens : config.batch_tokens;
-  const int64_t rows_per_step = config.batch_tokens / source.context_len();
-  const int64_t rows_per_pass = per_pass / source.context_len();
+  const int64_t rows_per_step = config.batch_tokens / context_len;
+  const int64_t rows_per_pass = per_pass / context_len;
   if (rows_per_step < 1 || rows_per_pass < 1)
     throw UserError("/train/batch_tokens", std::to_string(std::min(config.batch_tokens, per_pass)) +
                                                " tokens hold no row of data.context_len " +
-                                               std::to_string(source.context_len()));
-  const int64_t per_step = rows_per_step * source.context_len();
+                                               std::to_string(context_len));
+  const int64_t per_step = rows_per_step * context_len;
   return {rows_per_step, std::min(rows_per_pass, rows_per_step),
           (config.tokens + per_step - 1) / per_step};
 }
@@ -63,7 +63,7 @@ std::vector<LabelledBatch> passes_of(const RowSource& source, const StepShape& s
 
 TrainingResult train(LanguageModel& model, const RowSource& source, const TrainConfig& config,
                      uint64_t seed, const std::function<void(const TrainingPoint&)>& after_step) {
-  const StepShape shape = step_shape(config, source);
+  const StepShape shape = step_shape(config, source.context_len());
   const bool half = config.dtype == "bfloat16" && model.dtype() == at::kFloat;
   AdamW optimizer(model.parameters(), config);
   if (half) optimizer.halve_weights();

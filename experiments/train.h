@@ -40,12 +40,12 @@ struct LabelledBatch {
 };
 LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows);
 
-/// How many rows of `source` one step and one forward pass take.
+/// How many rows one step and one forward pass take.
 struct StepShape {
   int64_t rows_per_step, rows_per_pass, n_steps;
 };
-/// Throws UserError when batch_tokens holds no whole row.
-StepShape step_shape(const TrainConfig& config, const RowSource& source);
+/// For rows of `context_len` tokens. Throws UserError when batch_tokens holds no whole row.
+StepShape step_shape(const TrainConfig& config, int64_t context_len);
 
 /// Trains `model` in place on rows 0, 1, 2, ... of `source`. Gradients of a step's passes add up to
 /// the mean over the step's labels. `after_step` may be empty.

@@ -7,7 +7,7 @@
 #include "core/npy.h"
 #include "experiments/audit.h"
 #include "experiments/environment.h"
-#include "experiments/memory_limit.h"
+#include "experiments/tensor_memory.h"
 #include "experiments/text_data.h"
 #include "experiments/train.h"
 #include "models/interchange/tensors.h"
@@ -31,6 +31,7 @@ class Trial {
       : config_(config), seed_(seed), folders_(folders), catalog_(catalog), report_(report) {}
 
   Record run() {
+    count_tensor_bytes();
     record_.seed = seed_;
     record_.config = write_fields(config_);
     record_.environment = environment();
@@ -52,6 +53,21 @@ class Trial {
     const bool finite = std::isfinite(value);
     record_.metrics.push_back({name, finite ? std::optional(value) : std::nullopt, json::object(),
                                finite ? "" : "not finite"});
+  }
+
+  /// What follows, up to end_memory_phase, is one phase: "train" or "evaluate".
+  void start_memory_phase() {
+    reset_peak_tensor_bytes();
+    fresh_peak_resident_ = reset_peak_resident();
+    live_at_start_ = static_cast<double>(live_tensor_bytes());
+  }
+  void end_memory_phase(const std::string& phase) {
+    const auto note = [&](const char* name, double bytes) {
+      record_.metrics.push_back({name, bytes, {{"phase", phase}}, ""});
+    };
+    note("live_memory_bytes", live_at_start_);
+    note("peak_memory_bytes", static_cast<double>(peak_tensor_bytes()));
+    if (fresh_peak_resident_) note("peak_resident_bytes", peak_resident_bytes());
   }
 
   void open_data() {
@@ -119,9 +135,8 @@ class Trial {
     }
     model_->prepare(training_batches(kPreparingRows));
     n_shape_metrics_ = record_.metrics.size();
-    const double resident_before = resident_bytes();
-    const bool fresh_peak = reset_peak_resident();
-    const StepShape shape = step_shape(config_.train, *rows_);
+    start_memory_phase();
+    const StepShape shape = step_shape(config_.train, rows_->context_len());
     const std::string start = timestamp();
     const TrainingResult result = train(
         *model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
@@ -131,7 +146,7 @@ class Trial {
     record_.outcome = result.outcome;
     record_.detail = result.detail;
     record_.times["train_seconds"] = result.seconds;
-    if (fresh_peak) add("peak_memory_bytes", peak_resident_bytes() - resident_before);
+    end_memory_phase("train");
     std::vector<double> curve;
     for (const TrainingPoint& point : result.curve)
       curve.insert(curve.end(), {point.tokens, point.loss_nats});
@@ -206,6 +221,7 @@ class Trial {
   void evaluate_model() {
     Evaluation out;
     out.arrays = folders_.arrays;
+    start_memory_phase();
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
@@ -213,6 +229,7 @@ class Trial {
           .evaluate(config_.evaluate[i], context, out);
     }
     record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
+    end_memory_phase("evaluate");
     say("audit", 0);
     const auto& entry =
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
@@ -237,7 +254,9 @@ class Trial {
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;
   std::unique_ptr<LanguageModel> model_;
-  size_t n_shape_metrics_ = 0;  ///< metrics that the configuration alone decides
+  size_t n_shape_metrics_ = 0;        ///< metrics that the configuration alone decides
+  double live_at_start_ = 0;          ///< bytes of tensors when the phase began
+  bool fresh_peak_resident_ = false;  ///< the kernel let the peak start anew with the phase
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }

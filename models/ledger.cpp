@@ -23,6 +23,12 @@ double Ledger::bytes() const {
   return sum;
 }
 
+double Ledger::cache_bytes() const {
+  double sum = 0;
+  for (const auto& line : lines_) sum += line.cache_bytes;
+  return sum;
+}
+
 double Ledger::training_flops_causal(bool recompute) const {
   double again = 0;
   for (const auto& line : lines_) again += recompute && line.layer >= 0 ? line.flops_causal : 0;

@@ -24,6 +24,7 @@ struct LedgerLine {
   double bytes = 0;             ///< weights read + cache read and written
   double activation_bytes = 0;  ///< kept for the backward pass when the pass trains
   double input_bytes = 0;       ///< of a block: kept instead where it is recomputed
+  double cache_bytes = 0;       ///< of the rows' past, held once the pass is done
 };
 
 class Ledger {
@@ -39,6 +40,8 @@ class Ledger {
   /// Kept for the backward pass. With `recompute` blocks keep their input alone, and one block at
   /// a time all of its own.
   double activation_bytes(bool recompute) const;
+  /// What decoding holds of the rows' past once the pass is done.
+  double cache_bytes() const;
   json to_json() const;
 
  private:
@@ -58,6 +61,8 @@ struct CostShape {
   /// read; empty = 1 - (1 - p)^N for N tokens that enter independently with probability p.
   std::vector<double> reached_fraction;
   double bytes_per_number = 4;
+  /// Operators take their plain forms, which keep more for the backward pass: bfloat16 on a CPU.
+  bool plain = false;
 
   static CostShape whole_rows(int64_t n_rows, int64_t row_tokens);
   /// One new token in each of `n_rows` rows, `past` tokens deep.

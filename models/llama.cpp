@@ -57,8 +57,9 @@ class Llama : public LanguageModel {
     double n = 0;
     for (const double t : tokens) n += t;
     for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      decoder_.add_block_cost({i, 0, tokens, past, 1, shape.bytes_per_number}, ledger);
-    decoder_.add_head_cost(n, shape.bytes_per_number, ledger);
+      decoder_.add_block_cost({i, 0, tokens, past, 1, shape.bytes_per_number, false, shape.plain},
+                              ledger);
+    decoder_.add_head_cost(n, shape, ledger);
   }
 
  private:

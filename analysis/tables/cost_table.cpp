@@ -37,6 +37,16 @@ Cell rate_cell(const VariantData& variant) {
   return cell;
 }
 
+/// Older records hold resident sets, which depend on what the process did before.
+const char* memory_help(const StudyData& data) {
+  for (const VariantData& variant : data.variants)
+    for (const Record* record : variant.good())
+      if (const Metric* peak = record->find("peak_memory_bytes");
+          peak && !peak->conditions.contains("phase"))
+        return "peak resident set above start-up while training";
+  return "bytes of tensors at the peak of training: weights, moments, gradients, activations";
+}
+
 }  // namespace
 
 void add_cost_table(const StudyData& data, Report& report) {
@@ -49,7 +59,7 @@ void add_cost_table(const StudyData& data, Report& report) {
                {"tokens", "trained on"},
                {"tokens/param", "training tokens per parameter"},
                {"learning rate", "peak"},
-               {"train memory", "peak resident set above start-up while training"},
+               {"train memory", memory_help(data)},
                {"train time", "seconds, beside whatever else the machine did"},
                {"trials", "ended well / planned"}},
               {}};
@@ -71,8 +81,7 @@ void add_cost_table(const StudyData& data, Report& report) {
     row.cells.push_back(metric("train_tokens", si_text));
     row.cells.push_back(metric("tokens_per_parameter", [](double v) { return fixed(v, 2); }));
     row.cells.push_back(rate_cell(variant));
-    row.cells.push_back(
-        metric("peak_memory_bytes", [](double v) { return fixed(v / 1e6, 0) + " MB"; }));
+    row.cells.push_back(metric("peak_memory_bytes", megabytes));
     row.cells.push_back(seconds_cell(variant));
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);

@@ -7,8 +7,6 @@
 namespace sublab {
 namespace {
 
-std::string megabytes(double bytes) { return fixed(bytes / 1e6, bytes < 1e7 ? 2 : 0) + " MB"; }
-
 /// Median of the rounds, or "–" where there are none.
 Cell median_ms(const std::vector<double>& rounds, const std::string& trial) {
   Cell cell;
@@ -105,9 +103,9 @@ void add_batch_tables(const BenchFile& bench, Report& report) {
     Table table{
         "Largest batch within " + megabytes(bench.memory_budget_bytes) + ": " + mode, {}, {}};
     for (const int64_t context : contexts)
-      table.columns.push_back({"context " + std::to_string(context),
-                               "rows that fit, and the peak resident set above the loaded model "
-                               "that was measured with them"});
+      table.columns.push_back(
+          {"context " + std::to_string(context),
+           "rows that fit, and what was measured with them: " + std::string(memory_help(bench))});
     for (const std::string& variant : variants)
       table.rows.push_back({variant, std::vector<Cell>(contexts.size())});
     for (const LargestBatch& found : bench.largest_batches) {

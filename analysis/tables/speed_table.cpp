@@ -50,7 +50,7 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
                             ? ratio_cell(*series.ideal_speedup_weighted, series.trial)
                             : Cell{});
   row.cells.push_back(kept_cell(series, report));
-  row.cells.push_back({fixed(series.peak_memory_bytes / 1e6, 0) + " MB",
+  row.cells.push_back({megabytes(series.peak_memory_bytes),
                        series.peak_memory_bytes,
                        {},
                        {},
@@ -60,8 +60,8 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
   return row;
 }
 
-std::vector<Column> speed_columns(const std::string& mode, const std::string& reference,
-                                  bool weighted) {
+std::vector<Column> speed_columns(const std::string& mode, const BenchFile& bench, bool weighted) {
+  const std::string& reference = bench.compare_to;
   std::vector<Column> out = {
       {"tokens/s", "median of the rounds"},
       {"speed-up", "median of paired rounds against " + reference + ", with 95 % interval"},
@@ -74,11 +74,16 @@ std::vector<Column> speed_columns(const std::string& mode, const std::string& re
                    "the same with every line of the ledger as the time that the measured matmul "
                    "rate and read bandwidth allow it, whichever is longer"});
   out.push_back({"kept", "realised, per module"});
-  out.push_back({"memory", "peak resident set above the loaded model"});
+  out.push_back({"memory", memory_help(bench)});
   return out;
 }
 
 }  // namespace
+
+const char* memory_help(const BenchFile& bench) {
+  return bench.schema == 1 ? "peak resident set above the loaded model"
+                           : "bytes of tensors at the peak, weights included";
+}
 
 void add_speed_tables(const BenchFile& bench, Report& report) {
   for (const BenchMeasurement& measurement : bench.measurements) {
@@ -90,7 +95,7 @@ void add_speed_tables(const BenchFile& bench, Report& report) {
     const bool weighted = reference->ideal_speedup_weighted.has_value();
     Table table{"Speed: " + measurement.mode + ", context " + std::to_string(measurement.context) +
                     ", batch " + std::to_string(measurement.batch) + ", " + measurement.dtype,
-                speed_columns(measurement.mode, bench.compare_to, weighted),
+                speed_columns(measurement.mode, bench, weighted),
                 {}};
     for (const BenchSeries& series : measurement.series)
       if (series.repeat_of_reference == 0)

@@ -10,6 +10,8 @@ namespace sublab {
 /// those of latency and of the largest batches.
 void add_speed_tables(const BenchFile& bench, Report& report);
 /// One table per context and batch: time to the first token, per token, cache.
+/// What a file's memory counts.
+const char* memory_help(const BenchFile& bench);
 void add_latency_tables(const BenchFile& bench, Report& report);
 /// One table per mode: how many rows fit the memory budget.
 void add_batch_tables(const BenchFile& bench, Report& report);

@@ -29,7 +29,8 @@ struct BenchSeries {
   /// Share of the passes in which any token entered, per module.
   std::vector<double> reached_fraction;
   bool assumed_keeps = false;    ///< keeps were forced at a stated rate for want of a checkpoint
-  double peak_memory_bytes = 0;  ///< resident set above start-up
+  /// Of tensors at the peak, weights included. Files of schema 1: resident set above start-up.
+  double peak_memory_bytes = 0;
   /// Per round, in prefill and decode: from the prompt to the logits of the first new token.
   std::vector<double> time_to_first_token_ms;
   std::vector<double> token_latency_ms;      ///< per round, in decode: median over its steps
@@ -51,7 +52,7 @@ struct BenchSeries {
     f("kept_fraction", kept_fraction, "realised, per module");
     f("reached_fraction", reached_fraction, "passes that entered, per module");
     f("assumed_keeps", assumed_keeps, "keeps forced for want of a checkpoint");
-    f("peak_memory_bytes", peak_memory_bytes, "resident set above start-up");
+    f("peak_memory_bytes", peak_memory_bytes, "bytes of tensors at the peak");
     f("time_to_first_token_ms", time_to_first_token_ms, "per round");
     f("token_latency_ms", token_latency_ms, "per round, median over its steps");
     f("token_latency_ms_p95", token_latency_ms_p95, "per round, over its steps");
@@ -89,7 +90,7 @@ struct LargestBatch {
   std::string mode;  ///< "train" or "decode"
   int64_t context = 0;
   int64_t batch = 0;      ///< 0: not even one row
-  double peak_bytes = 0;  ///< measured with that batch, resident set above start-up
+  double peak_bytes = 0;  ///< measured with that batch, as BenchSeries::peak_memory_bytes
   bool at_limit = false;  ///< the search ended at the largest batch that it tries
   bool assumed_keeps = false;
   std::vector<int64_t> tried;       ///< every batch that was tried, in order
@@ -111,7 +112,7 @@ struct LargestBatch {
 };
 
 struct BenchFile {
-  int64_t schema = 1;
+  int64_t schema = 2;
   std::string compare_to;
   std::vector<BenchMeasurement> measurements;
   double memory_budget_bytes = 0;  ///< 0: no batch was searched for
@@ -123,7 +124,7 @@ struct BenchFile {
 
   template <class F>
   void fields(F& f) {
-    f("schema", schema, "version of this layout", within(1, 1));
+    f("schema", schema, "version of this layout", within(1, 2));
     f("compare_to", compare_to, "reference variant");
     f("measurements", measurements, "one per mode, context and batch");
     f("memory_budget_bytes", memory_budget_bytes, "for largest_batches");

@@ -1,39 +1,155 @@
 #include <cstdio>
 #include <iostream>
 
-#include "data/tokenizer.h"
+#include "analysis/format.h"
+#include "core/progress.h"
+#include "experiments/calibrate.h"
 #include "experiments/cli/command.h"
+#include "experiments/cost_estimate.h"
+#include "experiments/environment.h"
 #include "experiments/resolve.h"
+#include "experiments/train.h"
 
 namespace sublab {
 namespace {
 
-struct Shown {
-  json config;
-  double parameters = 0, train_flops = 0, train_flops_square = 0, train_memory = 0, activations = 0;
-  Ledger ledger, decode;
+struct CacheSize {
+  int64_t context, batch;
+  double bytes;
 };
 
-Shown describe(const PlannedTrial& trial, const Catalog& catalog) {
+/// One variant, costed.
+struct Shown {
+  std::string variant;
+  json config;
+  StepShape step;
+  double parameters = 0, train_flops = 0, train_flops_square = 0, train_seconds = 0;
+  int64_t n_trials = 0;
+  Ledger ledger, decode;
+  MemoryEstimate memory;
+  std::vector<CacheSize> caches;
+};
+
+Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, const Catalog& catalog) {
   Shown out;
+  TrialConfig config;
+  read_fields(trial.config, "show", config);
+  out.variant = trial.variant;
   out.config = trial.config;
-  const int64_t context = trial.config.at("data").at("context_len");
-  const auto& entry = catalog.architecture(trial.config.at("model").at("architecture"), "show");
-  const auto model = entry.make(trial.config.at("model"),
-                                planned_vocab_size(trial.config.at("data").at("tokenizer")),
-                                Initial::shapes(), catalog.parts);
+  const int64_t context = config.data.context_len;
+  const auto model = planned_model(config, catalog);
   for (const Parameter& parameter : model->parameters())
     out.parameters += static_cast<double>(parameter.tensor.numel());
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
-  const bool recompute = trial.config.at("train").at("recompute");
-  out.train_flops = out.ledger.training_flops_causal(recompute) / static_cast<double>(context);
-  out.train_flops_square =
-      out.ledger.training_flops_square(recompute) / static_cast<double>(context);
-  out.activations = out.ledger.activation_bytes(recompute);
+  const bool again = config.train.recompute;
+  out.train_flops = out.ledger.training_flops_causal(again) / static_cast<double>(context);
+  out.train_flops_square = out.ledger.training_flops_square(again) / static_cast<double>(context);
   model->add_cost(CostShape::decode(1, context), out.decode);
-  // Weights, gradients and two moments.
-  out.train_memory = out.parameters * 4 * 4;
+  out.step = step_shape(config.train, context);
+  out.memory = training_memory(*model, config.train, context);
+  for (const int64_t length : measure.context)
+    for (const int64_t batch : measure.batch)
+      out.caches.push_back({length, batch, decode_memory(*model, batch, length).cache});
   return out;
+}
+
+/// The first trial of each variant, in order, of the variants that are asked for.
+std::vector<Shown> describe_all(const Study& study, const Plan& plan, const std::string& only,
+                                double matmul_rate, const Catalog& catalog) {
+  MeasureConfig measure = study.measure;
+  std::vector<Shown> out;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (!only.empty() && trial.variant != only) continue;
+    if (trial.probe.empty() && trial.seed == plan.seeds.front()) {
+      if (!study.has_measure) measure.context = {trial.config.at("data").at("context_len")};
+      out.push_back(describe(trial, measure, catalog));
+      TrialConfig config;
+      read_fields(trial.config, "show", config);
+      out.back().train_seconds = training_seconds(
+          out.back().train_flops * static_cast<double>(config.train.tokens), matmul_rate);
+    }
+    if (trial.probe.empty() && !out.empty()) ++out.back().n_trials;
+  }
+  return out;
+}
+
+json memory_json(const MemoryEstimate& memory) {
+  return {{"weights_bytes", memory.weights},
+          {"optimizer_bytes", memory.optimizer},
+          {"gradient_bytes", memory.gradients},
+          {"activation_bytes", memory.activations},
+          {"peak_memory_bytes", memory.peak}};
+}
+
+json as_json(const Shown& shown) {
+  json caches = json::array();
+  for (const CacheSize& cache : shown.caches)
+    caches.push_back({{"context", cache.context},
+                      {"batch", cache.batch},
+                      {"dtype", "float32"},
+                      {"kv_cache_bytes", cache.bytes}});
+  return {{"variant", shown.variant},
+          {"config", shown.config},
+          {"n_params", shown.parameters},
+          {"train_flops_per_token", shown.train_flops},
+          {"decode_bytes_per_token", shown.decode.bytes()},
+          {"train_memory", memory_json(shown.memory)},
+          {"kv_cache", caches},
+          {"train_seconds_estimate", shown.train_seconds},
+          {"ledger", shown.ledger.to_json()},
+          {"decode_ledger", shown.decode.to_json()}};
+}
+
+void print_costs(const std::vector<Shown>& all) {
+  std::printf("%-28s %12s %14s %14s %14s\n", "variant", "parameters", "FLOPs/token",
+              "(full square)", "decode bytes");
+  std::printf("%-28s %12s %14s %14s %14s\n", "", "", "training", "training", "per token");
+  for (const Shown& each : all)
+    std::printf("%-28s %12.0f %14.4g %14.4g %14.4g\n", each.variant.c_str(), each.parameters,
+                each.train_flops, each.train_flops_square, each.decode.bytes());
+}
+
+/// Peaks that this machine has no room for are marked.
+void print_memory(const std::vector<Shown>& all) {
+  const double room = available_memory_bytes();
+  std::printf(
+      "\nTraining memory; this machine has %s free\n%-28s %9s %12s %10s %10s %10s %12s %10s\n",
+      megabytes(room).c_str(), "variant", "dtype", "rows a pass", "weights", "moments", "gradients",
+      "activations", "peak");
+  for (const Shown& each : all) {
+    const MemoryEstimate& m = each.memory;
+    const std::string dtype = each.config.at("train").at("dtype");
+    const std::string rows = std::to_string(each.step.rows_per_pass) + " of " +
+                             each.config.at("data").at("context_len").dump();
+    std::printf("%-28s %9s %12s %10s %10s %10s %12s %10s%s\n", each.variant.c_str(), dtype.c_str(),
+                rows.c_str(), megabytes(m.weights).c_str(), megabytes(m.optimizer).c_str(),
+                megabytes(m.gradients).c_str(), megabytes(m.activations).c_str(),
+                megabytes(m.peak).c_str(), m.peak > room ? "  does not fit" : "");
+  }
+}
+
+void print_caches(const std::vector<Shown>& all) {
+  std::printf("\nKV cache, float32, by tokens x rows\n%-28s", "variant");
+  if (all.empty()) return;
+  for (const CacheSize& cache : all.front().caches)
+    std::printf(" %14s",
+                (std::to_string(cache.context) + " x " + std::to_string(cache.batch)).c_str());
+  for (const Shown& each : all) {
+    std::printf("\n%-28s", each.variant.c_str());
+    for (const CacheSize& cache : each.caches) std::printf(" %14s", megabytes(cache.bytes).c_str());
+  }
+  std::printf("\n");
+}
+
+void print_times(const std::vector<Shown>& all, double total_seconds, double matmul_rate) {
+  std::printf(
+      "\nTraining time here, at %.0f %% of the matrix product's %.0f GFLOP/s (an estimate)\n",
+      100 * kTrainingUtilisation, matmul_rate / 1e9);
+  for (const Shown& each : all)
+    std::printf("%-28s %12s a trial, times %ld\n", each.variant.c_str(),
+                duration_text(each.train_seconds).c_str(), each.n_trials);
+  std::printf("%-28s %12s for all trials of the study, tuning and probes included\n", "",
+              duration_text(total_seconds).c_str());
 }
 
 void print_ledger(const std::string& mode, const Ledger& ledger) {
@@ -48,81 +164,62 @@ void print_ledger(const std::string& mode, const Ledger& ledger) {
               ledger.flops_causal(), ledger.flops_square(), ledger.bytes());
 }
 
-void print_one(const std::string& name, const Shown& shown, bool details) {
-  std::printf("%-28s %12.0f %14.4g %14.4g %14.4g %12.1f %14.1f\n", name.c_str(), shown.parameters,
-              shown.train_flops, shown.train_flops_square, shown.decode.bytes(),
-              shown.train_memory / 1e6, shown.activations / 1e6);
-  if (!details) return;
+void print_details(const Shown& shown) {
   std::printf("\n%s\n", shown.config.dump(1).c_str());
   const std::string context = shown.config.at("data").at("context_len").dump();
   const std::string passes = shown.config.at("train").at("recompute")
                                  ? "3 times this, and the blocks once more"
                                  : "3 times this";
-  print_ledger("prefill of one row of " + context + " tokens (a training pass: " + passes + ")",
-               shown.ledger);
-  print_ledger("decode, one token " + context + " tokens deep", shown.decode);
+  print_ledger(
+      "prefill of one row of " + context + " tokens, float32 (a training pass: " + passes + ")",
+      shown.ledger);
+  print_ledger("decode, float32, one token " + context + " tokens deep", shown.decode);
 }
 
-void show(const std::string& file, const std::string& only,
-          const std::vector<std::string>& assignments, bool as_json, const Catalog& catalog) {
-  const Study study = read_study(file, assignments);
-  std::map<std::string, double> rates;
-  for (const Variant& variant : study.variants)
-    if (!study.tune.key.empty()) rates[variant.name] = study.tune.values.front().get<double>();
-  const Plan plan = resolve_study(study, catalog, rates);
+struct Arguments {
+  std::string file, variant;
+  std::vector<std::string> assignments;
+  bool as_json = false;
+};
+
+void show(const Arguments& arguments, const Catalog& catalog) {
+  const Study study = read_study(arguments.file, arguments.assignments);
+  const Plan plan = whole_plan(study, catalog);
+  const std::string& only = arguments.variant;
   if (!only.empty() &&
       std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())
-    throw_unknown_name(file, "variant", only, plan.variants);
-  json out = json::array();
-  if (!as_json) {
-    std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n",
-                plan.study.c_str(), plan.question.c_str(), plan.variants.size(), plan.seeds.size(),
-                plan.trials.size(), plan.compare_to.c_str());
-    std::printf("%-28s %12s %14s %14s %14s %12s %14s\n", "variant", "parameters", "FLOPs/token",
-                "(full square)", "decode bytes", "state MB", "activations MB");
-    std::printf("%-28s %12s %14s %14s %14s %12s %14s\n", "", "", "training", "training",
-                "per token", "weights+Adam", "per row");
+    throw_unknown_name(arguments.file, "variant", only, plan.variants);
+  const double rate = matmul_flops_per_s();
+  const auto all = describe_all(study, plan, only, rate, catalog);
+  if (arguments.as_json) {
+    json out = json::array();
+    for (const Shown& each : all) out.push_back(as_json(each));
+    std::cout << out.dump(1) << "\n";
+    return;
   }
-  for (const PlannedTrial& trial : plan.trials) {
-    if (!trial.probe.empty() || trial.seed != plan.seeds.front() ||
-        (!only.empty() && trial.variant != only))
-      continue;
-    const Shown shown = describe(trial, catalog);
-    if (as_json)
-      out.push_back({{"variant", trial.variant},
-                     {"config", shown.config},
-                     {"n_params", shown.parameters},
-                     {"train_flops_per_token", shown.train_flops},
-                     {"decode_bytes_per_token", shown.decode.bytes()},
-                     {"activation_bytes_per_row", shown.activations},
-                     {"ledger", shown.ledger.to_json()},
-                     {"decode_ledger", shown.decode.to_json()}});
-    else
-      print_one(trial.variant, shown, !only.empty());
-  }
-  if (as_json) std::cout << out.dump(1) << "\n";
+  std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n", plan.study.c_str(),
+              plan.question.c_str(), plan.variants.size(), plan.seeds.size(), plan.trials.size(),
+              plan.compare_to.c_str());
+  print_costs(all);
+  print_memory(all);
+  print_caches(all);
+  print_times(all, training_seconds(missing_training_flops(plan, "", catalog), rate), rate);
+  if (!only.empty()) print_details(all.front());
 }
 
 }  // namespace
 
 void add_show_command(CLI::App& app, CommandContext& context) {
-  auto* command = app.add_subcommand("show", "a study resolved: configuration, parameters, ledger");
+  auto* command = app.add_subcommand(
+      "show", "a study resolved: configuration, parameters, ledger, memory and time it will take");
   command->footer("Example: sublab show experiments/studies/quick.json --variant subllm_0.64");
-  struct Arguments {
-    std::string file, variant;
-    std::vector<std::string> assignments;
-    bool as_json = false;
-  };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("STUDY", arguments->file, "study file")->required();
   command->add_option("--variant", arguments->variant,
                       "one variant in full, with its ledger per layer");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
   command->add_flag("--json", arguments->as_json, "print JSON");
-  command->callback([&context, arguments] {
-    show(arguments->file, arguments->variant, arguments->assignments, arguments->as_json,
-         context.catalog);
-  });
+  command->callback([&context, arguments] { show(*arguments, context.catalog); });
 }
 
 }  // namespace sublab

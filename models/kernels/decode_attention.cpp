@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "models/kernels/grain.h"
 #include "models/kernels/vector_math.h"
 
 namespace sublab {
@@ -183,10 +184,8 @@ at::Tensor decode_attention(const at::Tensor& q_in, const std::vector<VisibleTok
   at::Tensor partial = at::empty({n_units, group, record_size(d)}, q.options());
   auto* records = partial.data_ptr<float>();
   const auto* queries = q.const_data_ptr<float>();
-  constexpr int64_t kGrainNumbers = 16384;  // less is not worth waking a thread for
   const int64_t per_unit = std::min(visible[0].keys.size(0), kPiece) * d;
-  const int64_t grain = std::max<int64_t>(1, kGrainNumbers / per_unit);
-  at::parallel_for(0, n_units, grain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, n_units, grain_of(per_unit), [&](int64_t begin, int64_t end) {
     for (int64_t u = begin; u < end; ++u) {
       const Unit& unit = units[u];
       const at::Tensor &k = visible[unit.token].keys, &v = visible[unit.token].values;

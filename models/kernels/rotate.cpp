@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "models/kernels/device.h"
+#include "models/kernels/grain.h"
 #include "models/kernels/rotate_body.h"
 #include "models/kernels/vector_math.h"
 
@@ -36,7 +37,7 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
       });
       return y;
     }
-  at::parallel_for(0, x.size(0), 64, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, x.size(0), grain_of(x.size(1) * x.size(2)), [&](int64_t begin, int64_t end) {
     const int64_t offset = begin * heads * 2 * half;
     rotate_tokens(x.const_data_ptr<float>() + offset, cos.const_data_ptr<float>() + begin * half,
                   sin.const_data_ptr<float>() + begin * half, y.data_ptr<float>() + offset,

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "models/kernels/device.h"
+#include "models/kernels/grain.h"
 #include "models/kernels/lanes.h"
 #include "models/kernels/softmax_gradient_body.h"
 
@@ -44,7 +45,7 @@ at::Tensor softmax_gradient(at::Tensor& logits, const at::Tensor& labels_in, dou
       return losses.sum();
     }
   auto* rows = logits.data_ptr<float>();
-  at::parallel_for(0, n, 8, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, n, grain_of(v), [&](int64_t begin, int64_t end) {
     softmax_kernel::gradient_rows(rows + begin * v, label + begin, loss + begin, end - begin, v,
                                   scale);
   });

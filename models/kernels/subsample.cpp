@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "models/kernels/device.h"
+#include "models/kernels/grain.h"
 #include "models/kernels/lanes.h"
 #include "models/kernels/subsample_body.h"
 #include "models/kernels/vector_math.h"
@@ -55,7 +56,7 @@ class Gather : public torch::autograd::Function<Gather> {
     auto* to = static_cast<char*>(grad_x.data_ptr());
     const auto* rows = index.const_data_ptr<int64_t>();
     const int64_t row_bytes = d * grad.element_size();
-    at::parallel_for(0, index.numel(), 256, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, index.numel(), grain_of(d), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         std::memcpy(to + rows[i] * row_bytes, from + i * row_bytes, row_bytes);
     });
@@ -73,7 +74,7 @@ void return_forward(const at::Tensor& x, const at::Tensor& y, const at::Tensor& 
                                     index.const_data_ptr<int64_t>(), weights.const_data_ptr(),
                                     c.const_data_ptr(), out.data_ptr(), n, d);
       });
-  at::parallel_for(0, n, 256, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, n, grain_of(d), [&](int64_t begin, int64_t end) {
     add_rows(out.data_ptr<float>(), x.const_data_ptr<float>(),
              y.const_data_ptr<float>() + begin * d, index.const_data_ptr<int64_t>() + begin,
              weights.const_data_ptr<float>() + begin, c.const_data_ptr<float>(), end - begin, d);

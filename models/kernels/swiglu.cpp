@@ -4,13 +4,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "models/kernels/device.h"
+#include "models/kernels/grain.h"
 #include "models/kernels/swiglu_body.h"
 #include "models/kernels/vector_math.h"
 
 namespace sublab {
 namespace swiglu_kernel {
-
-constexpr int64_t kGrain = 16384;
 
 SUBLAB_CLONES void forward(const float* gate, const float* up, float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) forward_element(gate[i], up[i], y[i]);
@@ -29,7 +28,7 @@ void forward_all(const at::Tensor& gate, const at::Tensor& up, at::Tensor& y) {
         return cuda::swiglu_forward(at, gate.const_data_ptr(), up.const_data_ptr(), y.data_ptr(),
                                     gate.numel());
       });
-  at::parallel_for(0, gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, gate.numel(), kGrainNumbers, [&](int64_t begin, int64_t end) {
     swiglu_kernel::forward(gate.const_data_ptr<float>() + begin, up.const_data_ptr<float>() + begin,
                            y.data_ptr<float>() + begin, end - begin);
   });
@@ -44,7 +43,7 @@ void backward_all(const at::Tensor& gate, const at::Tensor& up, const at::Tensor
                                      grad.const_data_ptr(), grad_gate.data_ptr(),
                                      grad_up.data_ptr(), grad.numel());
       });
-  at::parallel_for(0, grad.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, grad.numel(), kGrainNumbers, [&](int64_t begin, int64_t end) {
     swiglu_kernel::backward(
         gate.const_data_ptr<float>() + begin, up.const_data_ptr<float>() + begin,
         grad.const_data_ptr<float>() + begin, grad_gate.data_ptr<float>() + begin,

@@ -158,8 +158,19 @@ std::vector<Parameter> Decoder::parameters() const {
   return out;
 }
 
+namespace {
+
+/// Numbers that RMSNorm keeps per token: input, scale and output. The plain form keeps the input in
+/// float32, and what it was before the gain.
+double norm_numbers(double d, double bytes_per_number, bool plain) {
+  return plain ? d * 4 / bytes_per_number + 2 * d + 1 : 2 * d + 1;
+}
+
+}  // namespace
+
 void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
-  const auto& [layer, level, new_tokens, past_tokens, reached, bytes_per_number, biased] = shape;
+  const auto& [layer, level, new_tokens, past_tokens, reached, bytes_per_number, biased, plain] =
+      shape;
   const double n = std::accumulate(new_tokens.begin(), new_tokens.end(), 0.0);
   const double d = config_.d_model, f = config_.d_ff;
   const double q_width = config_.n_heads * config_.head_dim;
@@ -167,8 +178,9 @@ void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
   const double widened = static_cast<double>(config_.head_dim + biased) / config_.head_dim;
   // What each part keeps per token for the backward pass (shared tensors once): the norms their
   // input, its scale, and their output, which the maps behind them read; attention the rotated q
-  // and k, v, its output and the log-sums of its softmax; SwiGLU gate, up and their product.
-  const double norm_kept = 2 * d + 1;
+  // and k, v, its output and the log-sums of its softmax; SwiGLU gate, up and their product. Plain
+  // forms keep q and k before their rotation too, and SiLU of the gate.
+  const double norm_kept = norm_numbers(d, bytes_per_number, plain);
   const auto linear = [&](const char* part, double in, double out, double kept) {
     LedgerLine line =
         linear_cost(part, shape.layer, shape.level, n, in, out, shape.bytes_per_number);
@@ -179,27 +191,34 @@ void Decoder::add_block_cost(const BlockShape& shape, Ledger& ledger) const {
     ledger.add(line);
   };
   linear("attention.qkv", d, q_width + 2 * kv_width, norm_kept);
-  double causal_pairs = 0, square_pairs = 0, cached = 0;
+  double causal_pairs = 0, square_pairs = 0, cached = 0, held = 0;
   for (size_t b = 0; b < new_tokens.size(); ++b) {
     const double t = new_tokens[b], past = past_tokens.empty() ? 0 : past_tokens[b];
     causal_pairs += t * past + t * (t + 1) / 2;
     square_pairs += t * (past + t);
     cached += t > 0 ? std::min(t, 1.0) * (past + t) : 0;
+    held += past + t;
   }
-  ledger.add({"attention.scores", layer, level, n, 4 * q_width * widened * causal_pairs,
-              4 * q_width * widened * square_pairs,
-              2 * kv_width * widened * cached * bytes_per_number,
-              n * (2 * (q_width + kv_width) * widened + config_.n_heads) * bytes_per_number});
+  const double pair_bytes = 2 * kv_width * widened * bytes_per_number;  // of one token's k and v
+  ledger.add(
+      {"attention.scores", layer, level, n, 4 * q_width * widened * causal_pairs,
+       4 * q_width * widened * square_pairs, pair_bytes * cached,
+       n * ((plain ? 3 : 2) * (q_width + kv_width) * widened + config_.n_heads) * bytes_per_number,
+       /*input_bytes=*/0, pair_bytes * held});
   linear("attention.out", q_width, d, 0);
-  linear("swiglu", d, 3 * f, norm_kept + 3 * f);
+  linear("swiglu", d, 3 * f, norm_kept + (plain ? 4 : 3) * f);
 }
 
-void Decoder::add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const {
+void Decoder::add_head_cost(double tokens, const CostShape& shape, Ledger& ledger) const {
+  const double bytes_per_number = shape.bytes_per_number;
   const double d = config_.d_model, v = static_cast<double>(embedding_.size(0));
   LedgerLine line = linear_cost("head", -1, 0, tokens, d, v, bytes_per_number);
   // The final norm's input, scale and output, the angles of level 0, and the gradients to hidden
   // states and head, which are made on the way forward.
-  line.activation_bytes = (tokens * (2 * d + 1 + config_.head_dim + d) + v * d) * bytes_per_number;
+  line.activation_bytes = (tokens * (norm_numbers(d, bytes_per_number, shape.plain) +
+                                     static_cast<double>(config_.head_dim) + d) +
+                           v * d) *
+                          bytes_per_number;
   ledger.add(line);
 }
 

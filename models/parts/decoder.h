@@ -99,9 +99,10 @@ class Decoder {
     double reached = 1;
     double bytes_per_number = 4;
     bool biased = false;
+    bool plain = false;  ///< as CostShape::plain
   };
   void add_block_cost(const BlockShape& shape, Ledger& ledger) const;
-  void add_head_cost(double tokens, double bytes_per_number, Ledger& ledger) const;
+  void add_head_cost(double tokens, const CostShape& shape, Ledger& ledger) const;
 
   const DecoderConfig& config() const { return config_; }
   at::TensorOptions options() const { return embedding_.options(); }

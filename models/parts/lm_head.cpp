@@ -8,19 +8,19 @@
 #include "models/kernels/softmax_gradient.h"
 
 namespace sublab {
-namespace lm_head {
 
-/// Tokens per chunk: the logits of one chunk stay below 16 MB of fp32.
-int64_t chunk_tokens(int64_t vocab_size) {
+int64_t loss_chunk_tokens(int64_t vocab_size) {
   return std::clamp<int64_t>((int64_t{1} << 22) / vocab_size, 64, 4096);
 }
+
+namespace lm_head {
 
 class Loss : public torch::autograd::Function<Loss> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_in,
                             const at::Tensor& head, const at::Tensor& labels, double divisor) {
     const at::Tensor hidden = hidden_in.contiguous();
-    const int64_t n = hidden.size(0), chunk = chunk_tokens(head.size(0));
+    const int64_t n = hidden.size(0), chunk = loss_chunk_tokens(head.size(0));
     at::Tensor grad_hidden = at::empty_like(hidden), grad_head = at::zeros_like(head);
     const at::Tensor head_t = head.t();
     at::Tensor loss = at::zeros({}, hidden.options().dtype(at::kDouble));
@@ -48,7 +48,7 @@ class Loss : public torch::autograd::Function<Loss> {
 
 template <class F>
 void for_chunks(const at::Tensor& hidden, const at::Tensor& head, const F& work) {
-  const int64_t chunk = chunk_tokens(head.size(0));
+  const int64_t chunk = loss_chunk_tokens(head.size(0));
   for (int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const int64_t end = std::min(begin + chunk, hidden.size(0));
     work(begin, end, at::mm(hidden.slice(0, begin, end), head.t()));

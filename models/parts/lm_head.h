@@ -7,6 +7,9 @@
 
 namespace sublab {
 
+/// Tokens whose logits the loss makes at once: below 16 MB of fp32.
+int64_t loss_chunk_tokens(int64_t vocab_size);
+
 /// Sum over tokens of -log softmax(hidden . head^T)[label], divided by `divisor` (the tokens of the
 /// whole step, known before backward), as a scalar. Labels below 0 are left out.
 /// hidden [N, D], head [V, D], labels [N] int64. Gradients to hidden and head are made on the way

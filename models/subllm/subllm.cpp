@@ -220,9 +220,9 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
     const Counts& at = levels.back();
     const double bytes = shape.bytes_per_number;
     if (step.kind == Step::Kind::block) {
-      decoder_.add_block_cost(
-          {step.index, step.level, at.tokens, at.past, at.reached, bytes, biased(step.level)},
-          ledger);
+      decoder_.add_block_cost({step.index, step.level, at.tokens, at.past, at.reached, bytes,
+                               biased(step.level), shape.plain},
+                              ledger);
     } else if (step.kind == Step::Kind::open) {
       const Module& module = modules_[step.index];
       if (module.has_scorer())
@@ -250,7 +250,7 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
       ledger.add({"bypass", -1, step.level, inner, 0, 0, 0, kept * bytes + inner * 8});
     }
   }
-  decoder_.add_head_cost(all, shape.bytes_per_number, ledger);
+  decoder_.add_head_cost(all, shape, ledger);
 }
 
 /// Collects the scores that a module sees.

@@ -1,0 +1,28 @@
+// How many bytes the tensors of this process take. Resident sets depend on what earlier phases
+// freed; these counts are the same in every run.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+
+namespace sublab {
+
+/// From now on every tensor on the CPU is counted. Called once, before threads start; further calls
+/// do nothing. Scratch memory inside MKL is not the tensors' and is not counted.
+void count_tensor_bytes();
+
+/// Bytes of the tensors that live now.
+int64_t live_tensor_bytes();
+/// The most that lived at once since the last reset.
+int64_t peak_tensor_bytes();
+/// The peak starts anew at what lives now.
+void reset_peak_tensor_bytes();
+
+/// An allocation that failed: of C++, or of a tensor on the host or a device.
+bool is_out_of_memory(const std::exception& error);
+
+/// A tensor that would take the total above `most` bytes fails with c10::OutOfMemoryError. 0 = no
+/// limit.
+void limit_tensor_bytes(int64_t most);
+
+}  // namespace sublab
