@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "data/tokenizer.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/run.h"
 #include "experiments/resolve.h"
 
 namespace sublab {
@@ -114,14 +114,17 @@ void add_show_command(CLI::App& app, CommandContext& context) {
     bool as_json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("STUDY", arguments->file, "study file")->required();
+  command
+      ->add_option("STUDY", arguments->file,
+                   "study file, or the name of one that comes with the program")
+      ->required();
   command->add_option("--variant", arguments->variant,
                       "one variant in full, with its ledger per layer");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] {
-    show(arguments->file, arguments->variant, arguments->assignments, arguments->as_json,
-         context.catalog);
+    show(study_file(arguments->file).string(), arguments->variant, arguments->assignments,
+         arguments->as_json, context.catalog);
   });
 }
 
