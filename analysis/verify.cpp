@@ -11,6 +11,7 @@
 #include "core/npy.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
+#include "core/temporary_files.h"
 #include "core/utf8.h"
 
 namespace sublab {
@@ -90,8 +91,8 @@ void check_arrays(const Record& record, const fs::path& arrays, Verification& ou
   for (const auto& entry : fs::directory_iterator(arrays)) {
     const std::string name = entry.path().filename().string();
     if (record.arrays.empty())
-      ++out.unsealed_arrays;
-    else if (!record.arrays.contains(name))
+      out.unsealed_arrays += !is_temporary_name(name);
+    else if (!record.arrays.contains(name) && !is_temporary_name(name))
       out.problems.push_back(folder + name + " is of no trial: its record does not name it");
   }
 }
@@ -108,31 +109,60 @@ void check_digest(const json& written, const std::string& name, Verification& ou
     out.problems.push_back(name + " was altered after it was written");
 }
 
-void check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
+/// False when the record is damaged.
+bool check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
   if (!fs::exists(path)) {
     ++out.missing;
     if (fs::exists(folder / "arrays" / trial.id))
       out.problems.push_back(name + " is missing; the arrays of its trial are there");
-    return;
+    return true;
   }
-  const Record record = read_record(path);
+  Record record;
+  try {
+    record = read_record(path);
+  } catch (const DamagedRecord& error) {
+    out.problems.push_back(error.what());
+    return false;
+  }
   check_digest(parse_json(read_file(path), path.string()), name, out);
   if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed ||
       record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
-  if (record.outcome != "ok") return;
+  if (record.outcome != "ok") return true;
   check_arrays(record, folder / "arrays" / trial.id, out);
   check_metrics(record, folder / "arrays" / trial.id, out);
+  return true;
 }
 
-/// Records and arrays that no trial of the plan left.
+/// Ids of the trials of plan.1.json, plan.2.json, ...: plans that another one took the place of.
+std::set<std::string> trials_of_kept_plans(const fs::path& folder, Verification& out) {
+  std::set<std::string> ids;
+  for (int64_t n = 1;; ++n) {
+    const std::string name = "plan." + std::to_string(n) + ".json";
+    if (!fs::exists(folder / name)) return ids;
+    const json plan = parse_json(read_file(folder / name), (folder / name).string());
+    check_digest(plan, name, out);
+    for (const json& trial : plan.value("trials", json::array()))
+      if (trial.is_object()) ids.insert(trial.value("id", ""));
+  }
+}
+
+/// What `run` set aside, or what a process that was killed left.
+bool is_no_result(const std::string& name) {
+  return name.find(".damaged-") != std::string::npos || is_temporary_name(name);
+}
+
+/// Records and arrays that no trial of the plan left, or of one that is kept beside it.
 void check_strangers(const fs::path& folder, const Plan& plan, Verification& out) {
+  const std::set<std::string> before = trials_of_kept_plans(folder, out);
   for (const std::string part : {"records", "arrays"}) {
     if (!fs::is_directory(folder / part)) continue;
     for (const auto& entry : fs::directory_iterator(folder / part))
-      if (!plan.find(entry.path().stem().string()))
+      if (!plan.find(entry.path().stem().string()) &&
+          !before.contains(entry.path().stem().string()) &&
+          !is_no_result(entry.path().filename().string()))
         out.problems.push_back(part + "/" + entry.path().filename().string() +
                                " is of no trial of the plan (of an earlier plan: take it away)");
   }
@@ -203,11 +233,12 @@ Verification verify_study(const fs::path& folder) {
     throw UserError(folder.string(), "has no records yet; run the study first");
   check_digest(parse_json(read_file(folder / "plan.json"), "plan.json"), "plan.json", out);
   std::set<std::string> checked;  // two variants may resolve to one trial
+  bool readable = true;
   for (const PlannedTrial& trial : plan.trials)
-    if (checked.insert(trial.id).second) check_record(folder, trial, out);
+    if (checked.insert(trial.id).second) readable = check_record(folder, trial, out) && readable;
   check_strangers(folder, plan, out);
   check_bench(folder, plan, out);
-  check_report(folder, out);
+  if (readable) check_report(folder, out);
   return out;
 }
 

@@ -17,7 +17,7 @@ class UserError : public std::runtime_error {
       : std::runtime_error(where + ": " + what) {}
 };
 
-/// The candidate nearest to `name` by edit distance, or "" when none is near enough to be meant.
+/// The candidate meant by `name`: an alias (lr: learning_rate), the nearest spelling, "" for none.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 /// Throws "`where`: unknown `kind` 'name'; did you mean 'x'? (one of: ...)".

@@ -72,13 +72,33 @@ std::string field_type_name(const json& value) {
   return "object";
 }
 
+namespace {
+
+/// Sets `to`. An object is put in key by key, so that what it leaves out stays; only where both
+/// name their "type" and the types differ do the settings of the old one go with it.
+void merge(json& to, const json& value) {
+  const bool same_kind =
+      to.is_object() && value.is_object() &&
+      (!to.contains("type") || !value.contains("type") || to.at("type") == value.at("type"));
+  if (!same_kind) {
+    to = value;
+    return;
+  }
+  for (const auto& [key, item] : value.items()) merge(to[key], item);
+}
+
+}  // namespace
+
 void set_by_dotted_key(json& root, const std::string& dotted_key, const json& value) {
+  if (dotted_key.empty()) throw UserError(dotted_key, "is not a key");
+  if (dotted_key.front() == '.' || dotted_key.back() == '.' ||
+      dotted_key.find("..") != std::string::npos)
+    throw UserError(dotted_key, "has an empty part between its dots");
   json* node = &root;
   std::stringstream parts(dotted_key);
   std::string part, next;
   std::getline(parts, part, '.');
   while (std::getline(parts, next, '.')) {
-    if (part.empty()) throw UserError(dotted_key, "has an empty part between its dots");
     json& child = (*node)[part];
     if (child.is_null()) child = json::object();
     if (!child.is_object())
@@ -86,8 +106,7 @@ void set_by_dotted_key(json& root, const std::string& dotted_key, const json& va
     node = &child;
     part = next;
   }
-  if (part.empty()) throw UserError(dotted_key, "is not a key");
-  (*node)[part] = value;
+  merge((*node)[part], value);
 }
 
 void set_by_assignment(json& root, const std::string& assignment) {
@@ -97,6 +116,8 @@ void set_by_assignment(json& root, const std::string& assignment) {
   const std::string text = assignment.substr(equals + 1);
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) value = text;
+  if (value.is_object() && value.empty())
+    throw UserError("--set " + assignment, "changes nothing; objects are merged, key by key");
   set_by_dotted_key(root, assignment.substr(0, equals), value);
 }
 

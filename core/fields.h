@@ -210,12 +210,12 @@ std::vector<FieldHelp> describe_fields() {
   return describer.lines;
 }
 
-/// Sets `root["a"]["b"]` for the dotted key "a.b", making objects on the way. Throws UserError when
-/// a step of the way holds something else than an object.
+/// Sets `root["a"]["b"]` for "a.b", making objects on the way; an object is merged into the one
+/// that stands there, unless their "type" differs. Throws UserError when a step of it is no object.
 void set_by_dotted_key(json& root, const std::string& dotted_key, const json& value);
 
 /// Splits "model.n_heads=8" and sets it; the value is read as JSON, or as a string where it is
-/// none.
+/// none. An empty object is refused: it changes nothing.
 void set_by_assignment(json& root, const std::string& assignment);
 
 /// Parses JSON that may hold // and /* */ comments. Throws UserError with `where`, line and column.

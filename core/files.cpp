@@ -30,6 +30,16 @@ void sync_path(const fs::path& path, int flags) {
   if (failed) throw_errno(path, "write to disk");
 }
 
+/// A device or a pipe, which nothing may take the place of.
+void write_in_place(const fs::path& path, const std::function<void(std::ostream&)>& write) {
+  errno = 0;
+  std::ofstream out(path, std::ios::binary);
+  if (!out) throw_errno(path, "write");
+  write(out);
+  out.flush();
+  if (!out) throw_errno(path, "write");
+}
+
 }  // namespace
 
 std::string read_file(const fs::path& path) {
@@ -48,7 +58,16 @@ void write_file_durably(const fs::path& path, std::string_view bytes) {
   });
 }
 
-void write_file_durably(const fs::path& path, const std::function<void(std::ostream&)>& write) {
+void write_file_durably(const fs::path& given, const std::function<void(std::ostream&)>& write) {
+  std::error_code error;
+  const auto kind = fs::status(given, error).type();
+  const bool exists = !error && kind != fs::file_type::not_found;
+  if (exists && kind != fs::file_type::regular && kind != fs::file_type::directory) {
+    write_in_place(given, write);
+    return;
+  }
+  // What a link names is written, and the link stays.
+  const fs::path path = exists && fs::is_symlink(given, error) ? fs::canonical(given) : given;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   make_writable_folder(folder);
   const fs::path temporary = path.string() + ".tmp" + std::to_string(::getpid());

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/hints.h"
 #include "data/sources/sources.h"
 
 namespace sublab {
@@ -16,8 +17,8 @@ namespace {
 
 std::string mend(const std::string& name) {
   for (const Source& source : text_sources())
-    if (source.name == name) return "run: sublab corpus prepare " + name;
-  return "run: sublab corpus import PATH " + name;
+    if (source.name == name) return "run: " + command_name() + " corpus prepare " + name;
+  return "run: " + command_name() + " corpus import PATH " + name;
 }
 
 void check_name(const std::string& name) {

@@ -121,7 +121,7 @@ Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const
   Checkpoint out;
   const json config = parse_json(read_file(path), path.string());
   out.info = read_info(config, path.string());
-  out.info.model.update(changes);
+  for (const auto& [key, value] : changes.items()) set_by_dotted_key(out.info.model, key, value);
   const std::string name = out.info.model.value("architecture", "");
   const ArchitectureEntry& entry = catalog.architecture(name, path.string());
   out.info.model = entry.resolve(

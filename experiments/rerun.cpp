@@ -1,7 +1,7 @@
 #include "experiments/rerun.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "core/process.h"
 #include "core/random.h"
@@ -87,8 +87,9 @@ RerunResult rerun(const Plan& plan, const PlannedTrial& trial, const fs::path& s
   RerunResult result;
   result.trial = trial.id, result.variant = trial.variant, result.seed = trial.seed;
   result.from_checkpoint = lend_checkpoint(trial, study_folder, folder);
-  const std::string threads = before.environment.value("threads", json(1)).dump();
-  ::setenv("OMP_NUM_THREADS", threads.c_str(), 1);
+  Plan again = plan;
+  again.threads = before.environment.value("threads", std::max<int64_t>(plan.threads, 1));
+  write_plan(folder, again);
   const auto chain = with_parents(plan, trial);
   for (const PlannedTrial* each : chain) {
     if (each == chain.back() || result.from_checkpoint) continue;
@@ -113,7 +114,6 @@ std::vector<RerunResult> rerun_trials(const fs::path& study_folder, int64_t n, u
   for (size_t i = 0; i < good.size() && static_cast<int64_t>(i) < n; ++i) {
     fs::remove_all(folder);
     make_writable_folder(folder);
-    write_plan(folder, plan);
     out.push_back(rerun(plan, *good[i], study_folder, folder));
   }
   fs::remove_all(folder);

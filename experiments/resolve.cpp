@@ -61,6 +61,8 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
       fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
     tasks.push_back(
         catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
+    for (size_t j = 0; j < i; ++j)
+      if (tasks[j] == tasks[i]) throw UserError(at, "is what entry " + std::to_string(j) + " is");
   }
   return tasks;
 }
@@ -110,7 +112,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
 }
 
 std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
-                        const Catalog& catalog) {
+                        int64_t threads, const Catalog& catalog) {
   json identity = write_fields(config);
   identity.erase("evaluate");
   identity["train"].erase("from");  // a name; what stands for it is its parent's hash
@@ -118,7 +120,7 @@ std::string train_id_of(const TrialConfig& config, int64_t seed, const std::stri
   if (config.data.train_on != "text") identity["rows"] = config.evaluate;
   identity["seed"] = seed;
   identity["from"] = from;
-  identity["threads"] = at::get_num_threads();
+  identity["threads"] = threads;
   identity["harness_version"] = kHarnessNumericsVersion;
   identity["numerics_version"] =
       catalog.architecture(config.model.at("architecture"), "").numerics_version;
@@ -158,6 +160,7 @@ class Planner {
     plan_.question = study_.question;
     plan_.compare_to = study_.compare_to;
     plan_.seeds = study_.seeds;
+    plan_.threads = study_.threads > 0 ? study_.threads : int64_t{at::get_num_threads()};
     plan_.match = study_.match;
     plan_.claims = resolve_claims(study_.claims, where("/claims"));
     for (const auto& [a, b] : study_.comparisons) plan_.comparisons.push_back({a, b});
@@ -224,7 +227,7 @@ class Planner {
     const TrialConfig config = resolve(changed);
     PlannedTrial trial;
     const std::string from = start_of(config, seed, probe, trial, changed.at);
-    trial.train_id = train_id_of(config, seed, from, catalog_);
+    trial.train_id = train_id_of(config, seed, from, plan_.threads, catalog_);
     trial.id = trial_id_of(trial.train_id, config, catalog_);
     trial.variant = variant;
     trial.probe = probe;

@@ -22,7 +22,7 @@ std::string weights_hash(const fs::path& folder);
 /// Hash of all that decides the trained weights: model, data, training, seed, threads, parent, and
 /// the numerics versions of the code concerned.
 std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
-                        const Catalog& catalog);
+                        int64_t threads, const Catalog& catalog);
 /// The trial's id: its train_id and its evaluations.
 std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
                         const Catalog& catalog);

@@ -1,5 +1,6 @@
 #include "experiments/run_study.h"
 
+#include <ATen/Parallel.h>
 #include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,7 +13,6 @@
 #include "core/process.h"
 #include "core/progress.h"
 #include "experiments/measure.h"
-#include "experiments/resolve.h"
 #include "experiments/trial.h"
 
 namespace sublab {
@@ -21,10 +21,6 @@ namespace {
 volatile sig_atomic_t g_interrupted = 0;  // set by SIGINT and SIGTERM alone
 
 void on_interrupt(int) { g_interrupted = 1; }
-
-fs::path lock_path(const fs::path& folder, const PlannedTrial& trial) {
-  return folder / "work" / (trial.id + ".lock");
-}
 
 std::string label(const PlannedTrial& trial) {
   std::string text = trial.variant;
@@ -124,7 +120,7 @@ class Runner {
       report(trial);
       return;
     }
-    auto lock = std::make_unique<FileLock>(lock_path(options_.out, trial), /*wait=*/false);
+    auto lock = std::make_unique<FileLock>(trial_lock_path(options_.out, trial), /*wait=*/false);
     // Another process has it, or had it and finished meanwhile.
     if (!lock->held() || trial_state(options_.out, trial) == "done") {
       ++finished_;
@@ -250,75 +246,53 @@ void add_to(RunSummary& total, const RunSummary& part) {
   total.interrupted = total.interrupted || part.interrupted;
 }
 
+/// A write to a child that is gone is an answer, not a signal; standard output keeps the usual one.
+class IgnoreBrokenPipes {
+ public:
+  IgnoreBrokenPipes() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignore, &before_);
+  }
+  ~IgnoreBrokenPipes() { ::sigaction(SIGPIPE, &before_, nullptr); }
+  IgnoreBrokenPipes(const IgnoreBrokenPipes&) = delete;
+  IgnoreBrokenPipes& operator=(const IgnoreBrokenPipes&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+RunSummary list_trials(const Plan& plan, const RunOptions& options) {
+  RunSummary summary;
+  for (const bool tuning : {true, false})
+    for (const PlannedTrial& trial : chosen(plan, options, tuning)) {
+      ++summary.matched;
+      std::printf("%s  %-8s %s\n", trial.id.c_str(), trial_state(options.out, trial).c_str(),
+                  label(trial).c_str());
+    }
+  return summary;
+}
+
 }  // namespace
 
-fs::path record_path(const fs::path& study_folder, const PlannedTrial& trial) {
-  return study_folder / "records" / (trial.id + ".json");
-}
-
-std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial) {
-  const fs::path path = record_path(study_folder, trial);
-  if (fs::exists(path)) return read_record(path).outcome == "ok" ? "done" : "failed";
-  if (fs::exists(lock_path(study_folder, trial)) &&
-      !FileLock(lock_path(study_folder, trial), false).held())
-    return "running";
-  return "missing";
-}
-
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
-                                          const fs::path& study_folder) {
-  std::map<std::string, double> rates, best;
-  std::set<std::string> unfinished;
-  if (study.tune.key.empty()) return rates;
-  for (const PlannedTrial& trial : plan.trials) {
-    if (trial.probe != "tune") continue;
-    if (!fs::exists(record_path(study_folder, trial))) {
-      unfinished.insert(trial.variant);
-      continue;
-    }
-    const Record record = read_record(record_path(study_folder, trial));
-    const Metric* loss = record.find("valid_loss_nats");
-    if (record.outcome != "ok" || !loss || !loss->value)
-      continue;  // a rate that diverges is no candidate
-    if (best.count(trial.variant) && best[trial.variant] <= *loss->value) continue;
-    best[trial.variant] = *loss->value;
-    rates[trial.variant] = trial.config.at("train").at("learning_rate").get<double>();
-  }
-  for (const std::string& variant : unfinished) rates.erase(variant);
-  return rates;
-}
-
 RunSummary run_study(const Study& study, const RunOptions& options, const Catalog& catalog) {
-  Plan plan = resolve_study(study, catalog, {});
-  if (options.dry_run) {
-    const auto rates = fs::exists(options.out / "plan.json") ? tuned_rates(study, plan, options.out)
-                                                             : std::map<std::string, double>{};
-    plan = resolve_study(study, catalog, rates);
-    for (const bool tuning : {true, false})
-      for (const PlannedTrial& trial : chosen(plan, options, tuning))
-        std::printf("%s  %-8s %s\n", trial.id.c_str(), trial_state(options.out, trial).c_str(),
-                    label(trial).c_str());
-    return {0, 0, 0,
-            static_cast<int64_t>(chosen(plan, options, false).size() +
-                                 chosen(plan, options, true).size()),
-            false};
-  }
-  make_writable_folder(options.out / "work");
-  write_file_durably(options.out / "study.json", read_file(study.file));
+  const PlanOptions planning{options.replan, false};
+  if (options.dry_run)
+    return list_trials(preview_plan(study, options.out, catalog, planning), options);
+  const ActiveRun active(options.out);
+  Plan plan = settle_plan(study, options.out, catalog, active, planning);
+  at::set_num_threads(static_cast<int>(plan.threads));
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  const IgnoreBrokenPipes pipes;
   ProgressLine progress;
   RunSummary total;
-  plan = resolve_study(study, catalog, tuned_rates(study, plan, options.out));
-  write_plan(options.out, plan);
   add_to(total, Runner(plan, options, progress).run(chosen(plan, options, true)));
   if (total.interrupted) return total;
   // The tuned rates are known now: the plan is completed with the main trials.
-  plan = resolve_study(study, catalog, tuned_rates(study, plan, options.out));
-  write_plan(options.out, plan);
+  if (!study.tune.key.empty()) plan = settle_plan(study, options.out, catalog, active, planning);
   add_to(total, Runner(plan, options, progress).run(chosen(plan, options, false)));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
     return total;

@@ -9,6 +9,7 @@
 #include "core/schema/record.h"
 #include "core/schema/study.h"
 #include "experiments/catalog.h"
+#include "experiments/study_folder.h"
 
 namespace sublab {
 
@@ -18,7 +19,8 @@ struct RunOptions {
   int64_t jobs = 1;
   int64_t shard = 1, n_shards = 1;  ///< this process does every n-th trial
   bool dry_run = false;
-  bool quiet = false;  ///< no progress
+  bool replan = false;  ///< see PlanOptions
+  bool quiet = false;   ///< no progress
 };
 
 struct RunSummary {
@@ -26,19 +28,8 @@ struct RunSummary {
   bool interrupted = false;
 };
 
-/// Where a trial's record stands.
-fs::path record_path(const fs::path& study_folder, const PlannedTrial& trial);
-
-/// What is known of a trial: "done", "failed", "running" or "missing".
-std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial);
-
-/// Runs what is missing: a trial is done when its record says `ok`; others are tried again. Writes
-/// study.json and plan.json first. Throws UserError.
+/// Runs what is missing: a trial is done when its record says `ok`; others are tried again. Settles
+/// the plan first (see study_folder.h). Throws UserError.
 RunSummary run_study(const Study& study, const RunOptions& options, const Catalog& catalog);
-
-/// The learning rate with the lowest validation loss per variant, among the tuning trials that are
-/// done; variants with a tuning trial left to do have none.
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
-                                          const fs::path& study_folder);
 
 }  // namespace sublab

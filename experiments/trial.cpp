@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/npy.h"
+#include "core/temporary_files.h"
 #include "experiments/audit.h"
 #include "experiments/environment.h"
 #include "experiments/tensor_memory.h"
@@ -276,6 +277,10 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
                        study_folder / "arrays" / trial.id, config.train.from};
   if (const PlannedTrial* parent = plan.find(trial.from))
     folders.from = study_folder / "checkpoints" / parent->train_id;
+  // Of an attempt that was killed; only one process at a time has the trial.
+  remove_left_overs(folders.arrays, Writers::any);
+  remove_left_overs(study_folder / "records", Writers::any, trial.id + ".");
+  remove_left_overs(folders.checkpoint, Writers::gone);
   Record record;
   try {
     record = run_trial(config, trial.seed, folders, catalog, report);
@@ -293,7 +298,8 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   record.probe = trial.probe;
   if (fs::is_directory(folders.arrays))
     for (const auto& entry : fs::directory_iterator(folders.arrays))
-      record.arrays[entry.path().filename().string()] = sha256_hex(read_file(entry.path()));
+      if (!is_temporary_name(entry.path().filename().string()))
+        record.arrays[entry.path().filename().string()] = sha256_hex(read_file(entry.path()));
   return record;
 }
 

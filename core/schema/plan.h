@@ -54,6 +54,9 @@ struct Plan {
   std::string compare_to;             ///< variant that the others are compared with
   std::vector<std::string> variants;  ///< in the study's order, sweeps expanded
   std::vector<int64_t> seeds;
+  /// Of each trial; part of its identity. 0 in plans from before it was kept: their ids were made
+  /// with the count that their records state.
+  int64_t threads = 0;
   /// Pairs whose difference the report states, with p-values corrected over them; empty = every
   /// variant with compare_to.
   std::vector<std::vector<std::string>> comparisons;
@@ -72,6 +75,7 @@ struct Plan {
     f("compare_to", compare_to, "reference variant");
     f("variants", variants, "variant names in order");
     f("seeds", seeds, "trial seeds");
+    f("threads", threads, "of each trial; 0 = not known", within(0, 1 << 20));
     f("comparisons", comparisons, "pairs that are compared");
     f("scaling", scaling, "ladders of sizes");
     f("match", match, "what is held equal");

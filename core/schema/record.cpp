@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hash.h"
+#include "core/hints.h"
 #include "core/schema/shape.h"
 
 namespace sublab {
@@ -81,12 +82,21 @@ void write_record(const fs::path& path, const Record& record) {
   write_file_durably(path, written.dump(1) + "\n");
 }
 
+DamagedRecord::DamagedRecord(const fs::path& path, const std::string& what)
+    : UserError(what + "; " + rerun_command(path.parent_path().parent_path()) +
+                " sets this record aside and makes it again") {}
+
 Record read_record(const fs::path& path) {
   const std::string where = path.string() + ": ";
-  Record record;
-  read_fields(parse_json(read_file(path), path.string()), where, record);
-  check_record(record, where);
-  return record;
+  const std::string text = read_file(path);
+  try {
+    Record record;
+    read_fields(parse_json(text, path.string()), where, record);
+    check_record(record, where);
+    return record;
+  } catch (const UserError& error) {
+    throw DamagedRecord(path, error.what());
+  }
 }
 
 std::vector<Record> read_records(const fs::path& study_folder) {

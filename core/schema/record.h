@@ -84,7 +84,14 @@ std::string digest_of(json written);
 /// Refuses NaN and infinities (they must be absent values), then writes durably with a digest.
 void write_record(const fs::path& path, const Record& record);
 
-/// Throws UserError when the file is damaged, naming it.
+/// A record that was cut off, or that something else has altered so that it is none any more. The
+/// message names the file and the command that makes it again.
+class DamagedRecord : public UserError {
+ public:
+  DamagedRecord(const fs::path& path, const std::string& what);
+};
+
+/// Throws DamagedRecord, and UserError when the file is not there or may not be read.
 Record read_record(const fs::path& path);
 
 /// Every record under `study_folder`/records, in order of id.

@@ -17,22 +17,53 @@ const json& object_at(const json& value, const std::string& path) {
   return value;
 }
 
+/// Names of studies, variants, probes and curves: they become folders, options and rows of tables.
 void check_name(const std::string& name, const std::string& path) {
-  if (name.empty() || name.size() > 80 ||
+  if (name.empty() || name.size() > 80 || name.front() == '.' || name.front() == '-' ||
       name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") !=
           std::string::npos)
-    refuse(path,
-           "'" + name + "' is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.'");
+    refuse(path, json(name).dump(-1, ' ', false, json::error_handler_t::replace) +
+                     " is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.', and no "
+                     "'-' or '.' at the beginning");
 }
 
+void check_free_name(const std::string& name, const std::string& taken, const std::string& use,
+                     const std::string& path) {
+  if (name == taken) refuse(path, "'" + name + "' is taken: it names " + use);
+}
+
+void check_distinct(const json& values, const std::string& path) {
+  for (size_t i = 0; i < values.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (values[i] == values[j])
+        refuse(path + "/" + std::to_string(i),
+               values[i].dump() + " is the value of entry " + std::to_string(j) + " already");
+}
+
+void check_part(const std::string& key, const std::string& path) {
+  static const std::vector<std::string> roots = {"model", "data", "train", "evaluate"};
+  const std::string root = key.substr(0, key.find('.'));
+  if (std::find(roots.begin(), roots.end(), root) == roots.end())
+    throw_unknown_name(path + "/" + key, "part", root, roots);
+}
+
+/// Changes by dotted key. A part of the configuration that is given as an object stands for the
+/// keys in it: {"model": {"n_layers": 1}} is {"model.n_layers": 1}.
 Changes changes_of(const json& value, const std::string& path) {
   Changes changes;
-  for (const auto& [key, item] : object_at(value, path).items()) {
-    static const std::vector<std::string> roots = {"model", "data", "train", "evaluate"};
-    const std::string root = key.substr(0, key.find('.'));
-    if (std::find(roots.begin(), roots.end(), root) == roots.end())
-      throw_unknown_name(path + "/" + key, "part", root, roots);
+  const auto add = [&](const std::string& key, const json& item, const std::string& at) {
+    check_part(key, path);
+    if (item.is_object() && item.empty()) refuse(at, "is empty, so it changes nothing");
+    for (const auto& [other, given] : changes)
+      if (other == key) refuse(at, "changes " + key + " a second time");
     changes.emplace_back(key, item);
+  };
+  for (const auto& [key, item] : object_at(value, path).items()) {
+    const std::string at = path + "/" + key;
+    const bool whole_part = item.is_object() && key.find('.') == std::string::npos;
+    if (!whole_part || item.empty()) add(key, item, at);
+    if (whole_part)
+      for (const auto& [inner, leaf] : item.items()) add(key + "." + inner, leaf, at + "/" + inner);
   }
   return changes;
 }
@@ -41,8 +72,21 @@ Changes changes_of(const json& value, const std::string& path) {
 std::string sweep_label(const std::string& key, const json& value) {
   const size_t dot = key.rfind('.');
   std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-  std::erase_if(text, [](char c) { return c == '"' || c == '[' || c == ']' || c == ' '; });
+  std::erase_if(text,
+                [](char c) { return std::string_view("\"[]{} ").find(c) != std::string::npos; });
   return key.substr(dot == std::string::npos ? 0 : dot + 1) + "=" + text;
+}
+
+/// What one swept value changes, and how the variant is called for it.
+Variant swept(const std::string& key, const json& value, const std::string& path) {
+  Variant out;
+  out.changes = changes_of({{key, value}}, path);
+  for (const auto& [each, item] : out.changes)
+    out.name += (out.name.empty() ? "" : ",") + sweep_label(each, item);
+  for (const char c : out.name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      refuse(path + "/" + key, value.dump() + " holds a control character");
+  return out;
 }
 
 /// Replaces the variant by one per combination of swept values.
@@ -56,20 +100,25 @@ void expand(std::vector<Variant>& variants, const std::string& name, const json&
     throw_unknown_name(path, "variant", name, names);
   }
   std::vector<Variant> expanded = {*at};
-  for (const auto& [key, values] : object_at(sweep, path + "/" + name).items()) {
+  const std::string here = path + "/" + name;
+  for (const auto& [key, values] : changes_of(sweep, here)) {
     if (!values.is_array() || values.empty())
-      fields_detail::throw_type(path + "/" + name + "/" + key, "a list of values", values);
-    changes_of({{key, values[0]}}, path + "/" + name);
+      fields_detail::throw_type(here + "/" + key, "a list of values", values);
+    check_distinct(values, here + "/" + key);
     std::vector<Variant> next;
     for (const Variant& variant : expanded)
       for (const json& value : values) {
-        Variant swept = variant;
-        swept.name += "/" + sweep_label(key, value);
-        swept.changes.emplace_back(key, value);
-        next.push_back(swept);
+        const Variant added = swept(key, value, here);
+        Variant& both = next.emplace_back(variant);
+        both.name += "/" + added.name;
+        both.changes.insert(both.changes.end(), added.changes.begin(), added.changes.end());
       }
     expanded = next;
   }
+  std::set<std::string> names;
+  for (const Variant& variant : expanded)
+    if (!names.insert(variant.name).second)
+      refuse(here, "makes two variants of the name " + variant.name);
   const auto place = variants.erase(at);
   variants.insert(place, expanded.begin(), expanded.end());
 }
@@ -81,6 +130,7 @@ struct StudyFields {
        probes = json::object(), tune = json::object(), match = json::array(),
        claims = json::array(), comparisons = json::array(), scaling = json::object();
   std::vector<int64_t> seeds = {1};
+  int64_t threads = 0;
 
   template <class F>
   void fields(F& f) {
@@ -92,6 +142,7 @@ struct StudyFields {
     f("probes", probes, "short trials of their own");
     f("tune", tune, "a key tuned per variant");
     f("seeds", seeds, "one trial each", within(0, 9e15));
+    f("threads", threads, "of each trial", within(1, kMostThreads));
     f("compare_to", compare_to, "reference variant");
     f("comparisons", comparisons, "pairs of variants that the study compares");
     f("scaling", scaling, "curve -> variants of growing size");
@@ -105,6 +156,7 @@ std::vector<Probe> probes_of(const json& value, const Study& study, const std::s
   for (const auto& [name, item] : object_at(value, path).items()) {
     const std::string at = path + "/" + name;
     check_name(name, at);
+    check_free_name(name, "tune", "the trials that choose a learning rate", at);
     fields_detail::check_keys(object_at(item, at), at, {"set", "variants"});
     Probe probe{name, changes_of(item.value("set", json::object()), at + "/set"), {}};
     const json chosen = item.value("variants", json::object());
@@ -123,15 +175,15 @@ std::vector<Probe> probes_of(const json& value, const Study& study, const std::s
 
 Tune tune_of(const json& value, const std::string& path) {
   Tune tune;
-  for (const auto& [key, item] : object_at(value, path).items()) {
-    if (key == "set") {
-      tune.set = changes_of(item, path + "/set");
-      continue;
-    }
+  json tuned = object_at(value, path);
+  if (tuned.contains("set")) tune.set = changes_of(tuned["set"], path + "/set");
+  tuned.erase("set");
+  for (const auto& [key, item] : changes_of(tuned, path)) {
     if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
     if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
     if (!item.is_array() || item.size() < 2)
       fields_detail::throw_type(path + "/" + key, "a list of two or more values", item);
+    check_distinct(item, path + "/" + key);
     tune.key = key;
     tune.values.assign(item.begin(), item.end());
   }
@@ -212,6 +264,10 @@ void check_measure(const MeasureConfig& measure, const std::string& path) {
     return std::find(list.begin(), list.end(), item) != list.end();
   };
   const auto& modes = measure.modes;
+  check_distinct(modes, path + "/modes");
+  check_distinct(measure.context, path + "/context");
+  check_distinct(measure.batch, path + "/batch");
+  check_distinct(measure.modelled_context, path + "/modelled_context");
   if (measure.memory_budget_bytes > 0 && !has(modes, "train") && !has(modes, "decode"))
     refuse(path + "/memory_budget_bytes",
            "has no effect without \"train\" or \"decode\" among modes");
@@ -237,14 +293,15 @@ void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
 
 }  // namespace
 
-Study read_study(const fs::path& path, const std::vector<std::string>& assignments) {
+Study read_study(const fs::path& path, const std::vector<std::string>& assignments,
+                 std::optional<int64_t> threads) {
   Study study;
   study.file = path.string();
   if (!fs::exists(path)) refuse(study.file, "does not exist");
   StudyFields read;
-  json parsed = parse_json(read_file(path), study.file);
+  study.source = read_file(path);  // once: it may be a pipe
   const std::string at = study.file + ": ";
-  read_fields(parsed, at, read);
+  read_fields(parse_json(study.source, study.file), at, read);
   for (const std::string& assignment : assignments) set_by_assignment(read.base, assignment);
   study.name = read.study;
   check_name(study.name, at + "/study");
@@ -259,11 +316,12 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
-  const auto ordered = nlohmann::ordered_json::parse(read_file(path), nullptr, true, true);
+  auto ordered = nlohmann::ordered_json::parse(study.source, nullptr, true, true);
   object_at(read.variants, at + "/variants");
   if (read.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
   for (const auto& [name, changes] : ordered["variants"].items()) {
     check_name(name, at + "/variants");
+    check_free_name(name, "all", "what a report says of every variant", at + "/variants");
     study.variants.push_back({name, changes_of(read.variants[name], at + "/variants/" + name)});
   }
   for (const auto& [name, sweep] : object_at(read.sweep, at + "/sweep").items())
@@ -272,6 +330,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   study.tune = tune_of(read.tune, at + "/tune");
   study.seeds = read.seeds;
   check_seeds(study.seeds, at + "/seeds");
+  study.threads = threads.value_or(read.threads);
   std::vector<std::string> names;
   for (const Variant& variant : study.variants) names.push_back(variant.name);
   study.compare_to = read.compare_to.empty() ? names.front() : read.compare_to;
@@ -281,6 +340,11 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   check_match(read.match, names, at + "/match");
   study.match = read.match;
   study.claims = read.claims;
+  if (!assignments.empty() || threads) {
+    ordered["base"] = read.base;
+    if (threads) ordered["threads"] = *threads;
+    study.source = ordered.dump(1) + "\n";
+  }
   return study;
 }
 

@@ -8,11 +8,12 @@
 //     "sweep": { "subllm": { "model.retention": [0.8, 0.64] } },
 //     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } }
 //     }, "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
-//     "seeds": [1, 2, 3], "compare_to": "llama", "comparisons": [["subllm", "llama"]],
-//     "scaling": { "llama": ["llama_s", "llama_m", "llama_l"], "subllm": [...] } }
+//     "seeds": [1, 2, 3], "threads": 1, "compare_to": "llama", "comparisons": [["subllm",
+//     "llama"]], "scaling": { "llama": ["llama_s", "llama_m", "llama_l"], "subllm": [...] } }
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ namespace sublab {
 
 /// Dotted keys and their values, applied to the base in order.
 using Changes = std::vector<std::pair<std::string, json>>;
+
+/// Threads that a process may be asked for.
+inline constexpr int64_t kMostThreads = 1024;
 
 /// How the study's speed is measured.
 struct MeasureConfig {
@@ -72,7 +76,8 @@ struct Tune {
 };
 
 struct Study {
-  std::string file;  ///< where it was read from; stands before paths in messages
+  std::string file;    ///< where it was read from; stands before paths in messages
+  std::string source;  ///< what it was read from, with assignments made in it
   std::string name;
   std::string question;
   json base = json::object();
@@ -80,6 +85,7 @@ struct Study {
   std::vector<Probe> probes;
   Tune tune;
   std::vector<int64_t> seeds = {1};
+  int64_t threads = 0;  ///< of each trial; 0 = $OMP_NUM_THREADS, else the machine's cores
   std::string compare_to;
   /// Which pairs the study compares; the report corrects its p-values over them. Empty = every
   /// variant with compare_to.
@@ -92,7 +98,9 @@ struct Study {
   json claims = json::array();
 };
 
-/// Reads a study strictly. `assignments` ("model.n_heads=8") change the base. Throws UserError.
-Study read_study(const fs::path& path, const std::vector<std::string>& assignments);
+/// Reads a study strictly. `assignments` ("model.n_heads=8") change the base, `threads` its count.
+/// Throws UserError.
+Study read_study(const fs::path& path, const std::vector<std::string>& assignments,
+                 std::optional<int64_t> threads = {});
 
 }  // namespace sublab

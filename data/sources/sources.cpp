@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "core/hints.h"
 #include "data/corpus.h"
 
 namespace sublab {
@@ -55,7 +56,8 @@ std::string unpack_package(const std::string& package, const fs::path& folder) {
   const std::string in_folder = "cd " + quoted(folder.string()) + " && ";
   if (!run_quietly("command -v apt-get && command -v dpkg"))
     throw UserError("corpus", "this machine has no apt to fetch " + package +
-                                  " with; use your own text: sublab corpus import PATH NAME");
+                                  " with; use your own text: " + command_name() +
+                                  " corpus import PATH NAME");
   if (!run_quietly(in_folder + "apt-get download " + package))
     throw UserError("corpus", "apt-get could not download " + package +
                                   "; run once: sudo apt-get update (or check the network)");

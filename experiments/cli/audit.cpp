@@ -5,7 +5,8 @@
 #include <set>
 
 #include "experiments/checkpoint.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/run.h"
+#include "experiments/cli/threads_option.h"
 #include "experiments/resolve.h"
 #include "experiments/token_hints.h"
 
@@ -104,7 +105,7 @@ std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
   constexpr int64_t kVocab = 257;
   std::vector<Subject> subjects;
   std::set<std::string> seen;
-  const Study study = read_study(arguments.what, arguments.assignments);
+  const Study study = read_study(study_file(arguments.what), arguments.assignments);
   for (const PlannedTrial& trial : resolve_study(study, catalog, {}).trials) {
     if (!seen.insert(trial.variant).second) continue;
     const json model = trial.config.at("model");
@@ -147,7 +148,7 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
       "Exit code 4 when a verdict is not what the catalog expects.\n"
       "Example: sublab audit ckpt --set model.evaluate_selector=top_k");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("WHAT", arguments->what, "study file or checkpoint folder");
+  command->add_option("WHAT", arguments->what, "study (file or name) or checkpoint folder");
   command->add_flag("--all", arguments->all, "every registered variant, untrained and small");
   command
       ->add_option("--set", arguments->assignments,
@@ -158,6 +159,7 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
                    "training steps of the canary at most; 0 = no canary")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  add_threads_option(*command);
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] { audit(*arguments, context); });
 }

@@ -1,3 +1,5 @@
+#include <ATen/Parallel.h>
+
 #include <iostream>
 
 #include "analysis/report.h"
@@ -8,21 +10,18 @@
 namespace sublab {
 namespace {
 
-void bench(const std::string& file, RunArguments arguments, CommandContext& context) {
-  const Study study = read_study(file, arguments.assignments);
+void bench(const fs::path& file, RunArguments arguments, CommandContext& context) {
+  const Study study = read_study(file, arguments.assignments, arguments.threads);
   if (!study.has_measure)
-    throw UserError(file + ": /base/measure", "is missing; there is nothing to measure");
+    throw UserError(file.string() + ": /base/measure", "is missing; there is nothing to measure");
   const fs::path out =
       arguments.options.out.empty() ? fs::path("results") / study.name : arguments.options.out;
-  std::map<std::string, double> rates;
-  if (!study.tune.key.empty())  // speed does not depend on the rate; any will do
-    for (const Variant& variant : study.variants)
-      rates[variant.name] = study.tune.values.front().get<double>();
-  const bool planned = fs::exists(out / "plan.json");
-  const Plan plan = planned ? read_plan(out) : resolve_study(study, context.catalog, rates);
-  make_writable_folder(out / "work");
-  if (!planned) write_plan(out, plan);
+  resolve_study(study, context.catalog, {});  // every mistake shows before anything is done
   prepare_corpora(study);
+  const ActiveRun active(out);
+  const Plan plan = settle_plan(study, out, context.catalog, active,
+                                {arguments.options.replan, /*any_rate=*/true});
+  at::set_num_threads(static_cast<int>(plan.threads));
   ProgressLine progress;
   measure_study(plan, out, context.catalog, progress);
   Report report;
@@ -41,11 +40,14 @@ void add_bench_command(CLI::App& app, CommandContext& context) {
       "Example: sublab bench experiments/studies/quick.json");
   auto file = std::make_shared<std::string>();
   auto arguments = std::make_shared<RunArguments>();
-  command->add_option("STUDY", *file, "study file")->required();
+  command->add_option("STUDY", *file, "study file, or the name of one that comes with the program")
+      ->required();
   command->add_option("--out", arguments->options.out, "results folder; default results/<study>");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
+  add_study_threads_option(*command, *arguments);
+  add_replan_option(*command, *arguments);
   command->add_flag("--json", arguments->as_json, "print JSON");
-  command->callback([&context, file, arguments] { bench(*file, *arguments, context); });
+  command->callback([&context, file, arguments] { bench(study_file(*file), *arguments, context); });
 }
 
 }  // namespace sublab

@@ -1,3 +1,5 @@
+#include <ATen/Parallel.h>
+
 #include "core/process.h"
 #include "experiments/cli/command.h"
 #include "experiments/measure.h"
@@ -19,6 +21,7 @@ void add_bench_worker_command(CLI::App& app, CommandContext& context) {
     die_with_parent(*parent);
     const Plan plan = read_plan(*folder);
     const PlannedTrial* trial = plan.find(*id);
+    if (plan.threads > 0) at::set_num_threads(static_cast<int>(plan.threads));
     if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
     serve_rounds(*trial, *folder, context.catalog, *budget);
   });

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "experiments/cli/command.h"
+#include "experiments/cli/threads_option.h"
 
 namespace sublab {
 
@@ -12,6 +13,7 @@ void add_calibrate_command(CLI::App& app, CommandContext&) {
       "calibrate", "this machine's matmul rate, memory bandwidth and cost of a launch");
   command->footer("Example: sublab calibrate");
   auto as_json = std::make_shared<bool>(false);
+  add_threads_option(*command);
   command->add_flag("--json", *as_json, "print JSON");
   command->callback([as_json] {
     const json out = calibrate().to_json();

@@ -1,6 +1,7 @@
 #include "experiments/cli/checkpoint_arguments.h"
 
 #include "data/documents.h"
+#include "experiments/cli/threads_option.h"
 
 namespace sublab {
 
@@ -9,6 +10,7 @@ void CheckpointArguments::add_options(CLI::App& command) {
       ->take_all();
   command.add_flag("--extrapolate", extrapolate,
                    "allow more tokens in a row than the model was trained on");
+  add_threads_option(command);
   command.add_flag("--json", as_json, "print JSON");
 }
 

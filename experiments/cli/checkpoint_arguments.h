@@ -12,7 +12,7 @@ struct CheckpointArguments {
   bool extrapolate = false;
   bool as_json = false;
 
-  /// --set, --extrapolate and --json.
+  /// --set, --extrapolate, --threads and --json.
   void add_options(CLI::App& command);
   void add_tokenizer_option(CLI::App& command);
   /// The model with `assignments` applied. Throws UserError.

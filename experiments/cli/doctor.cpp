@@ -4,6 +4,7 @@
 
 #include "analysis/figures/gnuplot.h"
 #include "core/build_info.h"
+#include "core/hints.h"
 #include "core/process.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
@@ -49,10 +50,10 @@ std::vector<Finding> examine() {
   out.push_back({"cache", folder, fix});
   const auto corpora = prepared_corpora();
   out.push_back({"corpora", corpora.empty() ? "none prepared" : join(corpora),
-                 corpora.empty() ? "sublab corpus prepare" : ""});
+                 corpora.empty() ? command_name() + " corpus prepare" : ""});
   out.push_back({"apt-get",
                  find_program("apt-get") ? "found" : "missing: built-in corpora cannot be fetched",
-                 find_program("apt-get") ? "" : "sublab corpus import PATH NAME"});
+                 find_program("apt-get") ? "" : command_name() + " corpus import PATH NAME"});
   const auto gnuplot = find_gnuplot();
   out.push_back({"gnuplot", gnuplot ? gnuplot->string() : "missing: reports have no figures",
                  gnuplot ? "" : "apt install gnuplot-nox"});

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "experiments/cli/checkpoint_arguments.h"
+#include "experiments/cli/threads_option.h"
 
 namespace sublab {
 namespace {
@@ -58,6 +59,7 @@ void add_inspect_command(CLI::App& app, CommandContext& context) {
                    "show at most this many tokens of the text; default 20000")
       ->check(CLI::Range(1, 1 << 24));
   arguments->add_tokenizer_option(*command);
+  add_threads_option(*command);
   command->add_flag("--json", arguments->as_json, "print every number as JSON");
   command->callback([&context, arguments] { inspect(*arguments, context); });
 }

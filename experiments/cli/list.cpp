@@ -75,11 +75,14 @@ void print_settings(const Line& line) {
 void print_lines(const Catalog& catalog, const std::string& which, bool as_json) {
   std::vector<Line> lines;
   std::vector<std::string> known;
+  const auto is_kind = [&](const std::string& kind) {
+    return which == kind || which == kind + "s";
+  };
   for (const Line& line : all_lines(catalog)) {
     if (known.empty() || std::find(known.begin(), known.end(), line.kind) == known.end())
       known.push_back(line.kind);
     known.push_back(line.name);
-    if (which.empty() || which == line.kind || which == line.name) lines.push_back(line);
+    if (which.empty() || is_kind(line.kind) || which == line.name) lines.push_back(line);
   }
   if (lines.empty()) throw_unknown_name("list", "kind or name", which, known);
   json out = json::array();

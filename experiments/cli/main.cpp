@@ -1,12 +1,20 @@
 // sublab: reads the command line, runs one command, turns errors into one line and an exit code.
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <new>
 
+#include "core/build_info.h"
 #include "core/error.h"
+#include "core/hints.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/usage.h"
 
 namespace sublab {
 namespace {
@@ -21,41 +29,69 @@ constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
     add_doctor_command,  add_trial_command,    add_bench_worker_command,
 };
 
-/// " word", quoted where a shell would take it apart.
-std::string shell_word(const std::string& word) {
-  const bool plain =
-      word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;#~!`") == std::string::npos && !word.empty();
-  if (plain) return " " + word;
-  std::string quoted = " '";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+std::string version() {
+  const BuildInfo& build = build_info();
+  return "sublab " + build.commit.substr(0, 10) + (build.dirty ? " with changes" : "") + ", " +
+         build.build_type + ", LibTorch " + build.libtorch_version + ", " + build.compiler;
+}
+
+/// A descriptor that was closed before we came would be that of the first file which we open, and
+/// what we print would go into it.
+void open_standard_streams() {
+  for (const int fd : {0, 1, 2})
+    if (::fcntl(fd, F_GETFD) < 0)
+      ::open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);  // writing to standard output fails
+}
+
+/// The exit code once everything is printed: output that got lost is an error.
+int flush_output(int exit_code) {
+  errno = 0;
+  std::cout.flush();
+  const bool printed = std::cout.good() && std::fflush(stdout) == 0 && !std::ferror(stdout);
+  if (printed) return exit_code;
+  std::cerr << "sublab: cannot write to standard output"
+            << (errno ? std::string(": ") + std::strerror(errno) : "") << "\n";
+  return exit_code == kDone ? kBadInput : exit_code;
 }
 
 int run(int argc, char** argv) {
   CLI::App app{"sublab: benchmark and ablate token-subsampling language models"};
+  app.formatter(std::make_shared<HelpFormatter>());  // commands take it over
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of every command");
   const Catalog catalog = built_in_catalog();
-  CommandContext context{catalog, "sublab"};
-  for (int i = 1; i < argc; ++i) context.command_line += shell_word(argv[i]);
+  app.set_version_flag("--version", version(), "commit, build and LibTorch of this program");
+  CommandContext context{catalog, command_name()};
+  for (int i = 1; i < argc; ++i) context.command_line += " " + shell_word(argv[i]);
   for (const auto add : kCommands) add(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {
     return app.exit(done);
   } catch (const CLI::ParseError& error) {
-    std::string what = error.what();
-    if (argc > 1 && app.get_subcommands().empty()) {
-      std::vector<std::string> names;
-      for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
-      const std::string near = nearest_name(argv[1], names);
-      if (!near.empty())
-        what = std::string("unknown command '") + argv[1] + "'; did you mean '" + near + "'?";
-    }
+    const std::string what = explain_usage_error(app, {argv + 1, argv + argc}, error.what());
     std::cerr << "sublab: " << what << " (try --help)\n";
     return kBadInput;
   }
   return context.exit_code;
+}
+
+/// Errors are one line and an exit code.
+int run_and_catch(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const UserError& error) {
+    std::cerr << "sublab: " << error.what() << "\n";
+    return kBadInput;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "sublab: out of memory\n";
+    return kTrialsFailed;
+  } catch (const std::exception& error) {
+    std::string line = error.what();
+    line = line.substr(0, line.find('\n'));
+    std::cerr << "sublab: internal error: " << line << "\n";
+    return kTrialsFailed;
+  }
 }
 
 }  // namespace
@@ -67,18 +103,7 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk, not a crash
-  try {
-    return sublab::run(argc, argv);
-  } catch (const sublab::UserError& error) {
-    std::cerr << "sublab: " << error.what() << "\n";
-    return sublab::kBadInput;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "sublab: out of memory\n";
-    return sublab::kTrialsFailed;
-  } catch (const std::exception& error) {
-    std::string line = error.what();
-    line = line.substr(0, line.find('\n'));
-    std::cerr << "sublab: internal error: " << line << "\n";
-    return sublab::kTrialsFailed;
-  }
+  sublab::open_standard_streams();
+  if (argc > 0) ::setenv("SUBLAB_COMMAND", argv[0], /*overwrite=*/0);
+  return sublab::flush_output(sublab::run_and_catch(argc, argv));
 }

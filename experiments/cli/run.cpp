@@ -1,12 +1,18 @@
 #include "experiments/cli/run.h"
 
+#include <algorithm>
 #include <iostream>
 #include <set>
 #include <sstream>
 
 #include "analysis/report.h"
+#include "core/hints.h"
+#include "core/progress.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
+#include "experiments/calibrate.h"
+#include "experiments/cost_estimate.h"
+#include "experiments/environment.h"
 #include "experiments/resolve.h"
 
 namespace sublab {
@@ -49,10 +55,56 @@ void parse_shard(const std::string& text, RunOptions& options) {
   options.n_shards = n;
 }
 
+/// For a study that came through a pipe: the results folder keeps what it said.
+std::string command_to_go_on(const RunOptions& options, const RunArguments& arguments) {
+  std::string command = rerun_command(options.out);
+  if (options.only != "*") command += " --only " + shell_word(options.only);
+  if (options.jobs != 1) command += " --jobs " + std::to_string(options.jobs);
+  if (options.n_shards != 1) command += " --shard " + arguments.shard;
+  return command + (arguments.as_json ? " --json" : "");
+}
+
 }  // namespace
 
+namespace {
+
+/// A study that will take a day or more says so before it starts.
+void warn_when_long(const Study& study, const fs::path& folder, const Catalog& catalog) {
+  constexpr double kDay = 86400, kSlowestRate = 1e10;
+  const double flops = missing_training_flops(whole_plan(study, catalog), folder, catalog);
+  if (flops < kDay * kSlowestRate) return;
+  const double seconds = training_seconds(flops, matmul_flops_per_s());
+  if (seconds < kDay) return;
+  std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
+            << " on this machine, trial after trial (" << command_name() << " show says more)\n";
+}
+
+}  // namespace
+
+fs::path study_file(const std::string& given) {
+  const bool is_file = fs::exists(given) && !fs::is_directory(given);
+  if (is_file || given.find('/') != std::string::npos || given.ends_with(".json")) return given;
+  const fs::path folder = shipped_folder("studies");
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  if (std::find(names.begin(), names.end(), given) == names.end())
+    throw_unknown_name(given + ": is no file; as a study that comes with the program", "name",
+                       given, names);
+  return folder / (given + ".json");
+}
+
+void add_study_threads_option(CLI::App& command, RunArguments& arguments) {
+  command
+      .add_option("--threads", arguments.threads,
+                  "threads of each trial, part of its identity; default: those of the plan, else "
+                  "$OMP_NUM_THREADS, else the cores")
+      ->check(CLI::Range(int64_t{1}, kMostThreads));
+}
+
 int run_study_command(const fs::path& file, RunArguments arguments, const CommandContext& context) {
-  const Study study = read_study(file, arguments.assignments);
+  const Study study = read_study(file, arguments.assignments, arguments.threads);
   RunOptions& options = arguments.options;
   if (options.out.empty()) options.out = fs::path("results") / study.name;
   parse_shard(arguments.shard, options);
@@ -60,9 +112,12 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   const Catalog& catalog = context.catalog;
   resolve_study(study, catalog, {});  // every mistake in the study shows before anything is done
   if (!options.dry_run) prepare_corpora(study);
+  if (!options.dry_run) warn_when_long(study, options.out, catalog);
   const RunSummary summary = run_study(study, options, catalog);
   if (summary.interrupted) {
-    std::cerr << "interrupted; finished trials are kept. Go on with: " << context.command_line
+    std::cerr << "interrupted; finished trials are kept. Go on with: "
+              << (fs::is_regular_file(file) ? context.command_line
+                                            : command_to_go_on(options, arguments))
               << "\n";
     return kInterrupted;
   }
@@ -79,6 +134,12 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   return summary.failed ? kTrialsFailed : kDone;
 }
 
+void add_replan_option(CLI::App& command, RunArguments& arguments) {
+  command.add_flag("--replan", arguments.options.replan,
+                   "where --out holds a plan that would lose trials, keep it as plan.N.json and "
+                   "go on by the new one");
+}
+
 void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--out", arguments.options.out, "results folder; default results/<study>");
   command
@@ -88,6 +149,8 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--only", arguments.options.only, "variants that match this glob");
   command.add_option("--jobs", arguments.options.jobs, "trials at once")
       ->check(CLI::Range(1, 1024));
+  add_study_threads_option(command, arguments);
+  add_replan_option(command, arguments);
   command.add_option("--shard", arguments.shard, "do the I-th of N parts: I/N");
   command.add_flag("--dry-run", arguments.options.dry_run, "list the trials and stop");
   command.add_flag("--json", arguments.as_json, "print the report as JSON, no progress");
@@ -101,10 +164,11 @@ void add_run_command(CLI::App& app, CommandContext& context) {
       "train.tokens=100000");
   auto file = std::make_shared<std::string>();
   auto arguments = std::make_shared<RunArguments>();
-  command->add_option("STUDY", *file, "study file")->required();
+  command->add_option("STUDY", *file, "study file, or the name of one that comes with the program")
+      ->required();
   add_run_options(*command, *arguments);
   command->callback([&context, file, arguments] {
-    context.exit_code = run_study_command(*file, *arguments, context);
+    context.exit_code = run_study_command(study_file(*file), *arguments, context);
   });
 }
 

@@ -1,10 +1,12 @@
+#include <ATen/Parallel.h>
+
 #include <cstdio>
 #include <iostream>
 
 #include "analysis/format.h"
 #include "core/progress.h"
 #include "experiments/calibrate.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/run.h"
 #include "experiments/cost_estimate.h"
 #include "experiments/environment.h"
 #include "experiments/resolve.h"
@@ -189,6 +191,7 @@ void show(const Arguments& arguments, const Catalog& catalog) {
   if (!only.empty() &&
       std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())
     throw_unknown_name(arguments.file, "variant", only, plan.variants);
+  if (study.threads > 0) at::set_num_threads(static_cast<int>(study.threads));
   const double rate = matmul_flops_per_s();
   const auto all = describe_all(study, plan, only, rate, catalog);
   if (arguments.as_json) {
@@ -214,12 +217,18 @@ void add_show_command(CLI::App& app, CommandContext& context) {
       "show", "a study resolved: configuration, parameters, ledger, memory and time it will take");
   command->footer("Example: sublab show experiments/studies/quick.json --variant subllm_0.64");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("STUDY", arguments->file, "study file")->required();
+  command
+      ->add_option("STUDY", arguments->file,
+                   "study file, or the name of one that comes with the program")
+      ->required();
   command->add_option("--variant", arguments->variant,
                       "one variant in full, with its ledger per layer");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
   command->add_flag("--json", arguments->as_json, "print JSON");
-  command->callback([&context, arguments] { show(*arguments, context.catalog); });
+  command->callback([&context, arguments] {
+    arguments->file = study_file(arguments->file).string();
+    show(*arguments, context.catalog);
+  });
 }
 
 }  // namespace sublab

@@ -8,10 +8,21 @@
 namespace sublab {
 namespace {
 
+/// Why a record is damaged, and what makes it again.
+std::string problem_of(const fs::path& folder, const PlannedTrial& trial) {
+  try {
+    read_record(record_path(folder, trial));
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";  // made again meanwhile
+}
+
 void print_status(const fs::path& folder, bool as_json) {
   const Plan plan = read_plan(folder);
   json trials = json::array();
-  std::map<std::string, int64_t> counts{{"done", 0}, {"running", 0}, {"failed", 0}, {"missing", 0}};
+  std::map<std::string, int64_t> counts{
+      {"done", 0}, {"running", 0}, {"failed", 0}, {"missing", 0}, {"damaged", 0}};
   double seconds_done = 0, tokens_done = 0, tokens_left = 0;
   for (const PlannedTrial& trial : plan.trials) {
     const std::string state = trial_state(folder, trial);
@@ -29,7 +40,8 @@ void print_status(const fs::path& folder, bool as_json) {
       const double seconds = record.times.value("train_seconds", 0.0);
       if (state == "done" && seconds > 0) seconds_done += seconds, tokens_done += tokens;
     }
-    if (state == "missing" || state == "running") tokens_left += tokens;
+    if (state == "damaged") line["detail"] = problem_of(folder, trial);
+    if (state != "done" && state != "failed") tokens_left += tokens;
     trials.push_back(line);
   }
   const double left = tokens_done > 0 ? seconds_done / tokens_done * tokens_left : 0;
@@ -44,15 +56,16 @@ void print_status(const fs::path& folder, bool as_json) {
   }
   std::printf("%s: %ld done, %ld running, %ld failed, %ld missing", plan.study.c_str(),
               counts["done"], counts["running"], counts["failed"], counts["missing"]);
+  if (counts["damaged"] > 0) std::printf(", %ld damaged", counts["damaged"]);
   std::printf(left > 0 ? ", about %s of training left\n" : "\n", duration_text(left).c_str());
   for (const json& trial : trials) {
-    const std::string probe = trial["probe"], outcome = trial.value("outcome", "");
+    const std::string probe = trial["probe"], outcome = trial.value("outcome", ""),
+                      detail = trial.value("detail", "");
     std::printf("%-8s %-28s %-7s seed %-4ld %s%s\n", trial["state"].get<std::string>().c_str(),
                 trial["variant"].get<std::string>().c_str(), probe.c_str(),
                 trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
-                outcome.empty() || outcome == "ok"
-                    ? ""
-                    : ("  " + outcome + ": " + trial.value("detail", "")).c_str());
+                detail.empty() ? (outcome.empty() || outcome == "ok" ? "" : "  " + outcome).c_str()
+                               : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
   }
 }
 

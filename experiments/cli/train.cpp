@@ -3,6 +3,7 @@
 
 #include "core/progress.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/threads_option.h"
 #include "experiments/resolve.h"
 #include "experiments/trial.h"
 
@@ -57,6 +58,7 @@ void add_train_command(CLI::App& app, CommandContext& context) {
   command->add_option("--set", arguments->assignments, "a setting, for example model.d_model=128")
       ->take_all();
   command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
+  add_threads_option(*command);
   command->add_flag("--json", arguments->as_json, "print the record as JSON");
   command->callback([&context, arguments] { train(*arguments, context); });
 }

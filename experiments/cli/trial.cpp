@@ -1,5 +1,7 @@
 #include "experiments/trial.h"
 
+#include <ATen/Parallel.h>
+
 #include <iostream>
 
 #include "core/process.h"
@@ -22,6 +24,7 @@ void add_trial_command(CLI::App& app, CommandContext& context) {
     die_with_parent(*parent);
     const Plan plan = read_plan(*folder);
     const PlannedTrial* trial = plan.find(*id);
+    if (plan.threads > 0) at::set_num_threads(static_cast<int>(plan.threads));
     if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
     const Record record = run_planned_trial(
         plan, *trial, *folder, context.catalog, [](const TrialProgress& progress) {

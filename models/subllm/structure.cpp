@@ -26,6 +26,7 @@ Structure parse_structure(const std::string& text, const std::string& where) {
       open.push_back(module);
     } else if (text[i] == ')') {
       if (open.empty()) refuse(i, "closes what was never opened");
+      if (text[i - 1] == '(') refuse(i, "closes a pair with nothing in it");
       structure.steps.push_back({Step::Kind::close, open.back(), level - 1});
       structure.closing_order[open.back()] = n_closed++;
       open.pop_back();

@@ -29,7 +29,8 @@ struct Structure {
   void check_block_before_each_module(const std::string& where, const std::string& scorer) const;
 };
 
-/// Throws UserError at `where` for other characters, unbalanced parentheses or an empty string.
+/// Throws UserError at `where` for other characters, unbalanced or empty parentheses and an empty
+/// string.
 Structure parse_structure(const std::string& text, const std::string& where);
 
 }  // namespace sublab::subllm

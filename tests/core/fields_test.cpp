@@ -90,3 +90,28 @@ TEST_CASE("dotted keys set nested values", "[unit]") {
   CHECK_THROWS_WITH(set_by_assignment(root, "model.d_model.x=1"), Contains("is not an object"));
   CHECK_THROWS_WITH(set_by_assignment(root, "nothing"), Contains("expected KEY=VALUE"));
 }
+
+TEST_CASE("an object that is set is merged; one of another type takes the place", "[unit]") {
+  json root = {{"model", {{"d_model", 8}, {"rope", {{"type", "linear"}, {"factor", 2}}}}}};
+  set_by_assignment(root, R"(model={"n_layers": 1, "rope": {"factor": 4}})");
+  CHECK(root["model"]["d_model"] == 8);
+  CHECK(root["model"]["n_layers"] == 1);
+  CHECK(root["model"]["rope"] == json{{"type", "linear"}, {"factor", 4}});
+  set_by_dotted_key(root, "model.rope", {{"type", "yarn"}});
+  CHECK(root["model"]["rope"] == json{{"type", "yarn"}});
+  set_by_dotted_key(root, "model.rope", nullptr);
+  CHECK(root["model"]["rope"].is_null());
+  CHECK_THROWS_WITH(set_by_assignment(root, "model={}"), Contains("changes nothing"));
+  for (const char* key : {"model.", ".model", "model..d_model", "."})
+    CHECK_THROWS_WITH(set_by_dotted_key(root, key, 1), Contains("empty part"));
+}
+
+TEST_CASE("names of the field are known: lr is learning_rate", "[unit]") {
+  CHECK(nearest_name("lr", {"learning_rate", "tokens"}) == "learning_rate");
+  CHECK(nearest_name("hidden_size", {"d_ff", "d_model"}) == "d_model");
+  CHECK(nearest_name("num_attention_heads", {"n_heads", "n_kv_heads"}) == "n_heads");
+  CHECK(nearest_name("lr", {"model", "data", "train"}) == "train.learning_rate");
+  CHECK(nearest_name("n_layers", {"model", "data", "train"}) == "model.n_layers");
+  CHECK(nearest_name("lr", {"train", "run"}).empty());
+  CHECK(nearest_name("learning_rte", {"learning_rate"}) == "learning_rate");
+}

@@ -8,9 +8,11 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/hints.h"
 #include "core/npy.h"
 #include "core/random.h"
 #include "core/safetensors.h"
+#include "core/temporary_files.h"
 #include "tests/temporary_folder.h"
 
 using namespace sublab;
@@ -140,4 +142,45 @@ TEST_CASE("a lock is held by one at a time", "[unit]") {
   const FileLock first(folder.path / "lock");
   CHECK(first.held());
   CHECK_FALSE(FileLock(folder.path / "lock", false).held());
+}
+
+TEST_CASE("a pipe or a device is written into, a link stays a link", "[unit]") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path / "file", link = folder.path / "link";
+  write_file_durably(file, "before");
+  fs::create_symlink(file, link);
+  write_file_durably(link, "after");
+  CHECK(fs::is_symlink(link));
+  CHECK(read_file(file) == "after");
+  const fs::path full = folder.path / "full";
+  fs::create_symlink("/dev/full", full);
+  CHECK_THROWS_WITH(write_file_durably(full, "text"), Contains("cannot write"));
+  CHECK(fs::is_symlink(full));
+  CHECK(fs::is_character_file("/dev/full"));
+}
+
+TEST_CASE("what a killed process left half-written is known by its name", "[unit]") {
+  CHECK(is_temporary_name("loss_curve.npy.tmp123"));
+  for (const char* name : {"loss_curve.npy", "a.tmp", "a.tmpx1", "a.tmp12x", ".tmp12", "a.tmp-1"})
+    CHECK_FALSE(is_temporary_name(name));
+  const TemporaryFolder folder;
+  const std::string own = "b.npy.tmp" + std::to_string(::getpid());
+  for (const std::string& name : {std::string("a.npy"), std::string("a.npy.tmp999999999"), own})
+    write_file_durably(folder.path / name, "x");
+  remove_left_overs(folder.path, Writers::gone, "b");
+  CHECK(fs::exists(folder.path / "a.npy.tmp999999999"));
+  remove_left_overs(folder.path, Writers::gone);
+  CHECK_FALSE(fs::exists(folder.path / "a.npy.tmp999999999"));
+  CHECK(fs::exists(folder.path / own));
+  remove_left_overs(folder.path, Writers::any);
+  CHECK_FALSE(fs::exists(folder.path / own));
+  CHECK(fs::exists(folder.path / "a.npy"));
+  remove_left_overs(folder.path / "nowhere", Writers::any);
+}
+
+TEST_CASE("words of a hint survive a shell", "[unit]") {
+  CHECK(shell_word("results/tiny") == "results/tiny");
+  CHECK(shell_word("a b") == "'a b'");
+  CHECK(shell_word("it's") == "'it'\\''s'");
+  CHECK(shell_word("") == "''");
 }

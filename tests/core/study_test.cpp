@@ -96,6 +96,84 @@ TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
              Contains("the key 'x' stands twice"));
 }
 
+TEST_CASE("an object as a change stands for the keys in it, everywhere", "[unit]") {
+  const auto with = [](const std::string& change, const std::string& swept,
+                       const std::string& tuned) {
+    return study_of(R"({"study":"s","variants":{"x":{},"y":)" + change + R"(},
+        "sweep":{"x":)" +
+                    swept + R"(},"compare_to":"y",
+        "tune":)" + tuned +
+                    R"(,"probes":{"p":{"set":)" + change + R"(,"variants":{"y":)" + change +
+                    "}}}}");
+  };
+  const Study nested = with(
+      R"({"model":{"n_layers":1,"rope":{"factor":2}}})", R"({"model":{"retention":[0.8,0.5]}})",
+      R"({"train":{"learning_rate":[1e-3,2e-3]},"set":{"train":{"tokens":5}}})");
+  const Study dotted =
+      with(R"({"model.n_layers":1,"model.rope":{"factor":2}})", R"({"model.retention":[0.8,0.5]})",
+           R"({"train.learning_rate":[1e-3,2e-3],"set":{"train.tokens":5}})");
+  REQUIRE(nested.variants.size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(nested.variants[i].name == dotted.variants[i].name);
+    CHECK(nested.variants[i].changes == dotted.variants[i].changes);
+  }
+  CHECK(nested.tune.key == "train.learning_rate");
+  CHECK(nested.tune.set == dotted.tune.set);
+  CHECK(nested.probes[0].set == dotted.probes[0].set);
+  CHECK(nested.probes[0].variants[0].changes == dotted.probes[0].variants[0].changes);
+  const Study objects = study_of(R"({"study":"s","variants":{"x":{}},"sweep":{"x":{"model":[
+      {"d_model":8,"n_heads":2},{"d_model":16,"n_heads":4}]}}})");
+  CHECK(objects.variants[1].name == "x/d_model=16,n_heads=4");
+  CHECK(objects.variants[1].changes.size() == 2);
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"model":{}}}})"),
+             Contains("/variants/x/model: is empty, so it changes nothing"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"model":{"d":1},"model.d":2}}})"),
+             Contains("changes model.d a second time"));
+  CHECK_THAT(error_of(R"({"study":"s","variants":{"x":{"lr":1}}})"),
+             Contains("did you mean 'train.learning_rate'?"));
+}
+
+TEST_CASE("names and values that would be mixed up later are refused by place", "[unit]") {
+  const auto named = [](const std::string& study, const std::string& variant) {
+    return error_of(R"({"study":")" + study + R"(","variants":{")" + variant + R"(":{}}})");
+  };
+  for (const char* name : {"..", ".", "", "-x", ".x", "a/b", "/", "a\\n", "a b", "\\u0001"}) {
+    INFO(name);
+    CHECK_THAT(named(name, "x"), Contains("/study: ") && Contains("is not a name"));
+    CHECK_THAT(named("s", name), Contains("/variants: ") && Contains("is not a name"));
+  }
+  CHECK_THAT(named(std::string(81, 'a'), "x"), Contains("is not a name"));
+  CHECK(named("s", "x..y-").empty());
+  CHECK_THAT(named("s", "all"), Contains("/variants: 'all' is taken"));
+  const auto with = [](const std::string& more) {
+    return error_of(R"({"study":"s","variants":{"x":{}},)" + more + "}");
+  };
+  CHECK_THAT(with(R"("probes":{"tune":{"variants":{"x":{}}}})"), Contains("/probes/tune: "));
+  CHECK_THAT(with(R"("sweep":{"x":{"train.learning_rate":[0.001,1e-3]}})"),
+             Contains("/sweep/x/train.learning_rate/1: 0.001 is the value of entry 0 already"));
+  CHECK_THAT(with(R"("sweep":{"x":{"model.d_model":[8,16,8.0]}})"),
+             Contains("/sweep/x/model.d_model/2: "));
+  CHECK_THAT(with(R"("sweep":{"x":{"data.tokenizer":["a\nb"]}})"), Contains("control character"));
+  CHECK_THAT(with(R"("sweep":{"x":{"model.x":["1",1]}})"), Contains("two variants of the name"));
+  CHECK_THAT(with(R"("tune":{"train.learning_rate":[0.001,0.002,1e-3]})"),
+             Contains("/tune/train.learning_rate/2: "));
+  CHECK_THAT(with(R"("base":{"measure":{"context":[8,8]}})"), Contains("/measure/context/1: "));
+  CHECK_THAT(with(R"("threads":0)"), Contains("/threads: 0 is out of range"));
+  CHECK_THAT(with(R"("threads":1.5)"), Contains("/threads: expected a whole number"));
+}
+
+TEST_CASE("a study's source keeps what the command line set", "[unit]") {
+  const TemporaryFolder folder;
+  write_file_durably(folder.path / "s.json", R"({"study":"s","variants":{"z":{},"a":{}}} // end)");
+  CHECK_THAT(read_study(folder.path / "s.json", {}).source, Contains("// end"));
+  const Study set = read_study(folder.path / "s.json", {"train.tokens=5"}, 3);
+  write_file_durably(folder.path / "t.json", set.source);
+  const Study again = read_study(folder.path / "t.json", {});
+  CHECK(again.base == set.base);
+  CHECK(again.threads == 3);
+  CHECK(again.variants[0].name == "z");
+}
+
 TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   const TemporaryFolder folder;
   Record record;
@@ -123,6 +201,8 @@ TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   record.metrics[0].value = 4.5;
   record.config["train"]["tokens"] = "many";
   write_record(folder.path / "records/abc.json", record);
+  CHECK_THROWS_AS(read_records(folder.path), DamagedRecord);
+  CHECK_THROWS_WITH(read_records(folder.path), Contains("sets this record aside"));
   CHECK_THROWS_WITH(read_records(folder.path),
                     Contains(": /config/train/tokens: expected a number, got \"many\""));
 }

@@ -56,6 +56,11 @@ TEST_CASE("mistakes in a study are refused by place, value and what is allowed",
   check_refused(place, variant({{"model.structure", "T(T"}}), "structure");
   check_refused(place, variant({{"model.structure", "T)T("}}), "structure");
   check_refused(place, variant({{"model.structure", "T(x)T"}}), "structure");
+  for (const char* empty : {"T()T", "T(T()T)T", "T(T)()"})
+    check_refused(place, variant({{"model.structure", empty}}),
+                  "/variants/subllm/model/structure: '" + std::string(empty) +
+                      "' closes a pair with nothing in it");
+  check_refused(place, {{"study", ".."}}, "/study: \"..\" is not a name");
   check_refused(place, variant({{"model.retention", 0}}), "retention");
   check_refused(place, variant({{"model.retention", 1.5}}), "retention");
   check_refused(place, variant({{"model.scorer", "lerned"}}),

@@ -1,0 +1,124 @@
+#include "core/schema/plan_change.h"
+
+#include <algorithm>
+#include <set>
+
+namespace sublab {
+namespace {
+
+bool is_tuned(const Plan& plan, const std::string& variant) {
+  return std::any_of(plan.trials.begin(), plan.trials.end(), [&](const PlannedTrial& trial) {
+    return trial.probe == "tune" && trial.variant == variant;
+  });
+}
+
+bool follows_from_tuning(const Plan& plan, const PlannedTrial& trial) {
+  return trial.probe.empty() && is_tuned(plan, trial.variant);
+}
+
+/// Every task that `trial` is evaluated on is one of `next`, too.
+bool keeps_evaluations(const PlannedTrial& trial, const PlannedTrial& next) {
+  const json tasks = next.config.value("evaluate", json::array());
+  for (const json& task : trial.config.value("evaluate", json::array()))
+    if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) return false;
+  return true;
+}
+
+bool same_place(const PlannedTrial& a, const PlannedTrial& b) {
+  return a.variant == b.variant && a.probe == b.probe && a.seed == b.seed;
+}
+
+/// The trial of `next` that stands where `trial` stood; of several tuning trials, that of its rate.
+const PlannedTrial* counterpart(const PlannedTrial& trial, const Plan& next) {
+  const json::json_pointer rate("/train/learning_rate");
+  const PlannedTrial* found = nullptr;
+  for (const PlannedTrial& other : next.trials) {
+    if (!same_place(trial, other)) continue;
+    if (trial.probe != "tune") return &other;
+    if (trial.config.value(rate, json()) == other.config.value(rate, json())) found = &other;
+  }
+  return found;
+}
+
+/// "train.tokens is 4096 there and 8192 now", of the first of the leaves that differ.
+std::string first_difference(const json& before, const json& now) {
+  const json a = before.flatten(), b = now.flatten();
+  std::set<std::string> keys;
+  for (const json* each : {&a, &b})
+    for (const auto& [key, value] : each->items()) keys.insert(key);
+  std::string text;
+  int64_t n = 0;
+  const auto shown = [](const json& leaves, const std::string& key) {
+    return leaves.contains(key) ? leaves.at(key).dump() : "not there";
+  };
+  for (const std::string& key : keys) {
+    if (a.value(key, json()) == b.value(key, json()) && a.contains(key) == b.contains(key))
+      continue;
+    if (n++ > 0) continue;
+    std::string name = key.substr(1);
+    std::replace(name.begin(), name.end(), '/', '.');
+    text = name + " is " + shown(a, key) + " in its plan and " + shown(b, key) + " now";
+  }
+  if (n > 1) text += ", and " + std::to_string(n - 1) + " more differ";
+  return text;
+}
+
+std::string how_it_differs(const PlannedTrial& trial, const Plan& next) {
+  const PlannedTrial* other = counterpart(trial, next);
+  if (!other) return "it is not in the study now";
+  const std::string difference = first_difference(trial.config, other->config);
+  return difference.empty() ? "its settings are the same, but its text, the weights that it starts "
+                              "from or the numerics of the program are not"
+                            : difference;
+}
+
+std::string name_of(const PlannedTrial& trial) {
+  return trial.variant + (trial.probe.empty() ? "" : " (" + trial.probe + ")") + ", seed " +
+         std::to_string(trial.seed);
+}
+
+/// What the trials of a plan do not say of it.
+json frame_of(const Plan& plan) {
+  json frame = write_fields(plan);
+  for (const char* key : {"trials", "digest", "threads"}) frame.erase(key);
+  return frame;
+}
+
+}  // namespace
+
+PlanChange compare_plans(const Plan& standing, const Plan& next,
+                         const std::function<bool(const PlannedTrial&)>& is_done) {
+  PlanChange out;
+  const std::string n_trials = std::to_string(standing.trials.size());
+  if (standing.study != next.study) {
+    out.conflict = "holds the study '" + standing.study + "' (" + n_trials + " trials), not '" +
+                   next.study + "'";
+    return out;
+  }
+  if (standing.threads != next.threads) {
+    out.conflict = "threads is " + std::to_string(standing.threads) + " in its plan and " +
+                   std::to_string(next.threads) + " now, for all of its " + n_trials + " trials";
+    return out;
+  }
+  int64_t n_lost = 0;
+  std::string first;
+  for (const PlannedTrial& trial : standing.trials) {
+    if (next.find(trial.id)) continue;
+    if (follows_from_tuning(standing, trial) && !is_done(trial)) continue;
+    const PlannedTrial* other = counterpart(trial, next);
+    if (other && other->train_id == trial.train_id && keeps_evaluations(trial, *other)) {
+      out.evaluations_grow = true;
+      continue;
+    }
+    if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, next);
+  }
+  if (n_lost > 0)
+    out.conflict = "holds another plan of this study, of which " + std::to_string(n_lost) + " of " +
+                   n_trials + " trials would be lost; " + first;
+  out.differs = out.evaluations_grow || frame_of(standing) != frame_of(next);
+  for (const PlannedTrial& trial : next.trials)
+    if (!standing.find(trial.id) && !follows_from_tuning(next, trial)) out.differs = true;
+  return out;
+}
+
+}  // namespace sublab
