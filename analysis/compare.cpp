@@ -103,16 +103,17 @@ Design design_of(const Comparison& c) {
 }
 
 void estimate(const std::vector<std::vector<DocumentSum>>& per_seed, Comparison& out) {
-  if (per_seed.size() == 1) {
+  const bool one = per_seed.size() == 1;
+  out.difference = one ? mean_loss(per_seed[0]) : mean_over_seeds_and_documents(per_seed);
+  if (!out.difference.interval) return;
+  if (one) {
     out.document_error = error_over_documents(per_seed[0]);
-    out.difference = mean_loss(per_seed[0]);
     out.p_value = sign_flip_p_value(per_seed[0]);
   } else {
     std::vector<double> means;
     for (const auto& documents : per_seed) means.push_back(loss_per_token(documents));
     out.seed_error = error_over_seeds(means);
     out.document_error = error_of_documents_beside_seeds(per_seed);
-    out.difference = mean_over_seeds_and_documents(per_seed);
     out.p_value = seeds_and_documents_p_value(out.difference.value, out.seed_error,
                                               static_cast<double>(means.size()), out.document_error,
                                               out.difference.clusters);
@@ -147,14 +148,21 @@ std::string target_of(int64_t n_seeds) { return n_seeds > 1 ? "the recipe" : "th
 std::string Comparison::target() const { return target_of(n_seeds); }
 
 bool Comparison::clear() const {
-  return possible && difference.reliable && p_holm < 0.05 && !difference.interval.contains(0);
+  return possible && difference.interval && p_holm && *p_holm < 0.05 &&
+         !difference.interval->contains(0);
 }
 
 std::string Comparison::verdict() const {
   if (!possible) return "";
-  if (!difference.reliable) return "unreliable";
   if (!clear()) return "unclear";
   return difference.value < 0 ? "better" : "worse";
+}
+
+std::string Comparison::verdict_text() const {
+  const std::string word = verdict();
+  if (word != "unclear" || !difference.interval || difference.interval->contains(0)) return word;
+  return *p_value < 0.05 ? "unclear after correction (p = " + fixed(*p_holm, 3) + ", Holm)"
+                         : "unclear (p = " + fixed(*p_value, 3) + ", the interval is approximate)";
 }
 
 const char* Comparison::unit_text() const {
@@ -162,8 +170,8 @@ const char* Comparison::unit_text() const {
 }
 
 std::string Comparison::to_settle() const {
-  if (!possible || smallest_detectable <= std::abs(difference.value)) return "";
-  if (difference.value == 0) return "no number of seeds or tokens: the losses are equal";
+  if (!possible || !smallest_detectable || *smallest_detectable <= std::abs(difference.value))
+    return "";
   const double target = std::abs(difference.value);
   const Design design = design_of(*this);
   const std::string unit = this->unit == LossUnit::nats_per_token ? "tokens" : "bytes";
@@ -234,12 +242,12 @@ std::vector<Comparison> declared_comparisons(const StudyData& data) {
         pairs.push_back({variant.name, data.plan.compare_to});
   for (const auto& pair : pairs) {
     out.push_back(compare_losses_in_any_unit(data.variant(pair.at(0)), data.variant(pair.at(1))));
-    if (out.back().possible) p_values.push_back(out.back().p_value);
+    if (out.back().p_value) p_values.push_back(*out.back().p_value);
   }
   const auto family = holm(p_values), discovery = benjamini_hochberg(p_values);
   size_t next = 0;
   for (Comparison& comparison : out) {
-    if (!comparison.possible) continue;
+    if (!comparison.p_value) continue;
     comparison.p_holm = family[next];
     comparison.p_false_discovery = discovery[next++];
   }
@@ -256,7 +264,10 @@ Estimate variant_loss(const VariantData& variant) {
     if (found->second.keys == first->keys) per_seed.push_back(found->second.sums);
   }
   if (per_seed.empty()) return {};
-  return per_seed.size() == 1 ? mean_loss(per_seed[0]) : mean_over_seeds_and_documents(per_seed);
+  Estimate out =
+      per_seed.size() == 1 ? mean_loss(per_seed[0]) : mean_over_seeds_and_documents(per_seed);
+  if (out.interval) out.interval->low = std::max(out.interval->low, 0.0);
+  return out;
 }
 
 }  // namespace sublab

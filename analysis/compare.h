@@ -1,6 +1,7 @@
 // Two variants of a study, paired by document and by seed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,17 @@ struct Comparison {
   std::string reason;  ///< why not
   LossUnit unit = LossUnit::nats_per_token;
   Estimate difference;
-  double p_value = 1;                        ///< of this comparison alone
-  double p_holm = 1, p_false_discovery = 1;  ///< over all that the study declares; set by correct()
+  /// Of this comparison alone. Like all that follows from a spread, it is there where the
+  /// difference has an interval.
+  std::optional<double> p_value;
+  /// Over all that the study declares.
+  std::optional<double> p_holm, p_false_discovery;
   int64_t n_seeds = 0;
   int64_t n_documents = 0;
   double n_tokens = 0;                        ///< scored per seed
   double seed_error = 0, document_error = 0;  ///< standard errors; seed_error 0 with one seed
   /// The difference that this design would find 8 times in 10 at level 0.05, before correction.
-  double smallest_detectable = 0;
+  std::optional<double> smallest_detectable;
   std::vector<std::string> records;  ///< ids that it comes from
   std::vector<std::string>
       left_out;  ///< seeds that ended well in both and could not be paired: why
@@ -32,12 +36,15 @@ struct Comparison {
   /// What the interval speaks about: "these checkpoints" (documents were drawn) or "the recipe"
   /// (seeds too).
   std::string target() const;
-  /// Told apart after Holm's correction, from enough documents.
+  /// Told apart after Holm's correction.
   bool clear() const;
-  /// "better", "worse" or "unclear" after Holm's correction; "unreliable" with fewer than 20
-  /// effective documents.
+  /// "better", "worse" or "unclear" after Holm's correction; "" where nothing can be compared.
   std::string verdict() const;
-  /// What it would take to tell this difference from none 8 times in 10; "" where that is done.
+  /// The verdict as it stands beside the interval, which is that of this comparison alone: where
+  /// the interval excludes 0 and the verdict is unclear, it says why.
+  std::string verdict_text() const;
+  /// What it would take to tell this difference from none 8 times in 10; "" where that is done, or
+  /// where nobody can say.
   std::string to_settle() const;
   const char* unit_text() const;
 };
@@ -57,8 +64,8 @@ Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b
 /// those that are possible.
 std::vector<Comparison> declared_comparisons(const StudyData& data);
 
-/// Mean loss of one variant, nats per token, with the interval that its seeds allow. Seeds that
-/// scored other documents than the first one are left out.
+/// Mean loss of one variant, nats per token, with the interval that its seeds allow, never below 0.
+/// Seeds that scored other documents than the first one are left out.
 Estimate variant_loss(const VariantData& variant);
 
 }  // namespace sublab

@@ -50,7 +50,20 @@ std::string megabytes(double bytes) {
 }
 
 std::string interval_text(const Interval& interval, int digits) {
+  const auto alike = [&] { return fixed(interval.low, digits) == fixed(interval.high, digits); };
+  for (int more = 0; more < 8 && interval.low < interval.high && alike(); ++more) ++digits;
   return "[" + fixed(interval.low, digits) + ", " + fixed(interval.high, digits) + "]";
+}
+
+std::string shown_path(const std::string& given) {
+  fs::path path = fs::path(given).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // "ckpt/"
+  const bool below = path.is_relative() && *path.begin() != ".." && !given.starts_with("~");
+  if (below || path.empty()) return path.string();
+  const fs::path folder = path.parent_path();
+  return folder.filename() == "checkpoints" && folder.has_parent_path()
+             ? (folder.parent_path().filename() / "checkpoints" / path.filename()).string()
+             : path.filename().string();
 }
 
 std::string escaped(const std::string& text) {
@@ -75,6 +88,17 @@ bool is_empty_column(const Table& table, size_t column) {
   return std::all_of(table.rows.begin(), table.rows.end(), [&](const Row& row) {
     return row.cells[column].text == "–" && row.cells[column].notes.empty();
   });
+}
+
+std::vector<std::pair<std::vector<std::string>, std::string>> column_legend(const Table& table) {
+  std::vector<std::pair<std::vector<std::string>, std::string>> out;
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    const Column& column = table.columns[c];
+    if (is_empty_column(table, c) || column.help.empty()) continue;
+    if (out.empty() || out.back().second != column.help) out.push_back({{}, column.help});
+    out.back().first.push_back(column.name);
+  }
+  return out;
 }
 
 size_t footnote(Report& report, const std::string& text) {

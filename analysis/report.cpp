@@ -105,6 +105,7 @@ Report build_report(const fs::path& study_folder) {
   add_equal_cost_tables(data, comparisons, report);
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);
+  add_overview_table(data, report);
   add_context_table(data, report);
   add_selection_tables(data, report);
   add_claims_table(data, report);

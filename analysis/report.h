@@ -12,12 +12,13 @@
 namespace sublab {
 
 struct Cell {
-  std::string text = "–";            ///< as shown; "–" = there is no value
-  std::optional<double> value;       ///< the number behind it
-  std::optional<double> low, high;   ///< 95 % interval
-  bool strong = false;               ///< the verdict is clear
-  std::vector<size_t> notes;         ///< footnotes, counted from 1
-  std::vector<std::string> records;  ///< ids that it comes from
+  std::string text = "–";                ///< as shown; "–" = there is no value
+  std::optional<double> value;           ///< the number behind it
+  std::optional<double> low, high;       ///< 95 % interval
+  bool strong = false;                   ///< the verdict is clear
+  std::vector<size_t> notes;             ///< footnotes, counted from 1
+  std::vector<std::string> records;      ///< ids that it comes from
+  std::optional<double> deviation = {};  ///< over seeds
 };
 
 struct Column {
@@ -72,6 +73,10 @@ std::string report_as_json(const Report& report);
 std::string report_as_html(const Report& report);
 /// A whole LaTeX document. It takes its figures from figures/<id>.pdf beside it where they exist.
 std::string report_as_latex(const Report& report);
+/// One of its tables as a tabular of booktabs for \input into a paper; its notes stand behind it.
+/// `name`: the title in lower case with '_' for the rest, or the beginning of one: "quality",
+/// "speed_train". Throws UserError for another name.
+std::string table_as_latex(const Report& report, const std::string& name);
 /// Draws `folder`/figures/<id>.pdf for each figure. Returns "" or, where gnuplot could not, why
 /// not; what stood there before is then removed.
 std::string write_figure_files(const Report& report, const fs::path& folder);

@@ -116,9 +116,14 @@ ComputeWorth compute_worth(const std::vector<LadderPoint>& points,
   out.times.value = std::exp(d / b);
   out.times.clusters = one.freedom;
   Interval logs;
-  out.times.reliable = b > 0 && fieller(d, b, v(0, 0) + v(1, 1) - 2 * v(0, 1), v(0, 2) - v(1, 2),
-                                        v(2, 2), student_quantile(0.975, one.freedom), logs);
-  if (out.times.reliable) out.times.interval = {std::exp(logs.low), std::exp(logs.high)};
+  constexpr double kRounding = 1e-20;  // of squared logs
+  if (one.squares <= kRounding)
+    out.times.no_interval = "the losses lie on the curves but for rounding";
+  else if (b > 0 && fieller(d, b, v(0, 0) + v(1, 1) - 2 * v(0, 1), v(0, 2) - v(1, 2), v(2, 2),
+                            student_quantile(0.975, one.freedom), logs))
+    out.times.interval = {std::exp(logs.low), std::exp(logs.high)};
+  else
+    out.times.no_interval = "the slope cannot be told from 0 over this range";
   out.exponent_reference = two.coefficients(2);
   out.exponent = two.coefficients(2) + two.coefficients(3);
   out.parallel_p_value = parallel_p_value(one, two);

@@ -24,8 +24,8 @@ struct LadderPoint {
 struct ComputeWorth {
   bool possible = false;
   std::string reason;  ///< why not
-  /// x with Fieller's 95 % interval; `reliable` false when the slope cannot be told from 0, which
-  /// leaves x without bounds.
+  /// x with Fieller's 95 % interval; none when the slope cannot be told from 0, which leaves x
+  /// without bounds, and when the points lie on their lines but for rounding.
   Estimate times;
   double exponent_reference = 0, exponent = 0;         ///< b of each curve fitted alone
   double parallel_p_value = 1;                         ///< of "both have one slope"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include "core/random.h"
@@ -9,8 +10,20 @@
 namespace sublab {
 namespace {
 
-constexpr double kTooFewClusters = 20;
 constexpr int kResamples = 2000;
+/// Spread below this, relative to the values and in nats, is that of rounding.
+constexpr double kRounding = 1e-9;
+
+/// "" where there are enough.
+std::string too_few(double clusters, const char* what) {
+  if (clusters >= kFewestClusters) return "";
+  char text[96];
+  std::snprintf(text, sizeof text, "fewer than %.0f effective %s (%.1f)", kFewestClusters, what,
+                std::floor(10 * clusters) / 10);
+  return text;
+}
+
+bool is_rounding(double error, double scale) { return error <= kRounding * scale; }
 
 double quantile(std::vector<double> sorted, double p) {
   const double place = p * static_cast<double>(sorted.size() - 1);
@@ -50,31 +63,39 @@ std::vector<uint32_t> all_of(const std::vector<DocumentSum>& documents) {
   return out;
 }
 
-Estimate bootstrap(const std::vector<DocumentSum>& given, uint64_t seed) {
-  const std::vector<DocumentSum> documents = with_tokens(given);
-  Estimate out;
-  if (documents.empty()) return out;
-  double tokens = 0, squares = 0;
-  for (const DocumentSum& document : documents)
-    tokens += document.tokens, squares += document.tokens * document.tokens;
-  out.clusters = tokens * tokens / squares;
-  out.reliable = out.clusters >= kTooFewClusters;
+/// By a studentised bootstrap; of documents that are not all alike.
+Interval bootstrap(const std::vector<DocumentSum>& documents, const Ratio& whole, uint64_t seed) {
   std::vector<uint32_t> chosen = all_of(documents);
-  const Ratio whole = ratio_of(documents, chosen);
-  out.value = whole.value;
-  out.interval = {whole.value, whole.value};
-  if (documents.size() < 2 || whole.error == 0) return out;
+  double lowest = whole.value, highest = whole.value;
+  for (const DocumentSum& document : documents) {
+    lowest = std::min(lowest, document.loss / document.tokens);
+    highest = std::max(highest, document.loss / document.tokens);
+  }
   RandomSequence random(seed, "bootstrap");
   std::vector<double> t;
+  constexpr double kFar = 1e200;  // a draw of documents that are all alike: no error to divide by
   for (int i = 0; i < kResamples; ++i) {
     for (uint32_t& d : chosen) d = static_cast<uint32_t>(random.below(documents.size()));
     const Ratio drawn = ratio_of(documents, chosen);
-    if (drawn.error > 0) t.push_back((drawn.value - whole.value) / drawn.error);
+    const double away = drawn.value - whole.value;
+    t.push_back(!is_rounding(drawn.error, whole.error)     ? away / drawn.error
+                : is_rounding(std::abs(away), whole.error) ? 0
+                                                           : std::copysign(kFar, away));
   }
-  if (t.empty()) return out;
   std::sort(t.begin(), t.end());
-  out.interval = {whole.value - quantile(t, 0.975) * whole.error,
-                  whole.value - quantile(t, 0.025) * whole.error};
+  return {std::clamp(whole.value - quantile(t, 0.975) * whole.error, lowest, whole.value),
+          std::clamp(whole.value - quantile(t, 0.025) * whole.error, whole.value, highest)};
+}
+
+/// Value and clusters of a mean over documents, without its interval.
+Estimate without_interval(const std::vector<DocumentSum>& documents) {
+  Estimate out;
+  double tokens = 0, squares = 0;
+  for (const DocumentSum& document : documents)
+    tokens += document.tokens, squares += document.tokens * document.tokens;
+  out.clusters = documents.empty() ? 0 : tokens * tokens / squares;
+  out.value = documents.empty() ? 0 : loss_per_token(documents);
+  out.no_interval = too_few(out.clusters, "documents");
   return out;
 }
 
@@ -109,8 +130,17 @@ double loss_per_token(const std::vector<DocumentSum>& documents) {
   return loss / tokens;
 }
 
-Estimate mean_loss(const std::vector<DocumentSum>& documents, uint64_t seed) {
-  return bootstrap(documents, seed);
+Estimate mean_loss(const std::vector<DocumentSum>& given, uint64_t seed) {
+  const std::vector<DocumentSum> documents = with_tokens(given);
+  Estimate out = without_interval(documents);
+  if (!out.no_interval.empty()) return out;
+  const Ratio whole = ratio_of(documents, all_of(documents));
+  if (is_rounding(whole.error, std::max(1.0, std::abs(whole.value)))) {
+    out.no_interval = "no spread between the documents beyond rounding";
+    return out;
+  }
+  out.interval = bootstrap(documents, whole, seed);
+  return out;
 }
 
 Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vector<DocumentSum>& b) {
@@ -135,10 +165,14 @@ Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vecto
   }
   out.clusters =
       std::min(all_a.tokens * all_a.tokens / squares_a, all_b.tokens * all_b.tokens / squares_b);
-  out.reliable = out.clusters >= kTooFewClusters;
-  out.interval = {out.value, out.value};
-  if (n < 2) return out;
-  const double half = student_quantile(0.975, n - 1) * std::sqrt(square * n / (n - 1));
+  out.no_interval = too_few(out.clusters, "blocks");
+  if (!out.no_interval.empty()) return out;
+  const double error = std::sqrt(square * n / (n - 1));
+  if (is_rounding(error, std::max({1.0, std::abs(mean_a), std::abs(mean_b)}))) {
+    out.no_interval = "no spread beyond rounding";
+    return out;
+  }
+  const double half = student_quantile(0.975, n - 1) * error;
   out.interval = {out.value - half, out.value + half};
   return out;
 }
@@ -203,8 +237,18 @@ Estimate mean_over_seeds(const std::vector<double>& values) {
   Estimate out;
   out.value = mean_of(values);
   out.clusters = static_cast<double>(values.size());
-  const double half =
-      student_quantile(0.975, static_cast<double>(values.size() - 1)) * error_over_seeds(values);
+  if (values.size() < 2) {
+    out.no_interval = "one seed";
+    return out;
+  }
+  double scale = 1e-3;
+  for (const double value : values) scale = std::max(scale, std::abs(value));
+  const double error = error_over_seeds(values);
+  if (is_rounding(error, scale)) {
+    out.no_interval = "no spread between the seeds beyond rounding";
+    return out;
+  }
+  const double half = student_quantile(0.975, static_cast<double>(values.size() - 1)) * error;
   out.interval = {out.value - half, out.value + half};
   return out;
 }
@@ -212,14 +256,21 @@ Estimate mean_over_seeds(const std::vector<double>& values) {
 Estimate mean_over_seeds_and_documents(const std::vector<std::vector<DocumentSum>>& per_seed) {
   std::vector<double> values;
   for (const auto& documents : per_seed) values.push_back(loss_per_token(documents));
-  const std::vector<DocumentSum> mean = mean_of_seeds(per_seed);
+  const std::vector<DocumentSum> mean = with_tokens(mean_of_seeds(per_seed));
+  Estimate out = without_interval(mean);
+  if (!out.no_interval.empty()) return out;
+  const Ratio whole = ratio_of(mean, all_of(mean));
   const Estimate seeds = mean_over_seeds(values);
-  Estimate out = bootstrap(mean, 1);
-  const double half = 0.5 * (seeds.interval.high - seeds.interval.low);
-  const double all = error_over_documents(mean);
-  const double share = all > 0 ? error_of_documents_beside_seeds(per_seed) / all : 0;
-  out.interval = {out.value - std::hypot(half, share * (out.value - out.interval.low)),
-                  out.value + std::hypot(half, share * (out.interval.high - out.value))};
+  const bool spread = !is_rounding(whole.error, std::max(1.0, std::abs(whole.value)));
+  if (!spread && !seeds.interval) {
+    out.no_interval = "no spread between seeds or documents beyond rounding";
+    return out;
+  }
+  const double half = seeds.interval ? 0.5 * (seeds.interval->high - seeds.interval->low) : 0;
+  const Interval drawn = spread ? bootstrap(mean, whole, 1) : Interval{whole.value, whole.value};
+  const double share = spread ? error_of_documents_beside_seeds(per_seed) / whole.error : 0;
+  out.interval = {out.value - std::hypot(half, share * (out.value - drawn.low)),
+                  out.value + std::hypot(half, share * (drawn.high - out.value))};
   return out;
 }
 
@@ -276,8 +327,10 @@ Estimate proportion(double hits, double n) {
   const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
   const double half = z * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
   out.value = p;
-  out.interval = {std::max(0.0, middle - half), std::min(1.0, middle + half)};
   out.clusters = n;
+  out.no_interval = too_few(n, "rows");
+  if (out.no_interval.empty())
+    out.interval = {std::max(0.0, middle - half), std::min(1.0, middle + half)};
   return out;
 }
 
@@ -290,61 +343,21 @@ Estimate accuracy(const std::vector<AnswerCounts>& per_seed) {
     shares.push_back(counts.right / counts.all());
   }
   Estimate out = proportion(right, all);
-  if (shares.size() < 2) return out;
+  if (!out.interval || shares.size() < 2) return out;
   const Estimate seeds = mean_over_seeds(shares);
-  const double half = 0.5 * (seeds.interval.high - seeds.interval.low);
-  out.interval = {std::max(0.0, out.value - std::hypot(half, out.value - out.interval.low)),
-                  std::min(1.0, out.value + std::hypot(half, out.interval.high - out.value))};
+  if (!seeds.interval) return out;  // all alike: what is left are the rows
+  const double half = 0.5 * (seeds.interval->high - seeds.interval->low);
+  out.interval = {std::max(0.0, out.value - std::hypot(half, out.value - out.interval->low)),
+                  std::min(1.0, out.value + std::hypot(half, out.interval->high - out.value))};
   return out;
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return quantile(values, 0.5);
-}
+double median(std::vector<double> values) { return percentile(std::move(values), 0.5); }
 
 double percentile(std::vector<double> values, double p) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return quantile(values, p);
-}
-
-Estimate speed_ratio(const std::vector<double>& reference_seconds,
-                     const std::vector<double>& own_seconds) {
-  std::vector<double> ratios;
-  for (size_t r = 0; r < std::min(reference_seconds.size(), own_seconds.size()); ++r)
-    ratios.push_back(reference_seconds[r] / own_seconds[r]);
-  std::sort(ratios.begin(), ratios.end());
-  Estimate out;
-  if (ratios.empty()) return out;
-  out.value = quantile(ratios, 0.5);
-  out.clusters = static_cast<double>(ratios.size());
-  // The widest k with P(Binomial(n, 1/2) <= k - 1) <= 0.025: [x_k, x_{n+1-k}] covers 95 %.
-  const auto n = static_cast<int>(ratios.size());
-  double tail = 0, term = std::pow(0.5, n);
-  int k = 0;
-  while (k < n && tail + term <= 0.025) {
-    tail += term;
-    term *= static_cast<double>(n - k) / (k + 1);
-    ++k;
-  }
-  out.reliable = k > 0;
-  out.interval =
-      k > 0 ? Interval{ratios[k - 1], ratios[n - k]} : Interval{ratios.front(), ratios.back()};
-  return out;
-}
-
-SpeedVerdict speed_verdict(const Estimate& ratio, const Estimate& noise) {
-  const double low = std::min(noise.interval.low, 1.0), high = std::max(noise.interval.high, 1.0);
-  if (!ratio.reliable) return {"unclear", "too few rounds for an interval"};
-  if (ratio.interval.low > high) return {"faster", ""};
-  if (ratio.interval.high < low) return {"slower", ""};
-  // A difference below a tenth is called none, where the machine could have shown one.
-  constexpr double kSame = 0.1;
-  if (high - low >= kSame) return {"unclear", "the reference against itself varies by as much"};
-  if (ratio.interval.low >= low && ratio.interval.high <= high) return {"same", ""};
-  return {"unclear", "its interval reaches into that of the reference against itself"};
 }
 
 }  // namespace sublab

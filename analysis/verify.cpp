@@ -5,6 +5,7 @@
 #include <numbers>
 #include <set>
 
+#include "analysis/print/trials.h"
 #include "analysis/report.h"
 #include "analysis/study_data.h"
 #include "core/hash.h"
@@ -181,6 +182,20 @@ void check_bench(const fs::path& folder, const Plan& plan, Verification& out) {
     }
 }
 
+/// The trials one by one, where they were written beside the report.
+void check_trials(const fs::path& folder, Verification& out) {
+  for (const auto& [name, print] : {std::pair{"trials.csv", &trials_as_csv},
+                                    std::pair{"trials.jsonl", &trials_as_json_lines}}) {
+    if (!fs::exists(folder / name)) continue;
+    ++out.report_files;
+    const std::string where =
+        first_difference(read_file(folder / name), print(read_study_data(folder)));
+    if (!where.empty())
+      out.problems.push_back(std::string(name) + ", " + where +
+                             " (altered, or made by another version of the program)");
+  }
+}
+
 void check_report(const fs::path& folder, Verification& out) {
   std::optional<Report> report;
   for (const std::string& format : report_formats()) {
@@ -239,6 +254,7 @@ Verification verify_study(const fs::path& folder) {
   check_strangers(folder, plan, out);
   check_bench(folder, plan, out);
   if (readable) check_report(folder, out);
+  if (readable) check_trials(folder, out);
   return out;
 }
 

@@ -60,8 +60,6 @@ json environment() {
     if (!size.empty())
       caches["L" + first_line(base + "level") + " " + first_line(base + "type")] = size;
   }
-  double load = 0;
-  std::istringstream(first_line("/proc/loadavg")) >> load;
   return {{"cpu", proc_value("/proc/cpuinfo", "model name")},
           {"cores", std::thread::hardware_concurrency()},
           {"caches", caches},
@@ -73,13 +71,28 @@ json environment() {
           {"blas", at::hasMKL() ? "MKL" : "other"},
           {"compiler", build_info().compiler},
           {"flags", build_info().flags},
-          {"load_at_start", load}};
+          {"load_at_start", machine_use().load}};
 }
 
 json code_provenance() {
   return {{"commit", build_info().commit},
           {"dirty", build_info().dirty},
           {"build_type", build_info().build_type}};
+}
+
+MachineUse machine_use() {
+  MachineUse out;
+  timespec cpu{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+  out.cpu_seconds = static_cast<double>(cpu.tv_sec) + 1e-9 * static_cast<double>(cpu.tv_nsec);
+  std::error_code error;
+  for (const auto& thread : fs::directory_iterator("/proc/self/task", error)) {
+    double ran = 0, waited = 0;
+    if (std::istringstream(first_line(thread.path() / "schedstat")) >> ran >> waited)
+      out.wait_seconds = out.wait_seconds.value_or(0) + 1e-9 * waited;
+  }
+  std::istringstream(first_line("/proc/loadavg")) >> out.load;
+  return out;
 }
 
 double peak_resident_bytes() { return kilobytes("/proc/self/status", "VmHWM"); }

@@ -1,6 +1,8 @@
 // The machine and the program, as a record states them.
 #pragma once
 
+#include <optional>
+
 #include "core/fields.h"
 #include "core/files.h"
 
@@ -11,6 +13,14 @@ json environment();
 
 /// Commit and build of this program.
 json code_provenance();
+
+/// What this process took of the machine so far, and how much of it others take.
+struct MachineUse {
+  double cpu_seconds = 0;              ///< of all threads
+  std::optional<double> wait_seconds;  ///< ready to run without a core; where the kernel counts it
+  double load = 0;                     ///< threads of the machine that run or want to, last minute
+};
+MachineUse machine_use();
 
 /// Peak resident set of this process so far, in bytes (VmHWM; ru_maxrss would be inherited).
 double peak_resident_bytes();

@@ -138,7 +138,7 @@ class Trial {
     n_shape_metrics_ = record_.metrics.size();
     start_memory_phase();
     const StepShape shape = step_shape(config_.train, rows_->context_len());
-    const std::string start = timestamp();
+    const MachineUse before = machine_use();
     const TrainingResult result = train(
         *model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
           const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
@@ -147,6 +147,7 @@ class Trial {
     record_.outcome = result.outcome;
     record_.detail = result.detail;
     record_.times["train_seconds"] = result.seconds;
+    note_machine_use(before, machine_use());
     end_memory_phase("train");
     std::vector<double> curve;
     for (const TrainingPoint& point : result.curve)
@@ -158,6 +159,15 @@ class Trial {
     model_->calibrate(training_batches(kCalibrationRows));
     save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
     remember_training();
+  }
+
+  /// Whether other programs ran beside training: its seconds are then not those of this machine.
+  void note_machine_use(const MachineUse& before, const MachineUse& after) {
+    record_.times["train_cpu_seconds"] = after.cpu_seconds - before.cpu_seconds;
+    if (before.wait_seconds && after.wait_seconds)
+      record_.times["train_wait_seconds"] = *after.wait_seconds - *before.wait_seconds;
+    record_.times["train_load_at_start"] = before.load;
+    record_.times["train_load_at_end"] = after.load;
   }
 
   /// What training measured goes with the weights: another evaluation of them trains nothing again.
@@ -180,7 +190,8 @@ class Trial {
       read_fields(each, path.string(), metric);
       record_.metrics.push_back(metric);
     }
-    record_.times["train_seconds"] = read.at("times").at("train_seconds");
+    for (const auto& [name, value] : read.at("times").items())
+      if (name.starts_with("train_")) record_.times[name] = value;
     for (const char* name : kTrainingArrays)
       if (fs::exists(folders_.checkpoint / name))
         write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));

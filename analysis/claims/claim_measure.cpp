@@ -61,7 +61,21 @@ Estimate median_estimate(const std::vector<double>& samples) {
   return speed_ratio(samples, std::vector<double>(samples.size(), 1.0));
 }
 
-Estimate exactly(double value) { return {value, {value, value}, 0, true}; }
+Estimate one_number(double value) { return {value, {}, 0, "one number"}; }
+
+/// What a metric can be; its interval ends there.
+Interval range_of(const std::string& metric) {
+  const bool share = metric.ends_with("_accuracy") || metric.starts_with("kept_fraction_");
+  if (metric == "selection_gap_nats" || metric.starts_with("kept_drift"))
+    return {-INFINITY, INFINITY};
+  return {0, share ? 1 : INFINITY};
+}
+
+void cut(const Interval& range, Estimate& estimate) {
+  if (!estimate.interval) return;
+  estimate.interval->low = std::max(estimate.interval->low, range.low);
+  estimate.interval->high = std::min(estimate.interval->high, range.high);
+}
 
 /// The series of one measurement that a value is read from.
 struct SeriesTrio {
@@ -90,11 +104,11 @@ bool memory_saved(const SeriesTrio& of, ClaimMeasurement& out) {
   if (!of.reference || of.reference->peak_memory_bytes <= 0 || of.own.peak_memory_bytes <= 0)
     return false;
   const double saved = of.reference->peak_memory_bytes - of.own.peak_memory_bytes;
-  out.estimate = exactly(saved);
-  out.has_interval = of.memory_noise.has_value();
-  if (!out.has_interval) return true;
+  out.estimate = one_number(saved);
+  if (!of.memory_noise) return true;
   const double noise = *of.memory_noise * of.reference->peak_memory_bytes;
-  out.estimate.interval = {saved - noise, saved + noise};
+  out.exact = noise == 0;
+  if (!out.exact) out.estimate.interval = {saved - noise, saved + noise};
   out.target = "peaks of one run; interval: the reference against itself";
   return true;
 }
@@ -106,20 +120,21 @@ bool read_series(const std::string& metric, const SeriesTrio& of, ClaimMeasureme
   if (metric.starts_with("speedup_")) {
     if (!of.reference || of.own.seconds.empty()) return false;
     out.estimate = speed_ratio(of.reference->seconds, of.own.seconds);
-    out.noise = of.again ? speed_ratio(of.reference->seconds, of.again->seconds) : exactly(1);
+    out.noise = of.again ? speed_ratio(of.reference->seconds, of.again->seconds) : one_number(1);
     return true;
   }
   if (metric == "peak_memory_saved_bytes") return memory_saved(of, out);
   if (metric == "kv_cache_saved_bytes") {
     if (!of.reference || of.reference->kv_cache_bytes <= 0) return false;
-    out.estimate = exactly(of.reference->kv_cache_bytes - of.own.kv_cache_bytes);
+    out.estimate = one_number(of.reference->kv_cache_bytes - of.own.kv_cache_bytes);
+    out.exact = true;
     return true;
   }
   if (metric == "peak_memory_bytes" || metric == "kv_cache_bytes") {
     const double bytes =
         metric == "kv_cache_bytes" ? of.own.kv_cache_bytes : of.own.peak_memory_bytes;
-    out.estimate = exactly(bytes);
-    out.has_interval = metric == "kv_cache_bytes";  // counted, not measured
+    out.estimate = one_number(bytes);
+    out.exact = metric == "kv_cache_bytes";  // counted, not measured
     return bytes > 0;
   }
   if (metric == "time_to_first_token_ms") samples = of.own.time_to_first_token_ms;
@@ -192,24 +207,24 @@ bool read_records(const std::string& metric, const VariantData& variant, ClaimMe
   for (const Record* record : records) values.push_back(*record->find(metric)->value);
   if (values.size() > 1) {
     out.estimate = mean_over_seeds(values);
+    cut(range_of(metric), out.estimate);
     return true;
   }
   const double n = first.conditions.value("n_rows", 0.0);
-  out.has_interval = metric.ends_with("_accuracy") && n > 0;
-  out.estimate = out.has_interval ? proportion(values[0] * n, n) : exactly(values[0]);
+  out.estimate =
+      metric.ends_with("_accuracy") && n > 0 ? proportion(values[0] * n, n) : one_number(values[0]);
   return true;
 }
 
 /// Difference of two proportions by Newcombe's hybrid of Wilson's intervals. The rows are the same
 /// in both, which this does not use: the interval is wide rather than narrow.
 Estimate proportion_difference(const Estimate& a, const Estimate& b) {
+  const Interval &of_a = *a.interval, &of_b = *b.interval;
   const auto square = [](double x) { return x * x; };
   const double value = a.value - b.value;
-  const double below =
-      std::sqrt(square(a.value - a.interval.low) + square(b.interval.high - b.value));
-  const double over =
-      std::sqrt(square(a.interval.high - a.value) + square(b.value - b.interval.low));
-  return {value, {value - below, value + over}, a.clusters, true};
+  const double below = std::sqrt(square(a.value - of_a.low) + square(of_b.high - b.value));
+  const double over = std::sqrt(square(of_a.high - a.value) + square(b.value - of_b.low));
+  return {value, Interval{value - below, value + over}, a.clusters, ""};
 }
 
 /// Variant minus reference, paired by seed.
@@ -233,17 +248,23 @@ bool read_difference(const std::string& metric, const VariantData& variant,
   out.target = target_of(static_cast<int64_t>(differences.size()));
   if (differences.size() > 1) {
     out.estimate = mean_over_seeds(differences);
+    if (metric.ends_with("_accuracy")) cut({-1, 1}, out.estimate);
     return true;
   }
   ClaimMeasurement a, b;
-  out.has_interval = read_records(metric, variant, a) && read_records(metric, reference, b) &&
-                     a.has_interval && b.has_interval && metric.ends_with("_accuracy");
+  const bool shares = metric.ends_with("_accuracy") && read_records(metric, variant, a) &&
+                      read_records(metric, reference, b) && a.estimate.interval &&
+                      b.estimate.interval;
   out.estimate =
-      out.has_interval ? proportion_difference(a.estimate, b.estimate) : exactly(differences[0]);
+      shares ? proportion_difference(a.estimate, b.estimate) : one_number(differences[0]);
   return true;
 }
 
 }  // namespace
+
+std::optional<Interval> ClaimMeasurement::bounds() const {
+  return exact ? Interval{estimate.value, estimate.value} : estimate.interval;
+}
 
 std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData& data,
                                             const VariantData& variant) {

@@ -16,8 +16,8 @@ extern const std::vector<std::string> kMeasurementFields;
 /// One measured value and the conditions it holds under.
 struct ClaimMeasurement {
   std::string condition;             ///< "decode, context 512, batch 1"; may be empty
-  Estimate estimate;                 ///< value and interval
-  bool has_interval = true;          ///< false: one number, whose uncertainty nobody knows
+  Estimate estimate;                 ///< without interval: nobody knows how uncertain it is
+  bool exact = false;                ///< counted: it has no uncertainty, and no interval
   std::optional<Estimate> noise;     ///< of a speed-up: the reference against itself
   std::string target;                ///< what the interval is about
   std::string kept;                  ///< realised kept fractions, or empty
@@ -25,6 +25,9 @@ struct ClaimMeasurement {
   std::vector<std::string> records;  ///< ids of the trials that it comes from
   /// Those of kMeasurementFields that the measurement states.
   json protocol = json::object();
+
+  /// The interval; of an exact value the value twice.
+  std::optional<Interval> bounds() const;
 };
 
 /// Every measurement of `claim.metric` that `variant` has. A claim that names a context or a batch

@@ -65,24 +65,28 @@ std::vector<ProtocolDifference> identity_differences(const ClaimLine& line) {
   return out;
 }
 
+double margin_of(const Claim& claim) {
+  return claim.tolerance.absolute.value_or(claim.tolerance.ratio.value_or(0) *
+                                           std::abs(claim.expected));
+}
+
 /// +1, -1: the measured effect is clearly above or below `none`; 0: it is not clear.
 int clear_side(const ClaimMeasurement& measured, double none) {
-  if (!measured.has_interval || !measured.estimate.reliable) return 0;
+  const auto interval = measured.bounds();
+  if (!interval) return 0;
   if (measured.noise) {
     const std::string verdict = speed_verdict(measured.estimate, *measured.noise).verdict;
     return verdict == "faster" ? 1 : verdict == "slower" ? -1 : 0;
   }
-  const Interval& interval = measured.estimate.interval;
-  return interval.low > none ? 1 : interval.high < none ? -1 : 0;
+  return interval->low > none ? 1 : interval->high < none ? -1 : 0;
 }
 
 /// A claim that there is no effect: the whole interval must lie within the tolerance.
 void judge_equal(double margin, double none, bool same_protocol, ClaimLine& line) {
-  const Interval& interval = line.measured->estimate.interval;
-  const bool inside = line.measured->has_interval && interval.low >= none - margin &&
-                      interval.high <= none + margin;
-  const bool outside = line.measured->has_interval &&
-                       (interval.low > none + margin || interval.high < none - margin);
+  const auto interval = line.measured->bounds();
+  const bool inside = interval && interval->low >= none - margin && interval->high <= none + margin;
+  const bool outside =
+      interval && (interval->low > none + margin || interval->high < none - margin);
   line.verdict = !inside         ? ClaimVerdict::not_reproduced
                  : same_protocol ? ClaimVerdict::reproduced
                                  : ClaimVerdict::direction_only;
@@ -93,8 +97,7 @@ void judge_equal(double margin, double none, bool same_protocol, ClaimLine& line
 void judge(ClaimLine& line) {
   const Claim& claim = line.claim;
   const bool same_protocol = line.differing.empty() && line.unknown.empty();
-  const double margin = claim.tolerance.absolute.value_or(claim.tolerance.ratio.value_or(0) *
-                                                          std::abs(claim.expected));
+  const double margin = margin_of(claim);
   const bool close = std::abs(line.measured->estimate.value - claim.expected) <= margin;
   const ClaimKind kind = claim_kind(claim.metric).value();
   if (kind == ClaimKind::value && !claim.above) {
@@ -106,7 +109,7 @@ void judge(ClaimLine& line) {
                                  : "outside the tolerance";
     return;
   }
-  const double none = kind == ClaimKind::ratio ? 1 : claim.above.value_or(0);
+  const double none = no_effect_of(claim);
   if (claim.expected == none && !claim.above) {
     judge_equal(margin, none, same_protocol, line);
     return;
@@ -223,6 +226,10 @@ class Checker {
 };
 
 }  // namespace
+
+double no_effect_of(const Claim& claim) {
+  return claim_kind(claim.metric) == ClaimKind::ratio ? 1 : claim.above.value_or(0);
+}
 
 std::vector<ClaimLine> check_claims(const StudyData& data, const std::vector<ClaimSet>& sets) {
   const Checker checker(data);

@@ -47,6 +47,11 @@ struct ClaimLine {
 /// A claim of no effect (expected 1, or 0) asks for the interval inside the tolerance instead.
 std::vector<ClaimLine> check_claims(const StudyData& data, const std::vector<ClaimSet>& sets);
 
+/// What stands for "no effect" in a claim: 1 for ratios, `above` or 0 else.
+double no_effect_of(const Claim& claim);
+
+/// Why the verdict is what it is, in one short sentence without a full stop.
+std::string reason_text(const ClaimLine& line);
 /// "not reproduced (opposite)"; for what is not comparable, the fields and both values.
 std::string verdict_text(const ClaimLine& line);
 /// "reproduced", "direction only", "not reproduced" or "not comparable".

@@ -21,6 +21,61 @@ std::string differences_text(const std::vector<ProtocolDifference>& differences)
 
 }  // namespace
 
+namespace {
+
+/// Why an effect is not clear.
+std::string unclear_text(const ClaimLine& line) {
+  const ClaimMeasurement& measured = *line.measured;
+  const double none = no_effect_of(line.claim);
+  if (!measured.bounds()) return "no interval: " + measured.estimate.no_interval;
+  if (line.claim.expected == none && !line.claim.above)
+    return "the interval reaches out of the tolerance";
+  const std::string at = claim_value_text(line.claim.metric, none);
+  if (measured.bounds()->contains(none)) return "the interval contains " + at;
+  const SpeedVerdict speed = speed_verdict(measured.estimate, measured.noise.value_or(Estimate{}));
+  return speed.reason.empty() ? "inside what the reference differs from itself by" : speed.reason;
+}
+
+/// In what the protocols differ: names, and values of the first two.
+std::string protocol_reasons(const ClaimLine& line) {
+  constexpr size_t kShown = 2;
+  std::vector<std::string> out;
+  const auto& all = line.differing;
+  if (!all.empty()) {
+    out.push_back(differences_text({all.begin(), all.begin() + std::min(all.size(), kShown)}));
+    if (all.size() > kShown)
+      out.push_back(std::to_string(all.size() - kShown) + " more fields differ");
+  }
+  if (!line.unknown.empty()) out.push_back("not stated there: " + join(line.unknown));
+  return join(out, "; ");
+}
+
+}  // namespace
+
+std::string reason_text(const ClaimLine& line) {
+  const std::string protocol = protocol_reasons(line);
+  const bool outside = line.reason == "outside the tolerance";
+  switch (line.verdict) {
+    case ClaimVerdict::reproduced:
+      return "the same protocol, within the tolerance, and the effect is clear";
+    case ClaimVerdict::direction_only:
+      return "the effect is clear; " +
+             (outside ? "the value is " + line.reason : "the protocol is not the same") +
+             (protocol.empty() ? "" : ": " + protocol);
+    case ClaimVerdict::not_reproduced:
+      return line.reason == "unclear" ? unclear_text(line)
+             : line.reason == "opposite"
+                 ? "the effect is clearly on the other side of " +
+                       claim_value_text(line.claim.metric, no_effect_of(line.claim))
+             : outside ? "the value is outside the tolerance"
+                       : "there is an effect beyond the tolerance";
+    case ClaimVerdict::not_comparable:
+      break;
+  }
+  return line.reason.empty() ? protocol
+                             : line.reason + (protocol.empty() ? "" : " (" + protocol + ")");
+}
+
 std::string verdict_name(ClaimVerdict verdict) {
   switch (verdict) {
     case ClaimVerdict::reproduced:
@@ -64,9 +119,10 @@ std::string measured_text(const ClaimLine& line) {
   const auto text = [&](double value) { return claim_value_text(line.claim.metric, value); };
   const Estimate& estimate = line.measured->estimate;
   std::string out = text(estimate.value);
-  out += line.measured->has_interval
-             ? " [" + text(estimate.interval.low) + ", " + text(estimate.interval.high) + "]"
-             : " (no interval)";
+  out += estimate.interval
+             ? " [" + text(estimate.interval->low) + ", " + text(estimate.interval->high) + "]"
+         : line.measured->exact ? " (counted)"
+                                : " (no interval)";
   return line.measured->kept.empty() ? out : out + ", kept " + line.measured->kept;
 }
 

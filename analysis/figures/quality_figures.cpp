@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "analysis/busy_machine.h"
 #include "analysis/figures/builders.h"
 #include "analysis/figures/figures.h"
 
@@ -56,6 +57,13 @@ Cost cache_cost(const BenchMeasurement& decode) {
           }};
 }
 
+std::string busy_variants(const StudyData& data) {
+  std::vector<std::string> names;
+  for (const VariantData& variant : data.variants)
+    if (timed_on_busy_machine(variant)) names.push_back(variant.name);
+  return names.empty() ? "" : "Timed on a busy machine: " + join(names) + ". ";
+}
+
 std::vector<Cost> costs_of(const StudyData& data) {
   const auto by_record = [](const Reading& read) {
     return [read](const VariantData& variant) { return readings(variant.good(), read); };
@@ -67,7 +75,8 @@ std::vector<Cost> costs_of(const StudyData& data) {
          return flops && *flops > 0 ? flops : std::nullopt;  // nothing was trained
        })},
       {"train_seconds", "training time", "training time, seconds",
-       "Time as it passed, whatever else the machine did. ", by_record(training_seconds)},
+       "Time as it passed, whatever else the machine did. " + busy_variants(data),
+       by_record(training_seconds)},
       {"train_memory", "training memory", "peak memory of training, bytes", "",
        by_record([](const Record& record) { return metric_of(record, "peak_memory_bytes"); })}};
   if (data.bench)

@@ -123,14 +123,20 @@ void add_speed_up_figures(const StudyData& data, Report& report) {
       series.y.push_back(ratio.value);
       series.x_low.push_back(bench.ideal_speedup);
       series.x_high.push_back(bench.ideal_speedup);
-      series.y_low.push_back(ratio.interval.low);
-      series.y_high.push_back(ratio.interval.high);
+      if (ratio.interval) {
+        series.y_low.push_back(ratio.interval->low);
+        series.y_high.push_back(ratio.interval->high);
+      }
       series.labels.push_back(n_conditions[measurement.mode] > 1 ? condition_text(measurement)
                                                                  : bench.variant);
     }
   }
   for (Figure& figure : found) {
     if (figure.series.empty()) continue;
+    for (FigureSeries& series : figure.series)
+      if (series.y_low.size() < series.y.size())  // too few rounds: no bars
+        for (auto* bars : {&series.x_low, &series.x_high, &series.y_low, &series.y_high})
+          bars->clear();
     add_diagonal(figure);
     report.figures.push_back(figure);
   }

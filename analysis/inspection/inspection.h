@@ -39,7 +39,7 @@ struct InspectedModule {
 
 /// One model's reading of the text. Windows of `window` tokens are read each from its start.
 struct InspectedText {
-  std::string name;       ///< the checkpoint, as the user named it
+  std::string name;       ///< the checkpoint, as a page names it (shown_path)
   std::string model;      ///< what it is, in a few words
   std::string tokenizer;  ///< in a few words
   int64_t window = 1;
@@ -58,7 +58,7 @@ enum class Alignment {
 };
 
 struct Inspection {
-  std::string text;                  ///< path of the file
+  std::string text;                  ///< the file, as a page names it
   int64_t text_bytes = 0;            ///< of the file
   int64_t shown_bytes = 0;           ///< that the tokens stand for
   bool cut_short = false;            ///< not all of the file

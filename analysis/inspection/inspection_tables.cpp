@@ -26,10 +26,10 @@ Cell difference(const Estimate& estimate) {
   Cell cell = number(estimate.value, 3);
   if (!cell.value) return cell;
   cell.text = signed_fixed(estimate.value, 3);
-  if (!estimate.reliable) return cell;
-  cell.low = estimate.interval.low, cell.high = estimate.interval.high;
-  cell.text += " " + interval_text(estimate.interval, 3);
-  cell.strong = !estimate.interval.contains(0);
+  if (!estimate.interval) return cell;
+  cell.low = estimate.interval->low, cell.high = estimate.interval->high;
+  cell.text += " " + interval_text(*estimate.interval, 3);
+  cell.strong = !estimate.interval->contains(0);
   return cell;
 }
 

@@ -90,8 +90,9 @@ std::string side_facts(const InspectedText& side) {
   }
   std::string out = std::to_string(side.tokens.size() - 1) + " tokens";
   if (n > 0)
-    out +=
-        ", loss " + fixed(loss / n, 3) + " nats, perplexity " + significant(std::exp(loss / n), 4);
+    out += ", loss " + fixed(loss / n, 3) + " nats" +
+           (std::isfinite(std::exp(loss / n)) ? ", perplexity " + significant(std::exp(loss / n), 4)
+                                              : "");
   if (!side.modules.empty())
     out +=
         ", " + fixed(100 * kept / static_cast<double>(side.tokens.size()), 1) + " % enter level 1";

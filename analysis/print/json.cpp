@@ -7,9 +7,9 @@ namespace {
 json number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
 json cell_json(const Cell& cell) {
-  return {{"text", cell.text},         {"value", number(cell.value)}, {"low", number(cell.low)},
-          {"high", number(cell.high)}, {"strong", cell.strong},       {"notes", cell.notes},
-          {"records", cell.records}};
+  return {{"text", cell.text},         {"value", number(cell.value)},  {"low", number(cell.low)},
+          {"high", number(cell.high)}, {"sd", number(cell.deviation)}, {"strong", cell.strong},
+          {"notes", cell.notes},       {"records", cell.records}};
 }
 
 json series_json(const FigureSeries& series) {

@@ -1,5 +1,6 @@
 // A LaTeX document of the report: booktabs tables, siunitx numbers, figures where they were drawn.
 #include <algorithm>
+#include <cctype>
 
 #include "analysis/format.h"
 #include "analysis/print/latex_text.h"
@@ -82,6 +83,21 @@ class TableText {
     return out + (wide ? "\\end{landscape}\n" : "") + "\n";
   }
 
+  /// The tabular alone, for \\input: it asks for booktabs and nothing else. Notes follow it.
+  std::string fragment() {
+    std::string out = "% " + table_.title + ", " + report_.study +
+                      ": made by sublab report; needs \\usepackage{booktabs}\n";
+    for (const auto& [names, help] : column_legend(table_))
+      out += "% " + join(names) + ": " + help + "\n";
+    plain_text_ = true;
+    out += tabular();
+    for (size_t i = 0; i < notes_.size(); ++i)
+      out += (i == 0 ? "\\par\\smallskip\n" : "\\\\\n") +
+             ("{\\footnotesize\\textsuperscript{" + std::to_string(i + 1)) + "}\\," +
+             latex_escaped(report_.footnotes[notes_[i] - 1]) + "}";
+    return out + (notes_.empty() ? "" : "\n");
+  }
+
  private:
   size_t width() const {
     size_t sum = 0, names = 7;
@@ -98,7 +114,7 @@ class TableText {
     std::string form = "l", head = "variant";
     std::vector<bool> plain;
     for (const size_t c : columns_) {
-      const auto s = s_column(table_, c);
+      const auto s = plain_text_ ? std::nullopt : s_column(table_, c);
       plain.push_back(s.has_value());
       form += s ? *s : "r";
       head += " & {" + latex_escaped(table_.columns[c].name) + "}";
@@ -116,7 +132,7 @@ class TableText {
 
   std::string cell(const Cell& cell, bool plain) {
     if (plain && cell.text != "–") return siunitx_number(cell.text);
-    std::string out = latex_cell(cell.text);
+    std::string out = plain_text_ ? latex_escaped(cell.text) : latex_cell(cell.text);
     if (cell.strong) out = "\\bfseries\\boldmath " + out;
     std::vector<std::string> marks;
     for (const size_t note : cell.notes) {
@@ -136,16 +152,12 @@ class TableText {
     return ids.empty() ? "" : " % records: " + join(ids, " ");
   }
 
-  /// What the columns mean; neighbours of one meaning share it.
   std::string helps() const {
     std::string out;
-    for (size_t i = 0; i < columns_.size();) {
-      const std::string& help = table_.columns[columns_[i]].help;
-      std::vector<std::string> names;
-      for (; i < columns_.size() && table_.columns[columns_[i]].help == help; ++i)
-        names.push_back("\\emph{" + latex_escaped(table_.columns[columns_[i]].name) + "}");
-      if (!help.empty())
-        out += (out.empty() ? "" : "; ") + join(names) + ": " + latex_escaped(help);
+    for (const auto& [names, help] : column_legend(table_)) {
+      std::vector<std::string> set;
+      for (const std::string& name : names) set.push_back("\\emph{" + latex_escaped(name) + "}");
+      out += (out.empty() ? "" : "; ") + join(set) + ": " + latex_escaped(help);
     }
     return out.empty() ? "" : out + ".\n";
   }
@@ -154,6 +166,7 @@ class TableText {
   const Report& report_;
   std::vector<size_t> columns_;
   std::vector<size_t> notes_;  ///< the report's numbers of this table's notes
+  bool plain_text_ = false;    ///< without siunitx
 };
 
 std::string list_text(const std::vector<std::string>& items) {
@@ -163,7 +176,36 @@ std::string list_text(const std::vector<std::string>& items) {
   return out + "\\end{itemize}\n\n";
 }
 
+/// The title in lower case, with '_' for what is no letter and no digit.
+std::string table_name(const Table& table) {
+  std::string out;
+  for (const char c : table.title)
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (!out.empty() && out.back() != '_')
+      out += '_';
+  if (out.ends_with('_')) out.pop_back();
+  return out;
+}
+
 }  // namespace
+
+std::string table_as_latex(const Report& report, const std::string& name) {
+  std::vector<const Table*> found;
+  std::vector<std::string> names;
+  for (const Table& table : report.tables) {
+    if (table.rows.empty()) continue;
+    names.push_back(table_name(table));
+    if (names.back() == name) return TableText(table, report).fragment();
+    if (!name.empty() && names.back().starts_with(name)) found.push_back(&table);
+  }
+  if (found.size() == 1) return TableText(*found[0], report).fragment();
+  if (found.size() > 1)
+    throw UserError("--table", "'" + name + "' begins the names of " +
+                                   std::to_string(found.size()) + " tables; there are " +
+                                   join(names));
+  throw_unknown_name("--table", "table", name, names);
+}
 
 std::string report_as_latex(const Report& report) {
   std::string out = kPreamble;

@@ -52,6 +52,9 @@ std::string table_text(const Table& table) {
     out += "|\n";
   }
   const std::string caption = caption_text(table);
+  const auto legend = column_legend(table);
+  if (!legend.empty()) out += "\n";
+  for (const auto& [names, help] : legend) out += "- " + join(names) + ": " + help + "\n";
   return out + (caption.empty() ? "\n" : "\n" + caption + "\n\n");
 }
 

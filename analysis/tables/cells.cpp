@@ -46,6 +46,7 @@ Cell metric_cell(const VariantData& variant, const std::string& name,
   const double spread = error_over_seeds(values) * std::sqrt(static_cast<double>(values.size()));
   std::string text = show(spread);
   if (text.starts_with('+')) text.erase(0, 1);
+  cell.deviation = spread;
   if (text.find_first_of("123456789") != std::string::npos) cell.text += " ± " + text;
   return cell;
 }
@@ -53,9 +54,12 @@ Cell metric_cell(const VariantData& variant, const std::string& name,
 Cell estimate_cell(const Estimate& estimate, int digits, std::vector<std::string> records) {
   Cell cell;
   cell.value = estimate.value;
-  cell.low = estimate.interval.low;
-  cell.high = estimate.interval.high;
-  cell.text = fixed(estimate.value, digits) + " " + interval_text(estimate.interval, digits);
+  cell.text = fixed(estimate.value, digits);
+  if (estimate.interval) {
+    cell.low = estimate.interval->low;
+    cell.high = estimate.interval->high;
+    cell.text += " " + interval_text(*estimate.interval, digits);
+  }
   cell.records = std::move(records);
   return cell;
 }

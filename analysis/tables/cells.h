@@ -23,7 +23,7 @@ std::optional<double> mean_metric(const std::vector<const Record*>& records,
 Cell metric_cell(const VariantData& variant, const std::string& name,
                  const std::function<std::string(double)>& show, Report& report);
 
-/// A value with its interval: "1.20 [1.10, 1.30]".
+/// A value with its interval, where it has one: "1.20 [1.10, 1.30]".
 Cell estimate_cell(const Estimate& estimate, int digits, std::vector<std::string> records);
 
 /// Moves every column whose cells are all alike to Table::same: what never varies is said once.

@@ -24,9 +24,9 @@ Row row_of(const ClaimLine& line, Report& report) {
   if (line.measured) {
     measured.value = line.measured->estimate.value;
     measured.records = line.measured->records;
-    if (line.measured->has_interval) {
-      measured.low = line.measured->estimate.interval.low;
-      measured.high = line.measured->estimate.interval.high;
+    if (const auto& interval = line.measured->estimate.interval) {
+      measured.low = interval->low;
+      measured.high = interval->high;
     }
     measured.notes.push_back(footnote(report, "holds for " + line.measured->target));
   }

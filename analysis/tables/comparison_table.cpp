@@ -4,18 +4,18 @@
 namespace sublab {
 namespace {
 
-Cell p_cell(double p, const Comparison& comparison) {
+Cell p_cell(const std::optional<double>& p, const Comparison& comparison) {
   Cell cell;
-  if (!comparison.possible) return cell;
+  if (!p) return cell;
   cell.value = p;
-  cell.text = p < 0.001 ? "< 0.001" : fixed(p, 3);
+  cell.text = *p < 0.001 ? "< 0.001" : fixed(*p, 3);
   cell.records = comparison.records;
   return cell;
 }
 
 Cell detectable_cell(const Comparison& comparison) {
   Cell cell;
-  if (!comparison.possible) return cell;
+  if (!comparison.smallest_detectable) return cell;
   cell.value = comparison.smallest_detectable;
   cell.text = fixed(*cell.value, 4);
   cell.records = comparison.records;
@@ -34,11 +34,13 @@ Cell text_cell(const std::string& text, const Comparison& comparison) {
 void add_comparison_table(const std::vector<Comparison>& comparisons, Report& report) {
   if (comparisons.empty()) return;
   Table table{"Comparisons",
-              {{"difference", "loss of the first minus loss of the second, with 95 % interval"},
+              {{"difference",
+                "loss of the first minus loss of the second, with the 95 % interval of this "
+                "comparison alone"},
                {"p", "of this comparison alone"},
                {"p Holm", "corrected: the chance of any false claim in this table stays below 5 %"},
                {"q", "Benjamini and Hochberg: expected share of false claims among those made"},
-               {"verdict", "of the first, by p Holm"},
+               {"verdict", kVerdictHelp},
                {"speaks of", "what the interval holds for"},
                {"detectable",
                 "smallest difference that this design finds 8 times in 10, before "

@@ -1,3 +1,4 @@
+#include "analysis/busy_machine.h"
 #include "analysis/format.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
@@ -20,11 +21,13 @@ Cell failure_cell(const VariantData& variant, size_t planned, Report& report) {
   return cell;
 }
 
-Cell seconds_cell(const VariantData& variant) {
+Cell seconds_cell(const StudyData& data, const VariantData& variant, Report& report) {
   Cell cell;
   for (const Record* record : variant.good()) cell.records.push_back(record->id);
   cell.value = mean_reading(variant.good(), training_seconds);
-  if (cell.value) cell.text = significant(*cell.value, 3) + " s";
+  if (!cell.value) return cell;
+  cell.text = significant(*cell.value, 3) + " s";
+  if (timed_on_busy_machine(variant)) cell.notes.push_back(footnote(report, busy_note(data)));
   return cell;
 }
 
@@ -82,7 +85,7 @@ void add_cost_table(const StudyData& data, Report& report) {
     row.cells.push_back(metric("tokens_per_parameter", [](double v) { return fixed(v, 2); }));
     row.cells.push_back(rate_cell(variant));
     row.cells.push_back(metric("peak_memory_bytes", megabytes));
-    row.cells.push_back(seconds_cell(variant));
+    row.cells.push_back(seconds_cell(data, variant, report));
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);
   }

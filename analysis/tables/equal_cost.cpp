@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/busy_machine.h"
 #include "analysis/format.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
@@ -74,7 +75,7 @@ std::string not_counted(const Match& match) {
     for (const Record* record : variant->good()) {
       const std::string from = record->config.at("train").value("from", "");
       if (from.empty()) continue;
-      names.push_back(variant->name + " from " + from);
+      names.push_back(variant->name + " from " + shown_path(from));
       break;
     }
   return names.empty()
@@ -114,8 +115,8 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
               {{cost.name, "mean over seeds"},
                {"of " + reference.name, "relative"},
                {"loss", "nats per token"},
-               {"minus " + reference.name, "paired by document and seed, with 95 % interval"},
-               {"verdict", "after Holm's correction over the study's comparisons"}},
+               {"minus " + reference.name, kDifferenceHelp},
+               {"verdict", kVerdictHelp}},
               {},
               {},
               not_matched(match) + not_counted(match)};
@@ -124,6 +125,8 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
     Row row{variant->name, {cost_cell(*variant, cost)}};
     row.cells.push_back(relative_cell(row.cells[0], base.value, match.tolerance, report));
     const bool equal = row.cells[1].value && row.cells[1].notes.empty();
+    if (cost.by == std::string("train_seconds") && timed_on_busy_machine(*variant))
+      row.cells[0].notes.push_back(footnote(report, busy_note(data)));
     row.cells.push_back(metric_cell(
         *variant, "valid_loss_nats", [](double v) { return fixed(v, 4); }, report));
     row.cells.resize(5);

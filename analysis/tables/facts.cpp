@@ -42,8 +42,8 @@ std::string training_fact(const StudyData& data, const Record& record) {
               ? si_text(*tokens.begin()) + " tokens each"
               : si_text(*tokens.begin()) + " to " + si_text(*tokens.rbegin()) + " tokens") +
          " (batches of " + si_text(train.at("batch_tokens").get<double>()) + ", context " +
-         text.at("context_len").dump() + ", tokenizer " + text.at("tokenizer").get<std::string>() +
-         ") of " +
+         text.at("context_len").dump() + ", tokenizer " +
+         shown_path(text.at("tokenizer").get<std::string>()) + ") of " +
          (text.at("train_on") == "text" ? corpus_text(text)
                                         : "the task " + text.at("train_on").get<std::string>()) +
          ". Every run ends its own schedule: cosine to " +
@@ -140,7 +140,8 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
   add_code_fact(data, report);
   add_baselines(data, report);
   double largest = 0;
-  for (const Comparison& each : comparisons) largest = std::max(largest, each.smallest_detectable);
+  for (const Comparison& each : comparisons)
+    largest = std::max(largest, each.smallest_detectable.value_or(0));
   if (largest > 0)
     report.findings.push_back(
         "The smallest difference in loss that this design would find 8 times in 10, before "

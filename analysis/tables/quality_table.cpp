@@ -31,8 +31,11 @@ std::vector<std::string> accuracy_names(const StudyData& data) {
   return {names.begin(), names.end()};
 }
 
-std::string too_few_documents(const Estimate& estimate) {
-  return "unreliable: fewer than 20 effective documents (" + fixed(estimate.clusters, 1) + ")";
+/// Why an estimate stands alone.
+void add_no_interval_note(const Estimate& estimate, const std::string& what, Cell& cell,
+                          Report& report) {
+  if (!estimate.interval && !estimate.no_interval.empty())
+    cell.notes.push_back(footnote(report, what + ": " + estimate.no_interval));
 }
 
 Cell loss_cell(const VariantData& variant, Report& report) {
@@ -45,10 +48,12 @@ Cell loss_cell(const VariantData& variant, Report& report) {
     return cell;
   }
   const Estimate estimate = variant_loss(variant);
-  cell.low = estimate.interval.low;
-  cell.high = estimate.interval.high;
-  cell.text = fixed(*cell.value, 4) + " " + interval_text(estimate.interval, 3);
-  if (!estimate.reliable) cell.notes.push_back(footnote(report, too_few_documents(estimate)));
+  if (estimate.interval) {
+    cell.low = estimate.interval->low;
+    cell.high = estimate.interval->high;
+    cell.text = fixed(*cell.value, 4) + " " + interval_text(*estimate.interval, 3);
+  }
+  add_no_interval_note(estimate, "no interval", cell, report);
   return cell;
 }
 
@@ -90,8 +95,10 @@ Cell accuracy_cell(const VariantData& variant, const std::string& name, double& 
   for (const auto& [probe, records] : variant.probes)
     for (const Record& record : records) take(record, name == probe + "_accuracy");
   if (per_seed.empty()) return cell;
-  Cell out = estimate_cell(accuracy(per_seed), 3, cell.records);
+  const Estimate estimate = accuracy(per_seed);
+  Cell out = estimate_cell(estimate, 3, cell.records);
   out.notes = cell.notes;
+  add_no_interval_note(estimate, "no interval", out, report);
   return out;
 }
 
@@ -115,7 +122,9 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
     return cell;
   }
   Cell cell = estimate_cell(comparison.difference, 4, comparison.records);
-  cell.text = signed_fixed(*cell.value, 4) + " " + interval_text(comparison.difference.interval, 4);
+  cell.text = signed_fixed(*cell.value, 4);
+  if (const auto& interval = comparison.difference.interval)
+    cell.text += " " + interval_text(*interval, 4);
   if (comparison.unit == LossUnit::bits_per_byte)
     cell.notes.push_back(footnote(
         report, comparison.a + " against " + comparison.b + ": in bits per byte, over the " +
@@ -124,8 +133,7 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
   for (const std::string& left_out : comparison.left_out)
     cell.notes.push_back(
         footnote(report, comparison.a + " against " + comparison.b + ": without " + left_out));
-  if (!comparison.difference.reliable)
-    cell.notes.push_back(footnote(report, too_few_documents(comparison.difference)));
+  add_no_interval_note(comparison.difference, "no interval, p-value or verdict", cell, report);
   cell.strong = comparison.clear();
   return cell;
 }
@@ -133,7 +141,7 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
 Cell verdict_cell(const Comparison& comparison) {
   Cell cell;
   if (!comparison.possible) return cell;
-  cell.text = comparison.verdict();
+  cell.text = comparison.verdict_text();
   cell.strong = comparison.clear();
   cell.records = comparison.records;
   return cell;
@@ -145,15 +153,19 @@ void add_quality_table(const StudyData& data, const std::vector<Comparison>& com
   const auto levels = names_starting(data, "kept_fraction_"), tasks = accuracy_names(data);
   Table table{"Quality",
               {{"loss", "nats per token, evaluate mode, with 95 % interval"},
-               {"minus " + reference, "paired by document and seed, with 95 % interval"},
-               {"verdict", "after Holm's correction over the study's comparisons"},
+               {"minus " + reference, kDifferenceHelp},
+               {"verdict", kVerdictHelp},
                {"bits/byte", "loss per byte of text"},
                {"perplexity", "exp(loss)"},
-               {"gap", "loss with train-mode selection minus loss with evaluate-mode selection"}},
+               {"gap",
+                "loss with train-mode selection, which sees later tokens, minus that with "
+                "evaluate-mode selection"}},
               {}};
   for (const std::string& level : levels)
-    table.columns.push_back(
-        {"kept L" + level.substr(14), "kept / parent tokens by the threshold, on the same text"});
+    table.columns.push_back({"kept L" + level.substr(14),
+                             "share of the parent level's tokens that the trained "
+                             "threshold lets into level " +
+                                 level.substr(14) + ", on the same text"});
   for (const std::string& task : tasks)
     table.columns.push_back({task.substr(0, task.size() - 9),
                              "accuracy with 95 % interval; empty and failed answers are wrong"});

@@ -34,12 +34,11 @@ bool holds(const json& variants, const std::string& name) {
 std::string sentence(const Ladder& ladder, const Ladder& reference, const ComputeWorth& worth) {
   const std::string about = ladder.name + " against " + reference.name + ": ";
   if (!worth.possible) return about + worth.reason + ".";
-  if (!worth.times.reliable)
-    return about + "over this range loss does not fall clearly with compute, so its worth in " +
-           "compute cannot be told.";
+  if (!worth.times.interval)
+    return about + "its worth in training compute has no bounds: " + worth.times.no_interval + ".";
   std::string out = ladder.name + " is worth " + fixed(worth.times.value, 2) +
                     " times the training compute of " + reference.name + " " +
-                    interval_text(worth.times.interval, 2) + ", over " + si_text(worth.low_flops) +
+                    interval_text(*worth.times.interval, 2) + ", over " + si_text(worth.low_flops) +
                     "FLOPs to " + si_text(worth.high_flops) + "FLOPs (" +
                     std::to_string(ladder.n_sizes) + " sizes, " + std::to_string(ladder.n_seeds) +
                     (ladder.n_seeds == 1 ? " seed: these checkpoints)." : " seeds).");
@@ -60,13 +59,12 @@ Row row_of(const Ladder& ladder, const ComputeWorth& worth, Report& report) {
     Cell cell{fixed(value, digits), value, {}, {}, false, {}, ladder.records};
     return cell;
   };
-  if (worth.times.reliable) {
+  if (worth.times.interval) {
     row.cells[0] = estimate_cell(worth.times, 2, ladder.records);
-    row.cells[0].strong = !worth.times.interval.contains(1);
+    row.cells[0].strong = !worth.times.interval->contains(1);
   } else {
     row.cells[0] = number(worth.times.value, 2);
-    row.cells[0].notes.push_back(
-        footnote(report, "no bounds: the slope cannot be told from 0 over this range"));
+    row.cells[0].notes.push_back(footnote(report, "no bounds: " + worth.times.no_interval));
   }
   row.cells[1] = number(worth.exponent, 4);
   row.cells[2] = number(worth.parallel_p_value, 3);

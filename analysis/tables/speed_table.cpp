@@ -1,6 +1,7 @@
 #include "analysis/tables/speed_table.h"
 
 #include "analysis/format.h"
+#include "analysis/tables/cells.h"
 
 namespace sublab {
 namespace {
@@ -28,22 +29,11 @@ Row speed_row(const BenchSeries& series, const BenchSeries& reference, const Est
   const double rate = series.tokens_per_round / median(series.seconds);
   row.cells[0] = {si_text(rate), rate, {}, {}, false, {}, {series.trial}};
   if (&series != &reference) {
-    const Estimate ratio = speed_ratio(reference.seconds, series.seconds);
-    const auto [verdict, reason] = speed_verdict(ratio, noise);
-    const bool clear = verdict == "faster" || verdict == "slower";
-    row.cells[1] = {fixed(ratio.value, 3) + " " + interval_text(ratio.interval, 2),
-                    ratio.value,
-                    ratio.interval.low,
-                    ratio.interval.high,
-                    clear,
-                    {},
-                    {series.trial, reference.trial}};
-    row.cells[2].text = verdict;
-    row.cells[2].strong = clear;
-    row.cells[2].records = row.cells[1].records;
-    if (!reason.empty()) row.cells[2].notes.push_back(footnote(report, "unclear: " + reason));
+    const SpeedCells cells = speed_cells(series, reference, noise, report);
+    row.cells[1] = cells.speed_up;
+    row.cells[2] = cells.verdict;
     row.cells[3] = ratio_cell(series.ideal_speedup, series.trial);
-    row.cells[4] = ratio_cell(ratio.value / series.ideal_speedup, series.trial);
+    row.cells[4] = ratio_cell(*cells.speed_up.value / series.ideal_speedup, series.trial);
   }
   if (weighted)
     row.cells.push_back(&series != &reference && series.ideal_speedup_weighted
@@ -85,13 +75,34 @@ const char* memory_help(const BenchFile& bench) {
                            : "bytes of tensors at the peak, weights included";
 }
 
+SpeedCells speed_cells(const BenchSeries& series, const BenchSeries& reference,
+                       const Estimate& noise, Report& report) {
+  const Estimate ratio = speed_ratio(reference.seconds, series.seconds);
+  const auto [verdict, reason] = speed_verdict(ratio, noise);
+  SpeedCells out{estimate_cell(ratio, 3, {series.trial, reference.trial}), {}};
+  if (ratio.interval)
+    out.speed_up.text = fixed(ratio.value, 3) + " " + interval_text(*ratio.interval, 2);
+  out.speed_up.strong = out.verdict.strong = verdict == "faster" || verdict == "slower";
+  out.verdict.text = verdict;
+  out.verdict.records = out.speed_up.records;
+  if (!reason.empty()) out.verdict.notes.push_back(footnote(report, "unclear: " + reason));
+  if (verdict == "same" && !ratio.interval->contains(1))
+    out.verdict.notes.push_back(
+        footnote(report, "same: inside what " + reference.variant + " differs from itself by"));
+  return out;
+}
+
+Estimate noise_floor(const BenchMeasurement& measurement, const std::string& reference) {
+  const BenchSeries *first = measurement.find(reference),
+                    *again = measurement.find(reference, true);
+  return first && again ? speed_ratio(first->seconds, again->seconds) : Estimate{1, {}, 0, ""};
+}
+
 void add_speed_tables(const BenchFile& bench, Report& report) {
   for (const BenchMeasurement& measurement : bench.measurements) {
     const BenchSeries* reference = measurement.find(bench.compare_to);
-    const BenchSeries* again = measurement.find(bench.compare_to, true);
     if (!reference) continue;
-    const Estimate noise =
-        again ? speed_ratio(reference->seconds, again->seconds) : Estimate{1, {1, 1}, 0, true};
+    const Estimate noise = noise_floor(measurement, bench.compare_to);
     const bool weighted = reference->ideal_speedup_weighted.has_value();
     Table table{"Speed: " + measurement.mode + ", context " + std::to_string(measurement.context) +
                     ", batch " + std::to_string(measurement.batch) + ", " + measurement.dtype,
@@ -101,11 +112,14 @@ void add_speed_tables(const BenchFile& bench, Report& report) {
       if (series.repeat_of_reference == 0)
         table.rows.push_back(speed_row(series, *reference, noise, weighted, report));
     report.tables.push_back(table);
-    report.findings.push_back(
-        "Noise floor, " + measurement.mode + ", context " + std::to_string(measurement.context) +
-        ", batch " + std::to_string(measurement.batch) + ": " + bench.compare_to +
-        " against itself ran at " + fixed(noise.value, 3) + " " + interval_text(noise.interval, 3) +
-        " over " + std::to_string(reference->seconds.size()) + " rounds.");
+    const std::string floor = "Noise floor, " + measurement.mode + ", context " +
+                              std::to_string(measurement.context) + ", batch " +
+                              std::to_string(measurement.batch) + ": ";
+    report.findings.push_back(noise.clusters > 0
+                                  ? floor + bench.compare_to + " against itself ran at " +
+                                        estimate_cell(noise, 3, {}).text + " over " +
+                                        std::to_string(reference->seconds.size()) + " rounds."
+                                  : floor + "not measured, " + bench.compare_to + " ran once.");
   }
   add_latency_tables(bench, report);
   add_batch_tables(bench, report);

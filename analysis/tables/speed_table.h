@@ -6,6 +6,16 @@
 
 namespace sublab {
 
+/// Speed-up of a series against the reference with its interval, and the verdict. `noise`: the
+/// reference against itself; without an interval where it ran once.
+struct SpeedCells {
+  Cell speed_up, verdict;
+};
+SpeedCells speed_cells(const BenchSeries& series, const BenchSeries& reference,
+                       const Estimate& noise, Report& report);
+/// The reference of a measurement against itself.
+Estimate noise_floor(const BenchMeasurement& measurement, const std::string& reference);
+
 /// One table per measurement: tokens/s, speed-up with interval and verdict, ideal, realised; then
 /// those of latency and of the largest batches.
 void add_speed_tables(const BenchFile& bench, Report& report);

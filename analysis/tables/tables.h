@@ -16,6 +16,18 @@ void add_cost_table(const StudyData& data, Report& report);
 void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
                        Report& report);
 
+/// What the columns of a comparison mean. Interval and verdict are told apart: one is of a
+/// comparison alone, the other of all that the study makes.
+inline constexpr const char* kDifferenceHelp =
+    "paired by document and seed, with the 95 % interval of this comparison alone";
+inline constexpr const char* kVerdictHelp =
+    "after Holm's correction over the study's comparisons: an interval that excludes 0 may be "
+    "unclear after correction";
+
+/// Puts before all other tables one of loss, verdict and kept fractions, as the quality table has
+/// them, beside the speed-up in each mode at its longest context. Nothing without a measurement.
+void add_overview_table(const StudyData& data, Report& report);
+
 /// A comparison as cells: the difference with its interval, and the verdict.
 Cell difference_cell(const Comparison& comparison, Report& report);
 Cell verdict_cell(const Comparison& comparison);

@@ -140,7 +140,9 @@ json llama_config(const Sizes& sizes, int64_t d_model) {
 }
 
 void print(const char* what, const Estimate& e) {
-  std::printf("%-50s %9.4f  [%.4f, %.4f]\n", what, e.value, e.interval.low, e.interval.high);
+  std::printf("%-50s %9.4f", what, e.value);
+  if (e.interval) std::printf("  [%.4f, %.4f]", e.interval->low, e.interval->high);
+  std::printf("\n");
 }
 
 std::vector<double> scaled(std::vector<double> values, double factor) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "analysis/format.h"
 #include "analysis/tables/claims_table.h"
 #include "experiments/claim_files.h"
 #include "experiments/cli/command.h"
@@ -37,10 +38,14 @@ std::vector<ClaimSet> chosen_sets(const Arguments& arguments, const StudyData& d
 }
 
 json line_as_json(const ClaimLine& line) {
-  json out = {{"set", line.set},         {"claim", write_fields(line.claim)},
-              {"variant", line.variant}, {"verdict", verdict_name(line.verdict)},
-              {"reason", line.reason},   {"differing", json::array()},
-              {"unknown", line.unknown}, {"no_such_variant", line.elsewhere},
+  json out = {{"set", line.set},
+              {"claim", write_fields(line.claim)},
+              {"variant", line.variant},
+              {"verdict", verdict_name(line.verdict)},
+              {"reason", reason_text(line)},
+              {"differing", json::array()},
+              {"unknown", line.unknown},
+              {"no_such_variant", line.elsewhere},
               {"measured", nullptr}};
   for (const ProtocolDifference& difference : line.differing)
     out["differing"].push_back(
@@ -52,19 +57,18 @@ json line_as_json(const ClaimLine& line) {
                      {"condition", measured.condition},
                      {"holds_for", measured.target},
                      {"kept", measured.kept}};
-  if (measured.has_interval)
-    out["measured"]["interval"] = {measured.estimate.interval.low, measured.estimate.interval.high};
+  if (const auto& interval = measured.estimate.interval)
+    out["measured"]["interval"] = {interval->low, interval->high};
   return out;
 }
 
-/// Characters as a terminal shows them.
-size_t width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
+/// What is no comparison has its reason below.
+std::string short_verdict(const ClaimLine& line) {
+  return line.verdict == ClaimVerdict::not_comparable ? verdict_name(line.verdict)
+                                                      : verdict_text(line);
 }
 
-/// Under each claim, one aligned line per variant and condition.
+/// Under each claim, one aligned line per variant and condition, and below it the reason.
 void print_lines(const std::string& title, const std::vector<const ClaimLine*>& lines) {
   if (lines.empty()) return;
   std::vector<std::vector<std::string>> cells;
@@ -72,17 +76,16 @@ void print_lines(const std::string& title, const std::vector<const ClaimLine*>& 
     cells.push_back({line->variant.empty() ? "–" : line->variant,
                      line->measured ? line->measured->condition : "",
                      claim_value_text(line->claim.metric, line->claim.expected),
-                     measured_text(*line), verdict_text(*line), protocol_text(*line)});
-  const std::vector<std::string> head = {"variant",  "condition", "expected",
-                                         "measured", "verdict",   "protocol"};
+                     measured_text(*line), short_verdict(*line)});
+  const std::vector<std::string> head = {"variant", "condition", "expected", "measured", "verdict"};
   std::vector<size_t> widths;
-  for (const std::string& name : head) widths.push_back(width(name));
+  for (const std::string& name : head) widths.push_back(n_characters(name));
   for (const auto& row : cells)
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width(row[c]));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], n_characters(row[c]));
   const auto print = [&](const std::vector<std::string>& row) {
     std::string text = " ";
     for (size_t c = 0; c < row.size(); ++c)
-      text += " " + row[c] + std::string(widths[c] - width(row[c]) + 1, ' ');
+      text += " " + row[c] + std::string(widths[c] - n_characters(row[c]) + 1, ' ');
     std::cout << text.substr(0, text.find_last_not_of(' ') + 1) << "\n";
   };
   std::cout << title << "\n\n";
@@ -96,11 +99,29 @@ void print_lines(const std::string& title, const std::vector<const ClaimLine*>& 
       if (!claim.note.empty()) std::cout << "    note: " << claim.note << "\n";
     }
     print(cells[i]);
+    std::cout << "      because: " << reason_text(*lines[i]) << "\n";
   }
   std::cout << "\n";
 }
 
+/// How many lines have each verdict, the best one first.
+void print_tally(const std::vector<ClaimLine>& lines, bool all) {
+  std::vector<std::string> parts;
+  for (const ClaimVerdict verdict : {ClaimVerdict::reproduced, ClaimVerdict::direction_only,
+                                     ClaimVerdict::not_reproduced, ClaimVerdict::not_comparable}) {
+    const auto n = std::count_if(lines.begin(), lines.end(), [&](const ClaimLine& line) {
+      return !line.elsewhere && line.verdict == verdict;
+    });
+    parts.push_back(std::to_string(n) + " " + verdict_name(verdict));
+  }
+  const std::string elsewhere = elsewhere_text(lines);
+  std::cout << join(parts) << "\n";
+  if (!elsewhere.empty()) std::cout << elsewhere << (all ? "" : " (--all lists them)") << "\n";
+  std::cout << "\n";
+}
+
 void print_all(const StudyData& data, const std::vector<ClaimLine>& lines, bool all) {
+  print_tally(lines, all);
   for (const bool hardware : {false, true}) {
     std::vector<const ClaimLine*> shown;
     for (const ClaimLine& line : lines)
@@ -110,14 +131,6 @@ void print_all(const StudyData& data, const std::vector<ClaimLine>& lines, bool 
     });
     print_lines(hardware ? "Claims tied to hardware" : "Claims", shown);
   }
-  const std::string elsewhere = elsewhere_text(lines);
-  if (!elsewhere.empty()) std::cout << elsewhere << (all ? "" : " (--all lists them)") << "\n";
-  std::map<std::string, int64_t> counts;
-  for (const ClaimLine& line : lines)
-    if (!line.elsewhere) ++counts[verdict_name(line.verdict)];
-  std::vector<std::string> parts;
-  for (const auto& [name, count] : counts) parts.push_back(std::to_string(count) + " " + name);
-  if (!parts.empty()) std::cout << "lines: " << join(parts) << "\n";
   if (data.plan.seeds.size() == 1)
     std::cout << "One seed: intervals are over documents, rows or rounds and hold for these "
                  "checkpoints on this machine; they say nothing about the recipe.\n";

@@ -3,26 +3,30 @@
 #include <cstdio>
 #include <iostream>
 
+#include "analysis/format.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {
 namespace {
 
+json number(const std::optional<double>& value) { return value ? json(*value) : json(); }
+
 void print_json(const Comparison& c) {
+  const auto& interval = c.difference.interval;
   std::cout << json{{"a", c.a},
                     {"b", c.b},
                     {"unit", c.unit_text()},
                     {"difference", c.difference.value},
-                    {"interval", {c.difference.interval.low, c.difference.interval.high}},
-                    {"p_value", c.p_value},
-                    {"p_value_holm", c.p_holm},
+                    {"interval", interval ? json{interval->low, interval->high} : json()},
+                    {"no_interval", c.difference.no_interval},
+                    {"p_value", number(c.p_value)},
+                    {"p_value_holm", number(c.p_holm)},
                     {"seeds", c.n_seeds},
                     {"documents", c.n_documents},
                     {"effective_documents", c.difference.clusters},
-                    {"seed_error", c.seed_error},
-                    {"document_error", c.document_error},
-                    {"reliable", c.difference.reliable},
-                    {"smallest_detectable", c.smallest_detectable},
+                    {"seed_error", interval ? json(c.seed_error) : json()},
+                    {"document_error", interval ? json(c.document_error) : json()},
+                    {"smallest_detectable", number(c.smallest_detectable)},
                     {"to_settle", c.to_settle()},
                     {"verdict", c.verdict()},
                     {"target", c.target()},
@@ -33,22 +37,26 @@ void print_json(const Comparison& c) {
 }
 
 void print_text(const Comparison& c) {
-  std::printf("loss of %s minus loss of %s: %+.4f %s, 95 %% interval [%+.4f, %+.4f]\n", c.a.c_str(),
-              c.b.c_str(), c.difference.value, c.unit_text(), c.difference.interval.low,
-              c.difference.interval.high);
-  std::printf("p = %.4g over %ld documents and %ld seed(s)%s\n", c.p_value, c.n_documents,
-              c.n_seeds, c.n_seeds > 1 ? "" : ", by sign-flip permutation");
+  std::printf("loss of %s minus loss of %s: %+.4f %s", c.a.c_str(), c.b.c_str(), c.difference.value,
+              c.unit_text());
+  if (c.difference.interval)
+    std::printf(", 95 %% interval %s", interval_text(*c.difference.interval, 4).c_str());
+  std::printf("\n%s%ld documents and %ld seed(s)%s\n",
+              c.p_value ? ("p = " + significant(*c.p_value, 4) + " over ").c_str() : "",
+              c.n_documents, c.n_seeds,
+              c.p_value && c.n_seeds == 1 ? ", by sign-flip permutation" : "");
   for (const std::string& left_out : c.left_out) std::printf("without %s\n", left_out.c_str());
   if (c.p_holm != c.p_value)
     std::printf("p = %.4g after Holm's correction over the comparisons that the study declares\n",
-                c.p_holm);
-  std::printf("smallest difference found 8 times in 10: %.4f\n", c.smallest_detectable);
+                *c.p_holm);
+  if (c.smallest_detectable)
+    std::printf("smallest difference found 8 times in 10: %.4f\n", *c.smallest_detectable);
   if (const std::string settle = c.to_settle(); !settle.empty())
     std::printf("to settle a difference of this size: %s\n", settle.c_str());
-  const std::string verdict = c.verdict();
-  std::printf("verdict for %s: %s%s\n", c.target().c_str(),
-              c.clear() ? (c.a + " is " + verdict).c_str() : verdict.c_str(),
-              verdict == "unreliable" ? " (fewer than 20 effective documents)" : "");
+  if (!c.difference.interval)
+    std::printf("no interval and no p-value: %s\n", c.difference.no_interval.c_str());
+  std::printf("verdict for %s: %s%s\n", c.target().c_str(), c.clear() ? (c.a + " is ").c_str() : "",
+              c.verdict_text().c_str());
 }
 
 void compare(const std::string& folder, const std::string& a, const std::string& b, bool as_json) {

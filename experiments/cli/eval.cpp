@@ -32,7 +32,7 @@ void evaluate(Arguments& arguments, CommandContext& context) {
               {"window", arguments.windows.window},
               {"stride", arguments.windows.stride},
               {"loss_nats", loss},
-              {"perplexity", std::exp(loss)},
+              {"perplexity", std::isfinite(std::exp(loss)) ? json(std::exp(loss)) : json()},
               {"bits_per_byte", nullptr},
               {"kept_fraction", result.kept_fraction}};
   if (checkpoint.tokenizer->lossless())
@@ -44,8 +44,10 @@ void evaluate(Arguments& arguments, CommandContext& context) {
   for (const char* key :
        {"tokens", "bytes", "window", "stride", "loss_nats", "perplexity", "bits_per_byte"})
     std::printf("%-14s %s\n", key,
-                out[key].is_null() ? "refused: the tokenizer does not give back every byte"
-                                   : out[key].dump().c_str());
+                !out[key].is_null() ? out[key].dump().c_str()
+                : key == std::string("perplexity")
+                    ? "exp(loss) is too large for a number"
+                    : "refused: the tokenizer does not give back every byte");
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
     std::printf("kept_module_%zu  %.4f\n", m, result.kept_fraction[m]);
 }

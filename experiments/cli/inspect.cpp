@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "analysis/format.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/cli/threads_option.h"
 
@@ -17,16 +18,16 @@ void inspect(const Arguments& arguments, CommandContext& context) {
   const std::string text = read_text_file(arguments.text);
   std::vector<Checkpoint> opened;
   opened.push_back(arguments.open_with_tokenizer(context.catalog));
-  std::vector<NamedCheckpoint> checkpoints = {{arguments.checkpoint, nullptr}};
+  std::vector<NamedCheckpoint> checkpoints = {{shown_path(arguments.checkpoint), nullptr}};
   if (!arguments.other.empty()) {
     CheckpointArguments second = arguments;
     second.checkpoint = arguments.other;
     opened.push_back(second.open_with_tokenizer(context.catalog));
-    checkpoints.push_back({arguments.other, nullptr});
+    checkpoints.push_back({shown_path(arguments.other), nullptr});
   }
   for (size_t i = 0; i < opened.size(); ++i) checkpoints[i].checkpoint = &opened[i];
-  const Inspection inspection =
-      inspect_text(checkpoints, arguments.text, text, arguments.max_tokens, context.catalog.parts);
+  const Inspection inspection = inspect_text(checkpoints, shown_path(arguments.text), text,
+                                             arguments.max_tokens, context.catalog.parts);
   if (inspection.cut_short)
     std::cerr << "shows the first " << inspection.shown_bytes << " of " << inspection.text_bytes
               << " bytes (--max-tokens)\n";

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <optional>
 
+#include "analysis/print/trials.h"
 #include "analysis/report_changes.h"
 #include "core/process.h"
 #include "core/work_folder.h"
@@ -12,7 +13,7 @@ namespace sublab {
 namespace {
 
 struct Arguments {
-  std::string folder, format = "md", out;
+  std::string folder, format, out, per = "variant", table;
   std::optional<std::string> since;
   bool as_json = false;
 };
@@ -52,48 +53,96 @@ void print_changes(const Arguments& arguments) {
   std::cout << list.dump(1) << "\n";
 }
 
+/// The file, or the terminal where none is named.
+void put(const fs::path& out, const std::string& text) {
+  if (out.empty()) {
+    std::cout << text;
+    return;
+  }
+  write_file_durably(out, text);
+  std::cerr << "wrote " << out.string() << "\n";
+}
+
+void write_trials(const Arguments& arguments) {
+  const std::string format = arguments.as_json          ? "jsonl"
+                             : arguments.format.empty() ? "csv"
+                                                        : arguments.format;
+  if (format != "csv" && format != "jsonl")
+    throw UserError("--format", "'" + format + "': trials are printed one a line, as csv or jsonl");
+  const StudyData data = read_study_data(arguments.folder);
+  put(arguments.out, format == "csv" ? trials_as_csv(data) : trials_as_json_lines(data));
+}
+
+void write_table(const Arguments& arguments) {
+  if (arguments.format != "tex" || arguments.as_json)
+    throw UserError("--table", "goes with --format tex, which prints that table alone");
+  put(arguments.out, table_as_latex(build_report(arguments.folder), arguments.table));
+}
+
 void write_report(Arguments arguments) {
-  if (arguments.as_json) arguments.format = "json";
+  if (arguments.format.empty()) arguments.format = arguments.as_json ? "json" : "md";
+  if (arguments.format == "jsonl")
+    throw UserError("--format",
+                    "jsonl goes with --per trial; a report is " + join(report_formats(), ", "));
   const Report report = build_report(arguments.folder);
   const std::string& format = arguments.format;
   const std::string text = report_as(format, report);
   fs::path out = arguments.out;
   if (out.empty() && (format == "html" || format == "tex"))
     out = fs::path(arguments.folder) / ("report." + format);
-  if (out.empty()) {
-    std::cout << text;
-    return;
-  }
-  write_file_durably(out, text);
-  if (format == "tex") {
-    const std::string problem = write_figure_files(report, out.parent_path());
-    if (!problem.empty()) std::cerr << "Figures are missing: " << problem << "\n";
-  }
-  std::cerr << "wrote " << out.string() << "\n";
+  put(out, text);
+  if (format != "tex") return;
+  const std::string problem = write_figure_files(report, out.parent_path());
+  if (!problem.empty()) std::cerr << "Figures are missing: " << problem << "\n";
 }
 
 }  // namespace
 
 void add_report_command(CLI::App& app, CommandContext&) {
   auto* command = app.add_subcommand("report", "the tables of a study that was run");
-  command->footer("Example: sublab report results/quick --format html --out report.html");
+  command->footer(
+      "Examples: sublab report results/quick --format html --out report.html\n"
+      "          sublab report results/quick --per trial --format csv --out trials.csv\n"
+      "          sublab report results/quick --format tex --table quality --out quality.tex");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("DIR", arguments->folder, "study folder")->required();
-  auto* format = command->add_option("--format", arguments->format, join(report_formats()))
-                     ->check(CLI::IsMember(report_formats()));
+  auto formats = report_formats();
+  formats.push_back("jsonl");
+  auto* format = command
+                     ->add_option("--format", arguments->format,
+                                  join(formats) + "; md when left out, csv with --per trial")
+                     ->check(CLI::IsMember(formats));
   auto* out = command->add_option(
       "--out", arguments->out,
       "file to write; html and tex go to DIR/report.* when left out, the rest to the terminal. The "
       "figures of tex go to the folder figures beside it");
+  auto* per = command
+                  ->add_option("--per", arguments->per,
+                               "variant: the report; trial: a line per trial and seed with its "
+                               "configuration, as csv or jsonl")
+                  ->check(CLI::IsMember(std::vector<std::string>{"variant", "trial"}));
+  auto* table = command
+                    ->add_option("--table", arguments->table,
+                                 "with --format tex: one table to \\input, such as quality")
+                    ->excludes(per);
   command
       ->add_option("--since", arguments->since,
                    "instead of the report, what moved in it since this commit of the repository "
                    "that keeps DIR/report.json")
       ->excludes(format)
-      ->excludes(out);
-  command->add_flag("--json", arguments->as_json, "the same as --format json");
-  command->callback(
-      [arguments] { arguments->since ? print_changes(*arguments) : write_report(*arguments); });
+      ->excludes(out)
+      ->excludes(per)
+      ->excludes(table);
+  command->add_flag("--json", arguments->as_json,
+                    "the same as --format json, and as jsonl with --per trial");
+  command->callback([arguments] {
+    if (arguments->as_json && !arguments->format.empty() && arguments->format != "json")
+      throw UserError("--json", "stands beside --format " + arguments->format + ": one of them");
+    arguments->since            ? print_changes(*arguments)
+    : arguments->per == "trial" ? write_trials(*arguments)
+    : !arguments->table.empty() ? write_table(*arguments)
+                                : write_report(*arguments);
+  });
 }
 
 }  // namespace sublab

@@ -242,7 +242,9 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   }
   const double loss = result.loss_sum / result.n_tokens;
   add("valid_loss_nats", loss);
-  add("valid_perplexity", std::exp(loss));
+  const bool finite = std::isfinite(std::exp(loss));
+  add("valid_perplexity", finite ? std::optional(std::exp(loss)) : std::nullopt,
+      finite ? "" : "exp(loss) is too large for a number");
   const bool lossless = context.text->tokenizer().lossless();
   add("valid_bits_per_byte",
       lossless ? std::optional(result.loss_sum / std::numbers::ln2 / result.n_bytes) : std::nullopt,

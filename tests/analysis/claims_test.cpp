@@ -157,8 +157,8 @@ TEST_CASE("differences of records: Newcombe's example, t over seeds, no effect",
   const json difference = {{"metric", "mmlu_accuracy_difference"}, {"expected", 0.2}};
   auto lines = lines_of(one, accuracy(difference));
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0].measured->estimate.interval.low == Approx(0.0524).margin(5e-5));
-  CHECK(lines[0].measured->estimate.interval.high == Approx(0.3339).margin(5e-5));
+  CHECK(lines[0].measured->estimate.interval->low == Approx(0.0524).margin(5e-5));
+  CHECK(lines[0].measured->estimate.interval->high == Approx(0.3339).margin(5e-5));
   CHECK(lines[0].measured->target == "these checkpoints");
   CHECK(verdict_text(lines[0]) == "reproduced");
   ClaimsFixture three;
@@ -169,7 +169,7 @@ TEST_CASE("differences of records: Newcombe's example, t over seeds, no effect",
   // Mean 0.002, sd 0.001, t(0.975, 2) = 4.3027: 0.002 +- 0.002484.
   lines = lines_of(three, accuracy(difference));
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0].measured->estimate.interval.high == Approx(0.004484).margin(1e-6));
+  CHECK(lines[0].measured->estimate.interval->high == Approx(0.004484).margin(1e-6));
   CHECK(verdict_text(lines[0]) == "not reproduced (unclear)");
   // "Competitive": the interval lies inside 0.02, not inside 0.004, and clearly outside 0.0004
   // never.

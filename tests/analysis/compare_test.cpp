@@ -48,7 +48,7 @@ TEST_CASE("one seed speaks of checkpoints, several of the recipe", "[unit]") {
   CHECK(recipe.document_error == Approx(0).margin(1e-12));  // every document moved alike
   const double spread = error_over_seeds({-0.1, 0.01, -0.05});
   CHECK(recipe.seed_error == Approx(spread));
-  CHECK(recipe.difference.interval.high - recipe.difference.value ==
+  CHECK(recipe.difference.interval->high - recipe.difference.value ==
         Approx(student_quantile(0.975, 2) * spread));
   CHECK(recipe.to_settle().find("more seeds") != std::string::npos);
 }
@@ -96,7 +96,7 @@ TEST_CASE("p-values are corrected over what the study declares", "[unit]") {
   write_fixture(place.path, {}, trials);
   const auto all = declared_comparisons(read_study_data(place.path));
   REQUIRE(all.size() == 3);
-  CHECK(all[0].p_holm == Approx(std::min(1.0, 3 * all[0].p_value)));
+  CHECK(all[0].p_holm.value() == Approx(std::min(1.0, 3 * all[0].p_value.value())));
   Plan plan;
   plan.comparisons = {{"b", "c"}};
   TemporaryFolder declared;
@@ -108,14 +108,6 @@ TEST_CASE("p-values are corrected over what the study declares", "[unit]") {
   CHECK(one[0].p_holm == one[0].p_value);
   const Report report = build_report(declared.path);
   CHECK(table_of(report, "Comparisons").rows[0].variant == "b − c");
-}
-
-TEST_CASE("few documents are unreliable, whatever the p-value", "[unit]") {
-  TemporaryFolder place;
-  write_fixture(place.path, {},
-                {{"a", 1, wavy_losses(3, 0.3, 8)}, {"b", 1, wavy_losses(2, 0.31, 8)}});
-  const StudyData data = read_study_data(place.path);
-  CHECK(compare_losses(data.variant("b"), data.variant("a")).verdict() == "unreliable");
 }
 
 TEST_CASE("an equal-cost table gives no verdict where the cost was not equal", "[unit]") {

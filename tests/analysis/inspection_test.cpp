@@ -142,7 +142,7 @@ TEST_CASE("kept and dropped tokens are told apart level by level", "[unit]") {
   CHECK(own.with == Approx(13.0 / 3));
   CHECK(own.without == 2);
   CHECK(own.difference.value == Approx(7.0 / 3));
-  CHECK_FALSE(own.difference.reliable);  // one block
+  CHECK_FALSE(own.difference.interval);  // one block
   const Contrast inner = kept_and_dropped(text, 2, LossOf::token);
   CHECK((inner.n_with == 1 && inner.n_without == 2));
   CHECK(inner.without == 4.5);
@@ -221,8 +221,8 @@ TEST_CASE("intervals over blocks hold for tokens that depend on their neighbours
     }
     const InspectedText side = reading(std::vector<std::string>(kTokens, "x"), depths, losses);
     const Contrast contrast = kept_and_dropped(side, 1, LossOf::token);
-    REQUIRE(contrast.difference.reliable);
-    covered += contrast.difference.interval.contains(0);
+    REQUIRE(contrast.difference.interval);
+    covered += contrast.difference.interval.value().contains(0);
     const double n = contrast.n_with, m = contrast.n_without;
     double square = 0;
     for (const double loss : losses) square += (loss - 5) * (loss - 5) / kTokens;

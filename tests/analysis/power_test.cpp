@@ -54,8 +54,8 @@ TEST_CASE("what document and seed draw together is counted once, not twice", "[u
     int covered = 0, found = 0;
     for (int i = 0; i < kStudies; ++i) {
       const Comparison c = study(random, seeds, 40, 0, {0, 0.02, 0.3});
-      covered += c.difference.interval.contains(0);
-      found += c.p_value < 0.05;
+      covered += c.difference.interval.value().contains(0);
+      found += c.p_value.value() < 0.05;
     }
     INFO(seeds << " seeds: " << covered << " covered, " << found << " found of " << kStudies);
     CHECK(covered >= 0.93 * kStudies);
@@ -72,12 +72,12 @@ TEST_CASE("the smallest detectable difference is found 8 times in 10, with two s
   for (const int seeds : {1, 2, 3, 5}) {
     double detectable = 0;
     for (int i = 0; i < kStudies; ++i)
-      detectable += study(random, seeds, 40, 0, spread).smallest_detectable / kStudies;
+      detectable += study(random, seeds, 40, 0, spread).smallest_detectable.value() / kStudies;
     int found = 0;
     for (int i = 0; i < kStudies; ++i) {
       // One seed speaks of these checkpoints: what the seed drew is no part of the error.
       const Spread drawn{seeds == 1 ? 0 : spread.seed, spread.document, spread.together};
-      found += study(random, seeds, 40, detectable, drawn).p_value < 0.05;
+      found += study(random, seeds, 40, detectable, drawn).p_value.value() < 0.05;
     }
     INFO(seeds << " seeds: " << found << " of " << kStudies);
     CHECK(found >= 0.74 * kStudies);

@@ -32,10 +32,18 @@ TEST_CASE("claims: verdicts decide the exit code", "[end_to_end]") {
   const ClaimsPlace place;
   Ran ran = place.run("claims study --claims good.json");
   CHECK(ran.code == 0);
+  CHECK(
+      ran.out.starts_with("1 reproduced, 0 direction only, 0 not reproduced, 0 not comparable\n"));
+  CHECK_THAT(ran.out, Contains("because: the same protocol, within the tolerance, and the effect "
+                               "is clear\n"));
   CHECK_THAT(ran.out, Contains("SUBLLM is 1.25 times as fast (a paper, speedup_train)") &&
                           Contains("1.250 [1.250, 1.250]") && Contains("reproduced"));
   CHECK(place.run("claims study --claims other.json").code == 3);
   CHECK(place.run("claims study --claims good.json --add slow.json").code == 4);
+  CHECK_THAT(place.run("claims study --claims slow.json").out,
+             Contains("because: the effect is clearly on the other side of 1.000\n"));
+  CHECK_THAT(place.run("claims study --claims other.json").out,
+             Contains("because: retention: 0.8 there, 0.64 here\n"));
   // By default the files that come with the program: SUBLLM trains faster here, and infers slower.
   ran = place.run("claims study --add good.json");
   CHECK(ran.code == 4);

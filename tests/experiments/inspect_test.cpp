@@ -108,6 +108,13 @@ TEST_CASE("sublab inspect writes a page and says the same in JSON", "[end_to_end
   INFO(page.err);
   REQUIRE(page.code == 0);
   CHECK_THAT(read_file(place.path("page.html")), Contains("Shade by") && Contains("enter level 1"));
+  // A page that is passed on does not name the folders of its author.
+  const std::string folder = place.path("").string();
+  REQUIRE(place.run("inspect " + folder + "a " + folder + "a --text " + folder + "text.txt").code ==
+          0);
+  CHECK_THAT(read_file(place.path("inspect.html")),
+             !Contains(folder) && Contains("text.txt, token by token"));
+  fs::remove(place.path("inspect.html"));
   const json made = json::parse(place.run("inspect a --text text.txt --json").out);
   const json& side = made.at("checkpoints")[0];
   CHECK(made.at("shown_bytes") == text.size());
