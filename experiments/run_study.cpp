@@ -304,7 +304,7 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
             false};
   }
   make_writable_folder(options.out / "work");
-  write_file_durably(options.out / "study.json", read_file(study.file));
+  write_file_durably(options.out / "study.json", study.text);
   struct sigaction action {};
   action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, nullptr);

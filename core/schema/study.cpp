@@ -242,7 +242,8 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   study.file = path.string();
   if (!fs::exists(path)) refuse(study.file, "does not exist");
   StudyFields read;
-  json parsed = parse_json(read_file(path), study.file);
+  study.text = read_file(path);
+  json parsed = parse_json(study.text, study.file);
   const std::string at = study.file + ": ";
   read_fields(parsed, at, read);
   for (const std::string& assignment : assignments) set_by_assignment(read.base, assignment);
@@ -259,7 +260,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
-  const auto ordered = nlohmann::ordered_json::parse(read_file(path), nullptr, true, true);
+  const auto ordered = nlohmann::ordered_json::parse(study.text, nullptr, true, true);
   object_at(read.variants, at + "/variants");
   if (read.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
   for (const auto& [name, changes] : ordered["variants"].items()) {

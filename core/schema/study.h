@@ -73,6 +73,7 @@ struct Tune {
 
 struct Study {
   std::string file;  ///< where it was read from; stands before paths in messages
+  std::string text;  ///< of that file, which may be a pipe and is read once
   std::string name;
   std::string question;
   json base = json::object();

@@ -2,10 +2,12 @@
 #include <malloc.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <iostream>
 #include <new>
 
 #include "core/error.h"
+#include "data/documents.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {
@@ -32,6 +34,9 @@ std::string shell_word(const std::string& word) {
 }
 
 int run(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)  // they are printed as JSON and written into files
+    if (invalid_utf8(argv[i]) != std::string::npos)
+      throw UserError("argument " + std::to_string(i), "is not UTF-8");
   CLI::App app{"sublab: benchmark and ablate token-subsampling language models"};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "help of every command");
@@ -71,6 +76,11 @@ int main(int argc, char** argv) {
     return sublab::run(argc, argv);
   } catch (const sublab::UserError& error) {
     std::cerr << "sublab: " << error.what() << "\n";
+    return sublab::kBadInput;
+  } catch (const std::filesystem::filesystem_error& error) {
+    const bool named = !error.path1().empty();
+    std::cerr << "sublab: " << (named ? error.path1().string() + ": " : "")
+              << "cannot be reached: " << error.code().message() << "\n";
     return sublab::kBadInput;
   } catch (const std::bad_alloc&) {
     std::cerr << "sublab: out of memory\n";
