@@ -127,7 +127,9 @@ json parse_json(const std::string& text, const std::string& where) {
   // A duplicate key would silently win over the first one; it is a mistake, so it is refused.
   std::vector<std::unordered_set<std::string>> open;
   const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kDeepest)
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= kDeepest)
       throw UserError(where, "is nested more than " + std::to_string(kDeepest) + " levels deep");
     if (event == json::parse_event_t::object_start) open.emplace_back();
     if (event == json::parse_event_t::object_end) open.pop_back();

@@ -57,6 +57,18 @@ class Keys {
   std::string where_;
 };
 
+void refuse_part_of_head(const Keys& keys) {
+  if (keys.has("partial_rotary_factor") && keys.at("partial_rotary_factor") != 1)
+    keys.refuse("partial_rotary_factor", "is not supported; expected 1");
+}
+
+double base_of(const Keys& keys) {
+  const json& value = keys.at("rope_theta");
+  if (!value.is_number()) fields_detail::throw_type(keys.place("rope_theta"), "a number", value);
+  fields_detail::check_number(keys.place("rope_theta"), value.get<double>(), above(0));
+  return value.get<double>();
+}
+
 /// The base of the rotary frequencies. A rope_scaling that is not empty stands for all of
 /// rope_parameters; what is inside counts before a rope_theta beside it. Of type "default" only
 /// rope_theta counts, whatever else stands inside.
@@ -74,21 +86,11 @@ double rope_theta(const Keys& config) {
     if (value.is_object())
       throw UserError(config.place(source),
                       "has settings of its own for '" + key + "'; one for all layers is supported");
-  const auto check_whole_head = [](const Keys& keys) {
-    if (keys.has("partial_rotary_factor") && keys.at("partial_rotary_factor") != 1)
-      keys.refuse("partial_rotary_factor", "is not supported; expected 1");
-  };
-  check_whole_head(rope);
-  check_whole_head(config);
-  const auto theta = [](const Keys& keys) {
-    const json& value = keys.at("rope_theta");
-    if (!value.is_number()) fields_detail::throw_type(keys.place("rope_theta"), "a number", value);
-    fields_detail::check_number(keys.place("rope_theta"), value.get<double>(), above(0));
-    return value.get<double>();
-  };
+  refuse_part_of_head(rope);
+  refuse_part_of_head(config);
   constexpr double kDefault = 10000;
-  if (inside.contains("rope_theta")) return theta(rope);
-  return config.contains("rope_theta") ? theta(config) : kDefault;
+  if (inside.contains("rope_theta")) return base_of(rope);
+  return config.contains("rope_theta") ? base_of(config) : kDefault;
 }
 
 /// Keys that transformers reads for any model and that would make another one of a Llama. Keys
