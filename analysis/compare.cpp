@@ -42,7 +42,9 @@ std::vector<DocumentSum> paired(const Pair& pair, LossUnit unit) {
   std::vector<DocumentSum> out;
   for (size_t d = 0; d < pair.a->keys.size(); ++d) {
     const auto other = place.find(pair.a->keys[d]);
-    if (other == place.end() || pair.a->bytes[d] != pair.b->bytes[other->second]) continue;
+    const bool counted = pair.a->bytes[d] > 0;  // 0: the tokenizer does not give its text back
+    if (other == place.end() || !counted || pair.a->bytes[d] != pair.b->bytes[other->second])
+      continue;
     const double nats = pair.a->sums[d].loss - pair.b->sums[other->second].loss;
     out.push_back({nats / std::numbers::ln2, pair.a->bytes[d]});
   }

@@ -42,13 +42,16 @@ void derive_from_ledger(const Record& record, std::vector<DerivedMetric>& out) {
 void derive_from_losses(const fs::path& arrays, std::vector<DerivedMetric>& out) {
   if (fs::exists(arrays / "perplexity.documents.npy")) {
     const auto sums = read_npy(arrays / "perplexity.documents.npy").as_doubles();
-    double loss = 0, tokens = 0, bytes = 0;
-    for (size_t d = 0; d + 2 < sums.size(); d += 3)
+    double loss = 0, tokens = 0, bytes = 0, loss_of_bytes = 0;
+    for (size_t d = 0; d + 2 < sums.size(); d += 3) {
       loss += sums[d], tokens += sums[d + 1], bytes += sums[d + 2];
+      if (sums[d + 2] > 0) loss_of_bytes += sums[d];  // the others have no bytes to count by
+    }
     if (tokens <= 0) return;
     out.push_back({"valid_loss_nats", loss / tokens});
     out.push_back({"valid_perplexity", std::exp(loss / tokens)});
-    out.push_back({"valid_bits_per_byte", loss / std::numbers::ln2 / bytes});
+    if (bytes > 0)
+      out.push_back({"valid_bits_per_byte", loss_of_bytes / std::numbers::ln2 / bytes});
   }
   if (fs::exists(arrays / "perplexity.positions.npy")) {
     const auto buckets = read_npy(arrays / "perplexity.positions.npy").as_doubles();

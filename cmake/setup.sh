@@ -67,7 +67,7 @@ users_libtorch() {
 install_libtorch() {
   local target=$SUBLAB_DEPS/libtorch
   [[ -e $target/stamp ]] && return 0
-  mkdir -p "$SUBLAB_DEPS" || refuse "cannot write to $SUBLAB_DEPS"
+  mkdir -p "$SUBLAB_DEPS" && [[ -w $SUBLAB_DEPS ]] || refuse "cannot write to $SUBLAB_DEPS"
   exec 8>"$SUBLAB_DEPS/lock"
   flock 8
   if [[ ! -e $target/stamp ]]; then
@@ -78,6 +78,7 @@ install_libtorch() {
       'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' >"$log" 2>&1 ||
       { rm -rf "$temporary"; refuse "pip could not install torch==$TORCH_VERSION; see $log"; }
     echo "torch==$TORCH_VERSION" >"$temporary/stamp"
+    chmod -R a+rX "$temporary" # mktemp makes it for its owner alone; others may run the program, too
     rm -rf "$target"
     mv "$temporary" "$target"
   fi
@@ -95,14 +96,22 @@ up_to_date() {
   [[ -z $newer ]]
 }
 
-# build_project TARGET...: ninja targets, "all" for everything.
+# Opens a LibTorch to other users that an earlier version of this script installed for its owner alone.
+share_libtorch() {
+  local target=$SUBLAB_DEPS/libtorch
+  if [[ -O $target && $(stat -c %A "$target") != *r-x ]]; then chmod -R a+rX "$target" || true; fi
+}
+
+# build_project TARGET...: ninja targets, "all" for everything. Needs to write nothing where all is up to date.
 build_project() {
   build=$root/build
-  log=${TMPDIR:-/tmp}/sublab-setup.$UID.log
+  log=$build/setup.log
+  share_libtorch
   [[ -n ${RANK:-} ]] && return 0 # one of many processes; the launcher's own start has built it
   up_to_date "$*" && return 0
   [[ "$*" == sublab ]] && up_to_date all && return 0
-  mkdir -p "$build" || refuse "cannot write to $root"
+  { mkdir -p "$build" && [[ -w $build ]]; } 2>/dev/null ||
+    refuse "what is built in $build is not up to date, and you may not write there; let its owner run ./sublab once, or copy the tree"
   exec 9>"$build/lock"
   flock 9
   install_packages

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <sstream>
+#include <unordered_set>
+
+#include "core/utf8.h"
 
 namespace sublab {
 namespace {
@@ -62,6 +65,17 @@ void check_keys(const json& object, const std::string& path,
 
 }  // namespace fields_detail
 
+/// A string that goes on into file names, programs and other JSON.
+static void check_string(const std::string& text, const std::string& where) {
+  if (text.find('\0') != std::string::npos)
+    throw UserError(where, "has a NUL character in a string");
+  for (size_t at = 0; at < text.size();) {
+    const size_t n = utf8_length(text, at);
+    if (n == 0) throw UserError(where, "has a string that is not UTF-8");
+    at += n;
+  }
+}
+
 std::string field_type_name(const json& value) {
   if (value.is_boolean()) return "bool";
   if (value.is_number_integer()) return "int";
@@ -94,6 +108,10 @@ void set_by_dotted_key(json& root, const std::string& dotted_key, const json& va
   if (dotted_key.front() == '.' || dotted_key.back() == '.' ||
       dotted_key.find("..") != std::string::npos)
     throw UserError(dotted_key, "has an empty part between its dots");
+  constexpr int64_t kMostParts = 50;
+  if (std::count(dotted_key.begin(), dotted_key.end(), '.') >= kMostParts)
+    throw UserError(dotted_key.substr(0, 40) + "...",
+                    "has more than " + std::to_string(kMostParts) + " parts");
   json* node = &root;
   std::stringstream parts(dotted_key);
   std::string part, next;
@@ -114,26 +132,36 @@ void set_by_assignment(json& root, const std::string& assignment) {
   if (equals == std::string::npos || equals == 0)
     throw UserError("--set " + assignment, "expected KEY=VALUE, for example model.n_heads=8");
   const std::string text = assignment.substr(equals + 1);
-  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) value = text;
+  json value = text;
+  if (json::accept(text)) value = parse_json(text, "--set " + assignment.substr(0, equals));
+  if (value.is_string()) check_string(value, "--set " + assignment.substr(0, equals));
   if (value.is_object() && value.empty())
     throw UserError("--set " + assignment, "changes nothing; objects are merged, key by key");
   set_by_dotted_key(root, assignment.substr(0, equals), value);
 }
 
 json parse_json(const std::string& text, const std::string& where) {
+  // Whoever walks over a value, prints it or copies it goes down by recursion.
+  constexpr int kDeepest = 200;
+  if (const size_t nul = text.find('\0'); nul != std::string::npos)
+    throw UserError(where, "is no JSON: it has a NUL byte at byte " + std::to_string(nul));
   // A duplicate key would silently win over the first one; it is a mistake, so it is refused.
-  std::vector<std::vector<std::string>> open;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
+  std::vector<std::unordered_set<std::string>> open;
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= kDeepest)
+      throw UserError(where, "is nested more than " + std::to_string(kDeepest) + " levels deep");
     if (event == json::parse_event_t::object_start) open.emplace_back();
     if (event == json::parse_event_t::object_end) open.pop_back();
     if (event == json::parse_event_t::key) {
       const auto key = parsed.get<std::string>();
-      auto& keys = open.back();
-      if (std::find(keys.begin(), keys.end(), key) != keys.end())
+      check_string(key, where);
+      if (!open.back().insert(key).second)
         throw UserError(where, "the key '" + key + "' stands twice in one object");
-      keys.push_back(key);
     }
+    if (event == json::parse_event_t::value && parsed.is_string())
+      check_string(parsed.get_ref<const std::string&>(), where);
     return true;
   };
   try {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -43,13 +44,26 @@ void write_in_place(const fs::path& path, const std::function<void(std::ostream&
 }  // namespace
 
 std::string read_file(const fs::path& path) {
-  if (fs::is_directory(path)) throw UserError(path.string(), "is a folder, expected a file");
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored))
+    throw UserError(path.string(), "is a folder, expected a file");
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw_errno(path, "read");
   std::ostringstream out;
   out << in.rdbuf();
   if (in.bad()) throw_errno(path, "read");
   return std::move(out).str();
+}
+
+std::vector<fs::path> folder_entries(const fs::path& path) {
+  std::error_code error;
+  std::vector<fs::path> out;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error))
+    out.push_back(it->path());
+  if (error) throw UserError(path.string(), "cannot read this folder: " + error.message());
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 void write_file_durably(const fs::path& path, std::string_view bytes) {
@@ -93,7 +107,7 @@ void make_writable_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) throw UserError(path.string(), "cannot make this folder: " + error.message());
-  if (!fs::is_directory(path)) throw UserError(path.string(), "is not a folder");
+  if (!fs::is_directory(path, error)) throw UserError(path.string(), "is not a folder");
   if (::access(path.c_str(), W_OK) != 0) throw_errno(path, "write into this folder");
 }
 
@@ -120,8 +134,13 @@ MappedFile::~MappedFile() {
 }
 
 FileLock::FileLock(const fs::path& path, bool wait) {
-  if (path.has_parent_path()) make_writable_folder(path.parent_path());
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd_ < 0 && (errno == EACCES || errno == EROFS))  // another user's: flock asks for no more
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0 && errno == ENOENT) {
+    if (path.has_parent_path()) make_writable_folder(path.parent_path());
+    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  }
   if (fd_ < 0) throw_errno(path, "lock");
   held_ = ::flock(fd_, wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0;
   if (wait && !held_) throw_errno(path, "lock");

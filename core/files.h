@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sublab {
 
@@ -23,6 +24,9 @@ void write_file_durably(const fs::path& path, std::string_view bytes);
 
 /// The same for content too large for one string: `write` is handed a stream on the temporary file.
 void write_file_durably(const fs::path& path, const std::function<void(std::ostream&)>& write);
+
+/// What a folder holds, sorted by name. Throws where it cannot be read.
+std::vector<fs::path> folder_entries(const fs::path& path);
 
 /// Makes `path` and its parents; throws when it cannot be made or written to.
 void make_writable_folder(const fs::path& path);
@@ -41,7 +45,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// An advisory lock on `path` (made when absent), held while the object lives.
+/// An advisory lock on `path` (made when absent), held while the object lives. A file that is there
+/// need not be writable.
 class FileLock {
  public:
   /// Waits for the lock; with `wait` false, `held()` tells whether it was free.

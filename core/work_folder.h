@@ -14,7 +14,10 @@ namespace sublab {
 /// UserError when it cannot be made.
 struct WorkFolder {
   explicit WorkFolder(const std::string& name) {
-    std::string pattern = (fs::temp_directory_path() / (name + ".XXXXXX")).string();
+    std::error_code error;
+    const fs::path all = fs::temp_directory_path(error);
+    if (error) throw UserError("TMPDIR", "names no folder; set it to one, or unset it");
+    std::string pattern = (all / (name + ".XXXXXX")).string();
     if (!::mkdtemp(pattern.data())) throw UserError(pattern, "cannot make a temporary folder");
     path = pattern;
   }

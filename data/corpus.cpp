@@ -74,9 +74,8 @@ std::vector<std::string> prepared_corpora() {
   std::vector<std::string> names;
   const fs::path folder = cache_folder() / "corpora";
   if (fs::is_directory(folder))
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (fs::exists(entry.path() / "manifest.json")) names.push_back(entry.path().filename());
-  std::sort(names.begin(), names.end());
+    for (const fs::path& entry : folder_entries(folder))
+      if (fs::exists(entry / "manifest.json")) names.push_back(entry.filename());
   return names;
 }
 
@@ -127,7 +126,7 @@ CorpusManifest write_corpus(
     manifest.train = train.finish();
     manifest.validation = validation.finish();
     manifest.test = test.finish();
-    if (seen.empty()) throw UserError(manifest.origin, "holds no text");
+    if (seen.empty()) throw UserError(manifest.origin, "is empty: it holds no text");
     write_file_durably(temporary / "manifest.json", write_fields(manifest).dump(1) + "\n");
     fs::remove_all(folder);
     fs::rename(temporary, folder);
@@ -164,50 +163,8 @@ void read_documents(const std::string& name, Split split,
   }
 }
 
-namespace {
-
-void check_text(const std::string& text, const std::string& where) {
-  if (text.find('\0') != std::string::npos)
-    throw UserError(where, "is a binary file (it has NUL bytes); expected UTF-8 text");
-  const size_t bad = invalid_utf8(text);
-  if (bad != std::string::npos)
-    throw UserError(where, "is not UTF-8 at byte " + std::to_string(bad));
-}
-
-bool blank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
-}
-
-void read_json_lines(const fs::path& path, const std::function<void(std::string)>& add) {
-  std::ifstream in(path);
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    if (blank(line)) continue;
-    const std::string where = path.string() + ":" + std::to_string(number);
-    const json object = parse_json(line, where);
-    if (!object.is_object() || !object.contains("text") || !object["text"].is_string())
-      throw UserError(where, "expected an object with a string \"text\"");
-    std::string text = object["text"].get<std::string>();
-    check_text(text, where);
-    if (!blank(text)) add(std::move(text));
-  }
-}
-
-void read_folder(const fs::path& path, const std::function<void(std::string)>& add) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(path))
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  for (const fs::path& file : files) {
-    std::string text = read_file(file);
-    check_text(text, file.string());
-    if (!blank(text)) add(std::move(text));
-  }
-}
-
-}  // namespace
-
-CorpusManifest import_corpus(const fs::path& path, const std::string& name) {
+ImportedCorpus import_corpus(const fs::path& path, const std::string& name,
+                             const TextFileRules& rules) {
   check_name(name);
   for (const Source& source : text_sources())
     if (source.name == name)
@@ -217,14 +174,25 @@ CorpusManifest import_corpus(const fs::path& path, const std::string& name) {
   manifest.name = name;
   manifest.origin = fs::absolute(path).string();
   manifest.licence = "the user's own";
-  return write_corpus(manifest, [&](const std::function<void(std::string)>& add) {
-    if (fs::is_directory(path)) return read_folder(path, add);
-    if (path.extension() == ".jsonl") return read_json_lines(path, add);
-    std::string text = read_file(path);
-    check_text(text, path.string());
-    if (blank(text)) throw UserError(path.string(), "is empty");
-    add(std::move(text));
+  if (invalid_utf8(manifest.origin) != std::string::npos)
+    throw UserError(path.string(), "has a path that is not UTF-8");
+  ImportedCorpus out;
+  out.manifest = write_corpus(manifest, [&](const std::function<void(std::string)>& add) {
+    out.read = read_text_files(path, rules, add);
+    if (out.read.n_json == 0 && rules.field != TextFileRules{}.field)
+      throw UserError("--field", "has no effect: no JSON was read");
   });
+  return out;
+}
+
+std::vector<Split> empty_splits(const std::vector<std::string>& corpora) {
+  std::vector<Split> out;
+  for (const Split split : kSplits) {
+    int64_t n = 0;
+    for (const std::string& name : corpora) n += read_manifest(name).of(split).documents;
+    if (n == 0) out.push_back(split);
+  }
+  return out;
 }
 
 }  // namespace sublab

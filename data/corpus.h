@@ -11,6 +11,7 @@
 #include "core/fields.h"
 #include "core/files.h"
 #include "data/documents.h"
+#include "data/text_files.h"
 
 namespace sublab {
 
@@ -73,8 +74,17 @@ CorpusManifest write_corpus(
 void read_documents(const std::string& name, Split split,
                     const std::function<void(std::string_view)>& each);
 
-/// Makes a corpus of a folder (one document per file), a text file (one document per paragraph
-/// group), or a .jsonl file (field "text").
-CorpusManifest import_corpus(const fs::path& path, const std::string& name);
+struct ImportedCorpus {
+  CorpusManifest manifest;
+  FilesRead read;
+};
+
+/// Makes a corpus of a folder or a file, as read_text_files reads them: a file of text is one
+/// document.
+ImportedCorpus import_corpus(const fs::path& path, const std::string& name,
+                             const TextFileRules& rules = {});
+
+/// The splits in which these corpora, taken together, hold no document.
+std::vector<Split> empty_splits(const std::vector<std::string>& corpora);
 
 }  // namespace sublab

@@ -132,8 +132,10 @@ TokenShard open_shard(const std::vector<std::string>& corpora, Split split,
                          " " + std::to_string(bytes_per_source);
   for (const std::string& name : corpora) identity += " " + read_manifest(name).of(split).sha256;
   const fs::path path = cache_folder() / "shards" / (short_hash(identity) + ".tokens");
-  const FileLock lock(path.string() + ".lock");
-  if (!fs::exists(path)) write_shard(path, sample(corpora, split, bytes_per_source), tokenizer);
+  if (!fs::exists(path)) {  // what is there was renamed there as a whole, and needs no lock
+    const FileLock lock(path.string() + ".lock");
+    if (!fs::exists(path)) write_shard(path, sample(corpora, split, bytes_per_source), tokenizer);
+  }
   return TokenShard(path);
 }
 

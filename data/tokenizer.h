@@ -18,8 +18,9 @@ class Tokenizer {
   virtual int64_t vocab_size() const = 0;
   /// Stands before every document; never made by encode().
   virtual int32_t boundary_id() const = 0;
-  /// decode(encode(x)) == x for every valid UTF-8 x: what bits per byte needs.
-  virtual bool lossless() const = 0;
+  /// The text that all ids of a text stand for: decode() without a blank that the tokenizer itself
+  /// puts before every text. Bits per byte need text_of(encode(x)) == x.
+  virtual std::string text_of(const std::vector<int32_t>& ids) const { return decode(ids); }
   /// Identifies the mapping: two tokenizers with the same hash make the same ids.
   virtual std::string content_hash() const = 0;
   /// The bytes of the .model file that it comes from; empty for `bytes`.

@@ -71,6 +71,7 @@ class RoundServer {
   /// `n` tokens of validation text for row `row` of round `round`; the same for every variant.
   std::vector<int64_t> text_row(int64_t round, int64_t row, int64_t n) const {
     const TokenShard& shard = text_->split(Split::validation);
+    if (shard.n_tokens() == 0) throw UserError("measure", "the validation split holds no text");
     const int64_t room = std::max<int64_t>(1, shard.n_tokens() - n);
     const auto first = static_cast<int64_t>(
         stream_key(7, "bench", static_cast<uint64_t>(round), static_cast<uint64_t>(row)) %

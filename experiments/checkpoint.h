@@ -2,8 +2,10 @@
 // tokenizer. Its forms: docs/checkpoints.md.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/files.h"
 #include "data/tokenizer.h"
@@ -20,8 +22,10 @@ struct CheckpointInfo {
   std::string tokenizer;  ///< specification it was trained with; "" when it came from elsewhere
   int64_t numerics_version = 1;
   std::string trained_on = "text";
-  int64_t eos_id = -1;
+  json eos_id = -1;  ///< an id, a list of ids, or null for none; -1 = boundary_id
   int64_t padding_id = -1;
+  std::string weights_dtype{};       ///< of the files that it came from; "" = F32
+  json other_keys = json::object();  ///< of a SUBLLM layout's config.json; nothing here reads them
 
   template <class F>
   void fields(F& f) {
@@ -32,9 +36,12 @@ struct CheckpointInfo {
     f("tokenizer", tokenizer, "specification of the tokenizer");
     f("numerics_version", numerics_version, "of the architecture", within(1, 1e9));
     f("trained_on", trained_on, "text, or a task");
-    f("eos_id", eos_id, "id that ends a document; -1 = boundary_id", within(-1, 1e9));
+    f("eos_id", eos_id, "id or list of ids that end a document, null = none; -1 = boundary_id");
     f("padding_id", padding_id, "id that the SUBLLM layout takes for padding; -1 = none",
       within(-1, 1e9));
+    f("weights_dtype", weights_dtype, "of the files that it came from; empty = F32",
+      one_of({"", "F64", "F32", "F16", "BF16"}));
+    f("other_keys", other_keys, "of the SUBLLM layout's config.json that it came from");
   }
 };
 
@@ -42,6 +49,8 @@ struct Checkpoint {
   std::unique_ptr<LanguageModel> model;
   CheckpointInfo info;
   std::unique_ptr<Tokenizer> tokenizer;  ///< null when the checkpoint has none
+  /// Ids at which its text ends: those of config.json and of generation_config.json.
+  std::vector<int64_t> stop_ids;
 };
 
 /// Names of config keys and tensors.
@@ -50,10 +59,20 @@ enum class Layout {
   subllm  ///< that of SUBLLM's published code
 };
 
-/// Writes the folder: all of it or nothing. `tokenizer` may be null. Throws UserError for a model
-/// that `layout` cannot express.
+/// Writes the folder: all of it or nothing. `tokenizer` may be null; `add` may write further files
+/// into the folder that it is given. Throws UserError for a model that `layout` cannot express.
 void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
-                     const Tokenizer* tokenizer, Layout layout = Layout::own);
+                     const Tokenizer* tokenizer, Layout layout = Layout::own,
+                     const std::function<void(const fs::path&)>& add = {});
+
+/// Writes what was opened from the folder `from` into the new folder `to` in `layout`. What this
+/// program does not understand stays as it is: keys of config.json, further files (tokenizer.json,
+/// generation_config.json, ...), the dtype of the weights where it loses nothing. Where the layout
+/// stays the same, weights are copied byte for byte and config.json gains the object "sublab"
+/// alone. Files that are not taken over, weights in other forms, are told to `left_out`. Throws
+/// UserError.
+void convert_checkpoint(const Checkpoint& checkpoint, const fs::path& from, const fs::path& to,
+                        Layout layout, const std::function<void(const std::string&)>& left_out);
 
 /// Opens a folder of any form. `changes` are applied to the model config before the model is built
 /// ({"threshold": 0.1}). Throws UserError.

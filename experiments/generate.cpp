@@ -64,8 +64,8 @@ int64_t choose_token(const at::Tensor& logits, const GenerateConfig& config, dou
 }
 
 Generated generate(const LanguageModel& model, const std::vector<int64_t>& prompt,
-                   int64_t boundary_id, const GenerateConfig& config,
-                   const std::function<void(int64_t)>& on_token) {
+                   int64_t boundary_id, const std::vector<int64_t>& stop_ids,
+                   const GenerateConfig& config, const std::function<void(int64_t)>& on_token) {
   if (prompt.empty()) throw UserError("prompt", "has no tokens; give at least one");
   at::NoGradGuard no_grad;
   Generated out;
@@ -90,7 +90,10 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
   auto start = Clock::now();
   int64_t token = next_token();
   out.time_to_first_token_s = seconds_since(start);
-  while (token != boundary_id) {
+  const auto stops = [&] {
+    return std::find(stop_ids.begin(), stop_ids.end(), token) != stop_ids.end();
+  };
+  while (!stops()) {
     out.ids.push_back(token);
     on_token(token);
     if (static_cast<int64_t>(out.ids.size()) == config.max_tokens) break;
@@ -100,7 +103,7 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
     out.decode_s += seconds_since(start);
     ++out.n_steps;
   }
-  out.ended = token == boundary_id;
+  if (stops()) out.stopped_by = token;
   out.kv_cache_bytes = state->n_bytes();
   out.reached = counter.kept();
   for (double& share : out.reached) share /= static_cast<double>(out.n_read);

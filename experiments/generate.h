@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,23 +30,23 @@ struct GenerateConfig {
 };
 
 struct Generated {
-  std::vector<int64_t> ids;          ///< new tokens, without the boundary that ended them
-  bool ended = false;                ///< the model gave the boundary id
-  double time_to_first_token_s = 0;  ///< reading the prompt and choosing the first token
-  double decode_s = 0;               ///< all later tokens
-  int64_t n_steps = 0;               ///< passes that `decode_s` covers
-  int64_t kv_cache_bytes = 0;        ///< held at the end
-  int64_t n_read = 0;                ///< tokens that the model read: boundary, prompt, new ones
-  std::vector<double> reached;       ///< share of those that entered each subsampling module
+  std::vector<int64_t> ids;           ///< new tokens, without the one that ended them
+  std::optional<int64_t> stopped_by;  ///< the stop id that the model gave; none: max_tokens
+  double time_to_first_token_s = 0;   ///< reading the prompt and choosing the first token
+  double decode_s = 0;                ///< all later tokens
+  int64_t n_steps = 0;                ///< passes that `decode_s` covers
+  int64_t kv_cache_bytes = 0;         ///< held at the end
+  int64_t n_read = 0;                 ///< tokens that the model read: boundary, prompt, new ones
+  std::vector<double> reached;        ///< share of those that entered each subsampling module
 };
 
 /// Reads the boundary id and `prompt` (at least one token; throws UserError otherwise), then
-/// appends tokens until the boundary id or max_tokens; `on_token` gets each as it is made. Equal
+/// appends tokens until one of `stop_ids` or max_tokens; `on_token` gets each as it is made. Equal
 /// likelihood goes to the smaller id; sampling draws from the stream "generate" of the seed.
 /// Throws UserError for a model that cannot decode.
 Generated generate(const LanguageModel& model, const std::vector<int64_t>& prompt,
-                   int64_t boundary_id, const GenerateConfig& config,
-                   const std::function<void(int64_t)>& on_token);
+                   int64_t boundary_id, const std::vector<int64_t>& stop_ids,
+                   const GenerateConfig& config, const std::function<void(int64_t)>& on_token);
 
 /// The next token by `logits` [V]: the most likely one at temperature 0, else the one that
 /// `uniform` in [0, 1) falls on among the nucleus (arXiv:1904.09751, section 3.1).

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/hash.h"
 #include "core/safetensors.h"
@@ -12,6 +13,7 @@
 #include "data/tokenizer.h"
 #include "experiments/checkpoint.h"
 #include "experiments/claim_files.h"
+#include "experiments/resolve_checks.h"
 
 namespace sublab {
 namespace {
@@ -67,9 +69,8 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
   return tasks;
 }
 
-/// `model` with the sizes of the checkpoint in `folder` where it does not say its own.
-json with_shape_of(const fs::path& folder, json model, const Catalog& catalog) {
-  const json theirs = load_checkpoint(folder, catalog).info.model;
+/// `model` with the sizes of `theirs` where it does not say its own.
+json with_shape_of(const json& theirs, json model) {
   for (const FieldHelp& field : describe_fields<DecoderConfig>())
     if (!model.contains(field.name)) model[field.name] = theirs.at(field.name);
   return model;
@@ -101,13 +102,18 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   const json name = model.value("architecture", json("llama"));
   if (!name.is_string()) fields_detail::throw_type(where + "/model/architecture", "a string", name);
   model["architecture"] = name;
-  if (fs::is_directory(config.train.from))
-    model = with_shape_of(config.train.from, std::move(model), catalog);
+  std::optional<CheckpointInfo> parent;
+  if (fs::is_directory(config.train.from)) {
+    parent = load_checkpoint(config.train.from, catalog).info;
+    model = with_shape_of(parent->model, std::move(model));
+  }
   config.model = catalog.architecture(name, where + "/model/architecture")
                      .resolve(model, where + "/model", catalog.parts);
   check_hints(config.model, config.data, where, catalog);
   config.evaluate =
       resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
+  check_splits(config, where);
+  if (parent) check_trained_length(config, parent->context_len, where);
   return config;
 }
 
@@ -233,7 +239,17 @@ class Planner {
     trial.probe = probe;
     trial.seed = seed;
     trial.config = write_fields(config);
+    if (study_.has_measure && probe.empty())
+      check_split(config.data, Split::validation, "measure", changed.at);
     plan_.trials.push_back(trial);
+  }
+
+  /// Tokens of a row that the weights of `trial` were trained on, as far as the plan knows.
+  int64_t trained_context(const PlannedTrial& trial) const {
+    const int64_t own = trial.config.at("data").at("context_len");
+    const PlannedTrial* parent = plan_.find(trial.from);
+    const bool trained = trial.config.at("train").at("tokens").get<int64_t>() > 0;
+    return trained || !parent ? own : std::min(own, trained_context(*parent));
   }
 
   /// The identity of the weights that a trial starts from; sets its parent in the plan.
@@ -246,6 +262,7 @@ class Planner {
     for (const PlannedTrial& parent : plan_.trials)
       if (parent.variant == from && parent.seed == seed && parent.probe.empty()) {
         trial.from = parent.id;
+        check_trained_length(config, trained_context(parent), at);
         return parent.train_id;
       }
     if (fs::is_directory(from)) return weights_hash(from);

@@ -37,6 +37,15 @@ std::vector<int64_t> TextData::ids(const TokenShard& shard, int64_t document) {
   return out;
 }
 
+std::map<uint64_t, std::string> TextData::texts(Split split, const std::set<uint64_t>& keys) const {
+  std::map<uint64_t, std::string> out;
+  for (const std::string& name : config_.corpus)
+    read_documents(name, split, [&](std::string_view text) {
+      if (const uint64_t key = document_key(text); keys.count(key)) out.emplace(key, text);
+    });
+  return out;
+}
+
 json TextData::provenance() const {
   json corpora = json::object();
   for (const std::string& name : config_.corpus) {

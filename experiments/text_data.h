@@ -1,7 +1,10 @@
 // The text of a trial: tokenizer, train and evaluation shards, training rows.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "data/packing.h"
@@ -26,6 +29,8 @@ class TextData {
   const std::vector<int64_t>& documents() const { return documents_; }
   /// Ids of one document.
   static std::vector<int64_t> ids(const TokenShard& shard, int64_t document);
+  /// The texts of a split's documents with these keys, from the corpora.
+  std::map<uint64_t, std::string> texts(Split split, const std::set<uint64_t>& keys) const;
   /// Hashes of the corpora and the tokenizer, for a record's provenance.
   json provenance() const;
 

@@ -1,5 +1,6 @@
 #include "experiments/trial.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -29,7 +30,12 @@ class Trial {
  public:
   Trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
         const Catalog& catalog, const ReportProgress& report)
-      : config_(config), seed_(seed), folders_(folders), catalog_(catalog), report_(report) {}
+      : config_(config),
+        seed_(seed),
+        folders_(folders),
+        catalog_(catalog),
+        report_(report),
+        context_len_(config.data.context_len) {}
 
   Record run() {
     count_tensor_bytes();
@@ -116,7 +122,7 @@ class Trial {
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     return {config_.model,
             rows_->vocab_size(),
-            config_.data.context_len,
+            context_len_,
             text_ ? text_->tokenizer().boundary_id() : 0,
             text_ ? config_.data.tokenizer : "",
             entry.numerics_version,
@@ -133,6 +139,7 @@ class Trial {
       const std::string from = folders_.from.string();
       const Checkpoint parent = load_checkpoint(from, catalog_);
       model_->graft(copy_shared_weights(*parent.model, *model_, from), from);
+      if (config_.train.tokens == 0) context_len_ = std::min(context_len_, parent.info.context_len);
     }
     model_->prepare(training_batches(kPreparingRows));
     n_shape_metrics_ = record_.metrics.size();
@@ -262,6 +269,7 @@ class Trial {
   TrialFolders folders_;
   const Catalog& catalog_;
   ReportProgress report_;
+  int64_t context_len_;  ///< tokens of a row that the weights were trained on
   Record record_;
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;

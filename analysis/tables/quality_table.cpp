@@ -180,6 +180,12 @@ void add_quality_table(const StudyData& data, const std::vector<Comparison>& com
       row.cells.push_back(metric_cell(variant, name, show, report));
     };
     metric("valid_bits_per_byte", [](double v) { return fixed(v, 4); });
+    for (const Record* record : variant.good())
+      if (const Metric* bits = record->find("valid_bits_per_byte");
+          bits && bits->value && !bits->note.empty()) {
+        row.cells.back().notes.push_back(footnote(report, "bits/byte " + bits->note));
+        break;
+      }
     metric("valid_perplexity", [](double v) { return fixed(v, 1); });
     metric("selection_gap_nats", [](double v) { return signed_fixed(v, 4); });
     for (const std::string& level : levels) metric(level, [](double v) { return fixed(v, 3); });

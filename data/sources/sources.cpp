@@ -94,7 +94,8 @@ void prepare_source(const Source& source) {
     manifest.version = unpack_package(source.package, folder);
     write_corpus(manifest, [&](const AddDocument& add) { source.extract(folder, add); });
   } catch (...) {
-    fs::remove_all(folder);
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
     throw;
   }
   fs::remove_all(folder);

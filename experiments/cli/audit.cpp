@@ -15,7 +15,7 @@ namespace {
 
 struct Arguments {
   std::string what;
-  bool all = false, as_json = false;
+  bool all = false, as_json = false, extrapolate = false;
   std::vector<std::string> assignments;
   AuditSettings settings;
 };
@@ -85,6 +85,15 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   const std::string folder = arguments.what;
   const json changes = given.value("model", json::object());
   const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes);
+  // Rows of the audit are no longer than those of training.
+  constexpr int64_t kShortest = 13;
+  const int64_t context_len = checkpoint.info.context_len;
+  if (context_len < kShortest && !arguments.extrapolate)
+    throw UserError(folder, "had rows of " + std::to_string(context_len) +
+                                " tokens in training, the audit reads " +
+                                std::to_string(kShortest) + "; --extrapolate allows it");
+  if (!arguments.extrapolate)
+    arguments.settings.row_tokens = std::min(arguments.settings.row_tokens, context_len);
   const auto& entry = catalog.architecture(checkpoint.info.model.at("architecture"), "audit");
   Subject subject{folder,
                   untrained(entry, checkpoint.info.model, checkpoint.info.vocab_size, catalog)};
@@ -159,6 +168,8 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
                    "training steps of the canary at most; 0 = no canary")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("--extrapolate", arguments->extrapolate,
+                    "rows of 40 tokens, also where a checkpoint had shorter ones in training");
   add_threads_option(*command);
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] { audit(*arguments, context); });

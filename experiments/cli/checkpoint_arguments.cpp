@@ -1,6 +1,7 @@
 #include "experiments/cli/checkpoint_arguments.h"
 
-#include "data/documents.h"
+#include "data/sources/sources.h"
+#include "data/text_files.h"
 #include "experiments/cli/threads_option.h"
 
 namespace sublab {
@@ -49,13 +50,9 @@ void CheckpointArguments::check_length(const std::string& where, const std::stri
 }
 
 std::string read_text_file(const std::string& path) {
-  std::string text = read_file(path);
+  std::string text = fs::path(path).extension() == ".gz" ? gunzip(path) : read_file(path);
   if (text.empty()) throw UserError(path, "is empty");
-  if (text.find('\0') != std::string::npos)
-    throw UserError(path, "is a binary file (it has NUL bytes); expected UTF-8 text");
-  const size_t bad = invalid_utf8(text);
-  if (bad != std::string::npos)
-    throw UserError(path, "is not UTF-8 at byte " + std::to_string(bad));
+  check_text(text, path);
   return text;
 }
 

@@ -25,7 +25,7 @@ struct CheckpointArguments {
                     int64_t context_len) const;
 };
 
-/// A file of UTF-8 text that is not empty. Throws UserError.
+/// A file of UTF-8 text that is not empty, ".gz" unpacked. Throws UserError.
 std::string read_text_file(const std::string& path);
 
 }  // namespace sublab

@@ -57,6 +57,53 @@ void prepare(std::vector<std::string> names) {
   }
 }
 
+struct ImportArguments {
+  std::string path, name;
+  TextFileRules rules;
+};
+
+void import_text(const ImportArguments& arguments, bool as_json) {
+  const ImportedCorpus imported = import_corpus(arguments.path, arguments.name, arguments.rules);
+  const CorpusManifest& manifest = imported.manifest;
+  std::string empty;
+  for (const Split split : kSplits)
+    if (manifest.of(split).documents == 0)
+      empty += (empty.empty() ? "" : " and ") + std::string(split_name(split));
+  if (as_json) {
+    json out = write_fields(manifest);
+    out["left_out"] = imported.read.left_out;
+    std::cout << out.dump(1, ' ', false, json::error_handler_t::replace) << "\n";
+  } else {
+    std::printf("%s: %ld train, %ld validation, %ld test documents, %ld duplicates dropped\n",
+                arguments.name.c_str(), manifest.train.documents, manifest.validation.documents,
+                manifest.test.documents, manifest.duplicates_dropped);
+  }
+  for (const std::string& line : imported.read.left_out) std::cerr << "left out: " << line << "\n";
+  if (!empty.empty())
+    std::cerr << "no document fell into " << empty
+              << " (90, 5 and 5 of 100 do, by a hash of their text); what needs one is refused: "
+                 "import more, or shorter, documents\n";
+}
+
+void add_import(CLI::App& command, const std::shared_ptr<bool>& as_json) {
+  auto* import_command = command.add_subcommand("import", "make a corpus of your own text");
+  import_command->footer(
+      "A folder is read with all below it, links followed. A file of text is one document. Of "
+      ".jsonl and .ndjson\neach line is one, of .json each element of the list: a string, or the "
+      "string under \"text\". .gz is unpacked.\n"
+      "Example: sublab corpus import ~/notes my_notes");
+  auto arguments = std::make_shared<ImportArguments>();
+  import_command->add_option("PATH", arguments->path, "folder or file")->required();
+  import_command->add_option("NAME", arguments->name, "what to call it: a-z, 0-9, _ and -")
+      ->required();
+  import_command->add_option("--field", arguments->rules.field,
+                             "key of the text in JSON objects; default text");
+  import_command->add_flag("--skip-unreadable", arguments->rules.skip_unreadable,
+                           "leave out files that are no text, or cannot be read, and name them");
+  import_command->add_flag("--json", *as_json, "print JSON");
+  import_command->callback([as_json, arguments] { import_text(*arguments, *as_json); });
+}
+
 }  // namespace
 
 void add_corpus_command(CLI::App& app, CommandContext&) {
@@ -66,8 +113,6 @@ void add_corpus_command(CLI::App& app, CommandContext&) {
   command->require_subcommand(1);
   auto as_json = std::make_shared<bool>(false);
   auto names = std::make_shared<std::vector<std::string>>();
-  auto path = std::make_shared<std::string>();
-  auto name = std::make_shared<std::string>();
   auto* list_command = command->add_subcommand("list", "every source, and what is prepared");
   list_command->add_flag("--json", *as_json, "print JSON");
   list_command->callback([as_json] { list(*as_json); });
@@ -79,21 +124,7 @@ void add_corpus_command(CLI::App& app, CommandContext&) {
     prepare(*names);
     if (*as_json) list(true);
   });
-  auto* import_command = command->add_subcommand(
-      "import", "make a corpus of a folder, a text file or a .jsonl file (field text)");
-  import_command->add_option("PATH", *path, "folder or file")->required();
-  import_command->add_option("NAME", *name, "what to call it: a-z, 0-9, _ and -")->required();
-  import_command->add_flag("--json", *as_json, "print JSON");
-  import_command->callback([as_json, path, name] {
-    const CorpusManifest manifest = import_corpus(*path, *name);
-    if (*as_json) {
-      std::cout << write_fields(manifest).dump(1) << "\n";
-      return;
-    }
-    std::printf("%s: %ld train, %ld validation, %ld test documents, %ld duplicates dropped\n",
-                name->c_str(), manifest.train.documents, manifest.validation.documents,
-                manifest.test.documents, manifest.duplicates_dropped);
-  });
+  add_import(*command, as_json);
 }
 
 }  // namespace sublab

@@ -1,8 +1,8 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
-#include <numbers>
 
+#include "data/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/tasks/perplexity.h"
 
@@ -11,45 +11,78 @@ namespace {
 
 struct Arguments : CheckpointArguments {
   std::string text;
+  TextFileRules rules;
   PerplexityConfig windows;
 };
 
+/// The documents of the file: of a file of text all of it.
+std::vector<std::string> documents_of(const Arguments& arguments) {
+  if (text_kind(arguments.text) == TextKind::plain) {
+    if (arguments.rules.field != TextFileRules{}.field)
+      throw UserError("--field", "has no effect: " + arguments.text + " is not named as JSON");
+    return {read_text_file(arguments.text)};
+  }
+  std::vector<std::string> texts;
+  read_text_files(arguments.text, arguments.rules,
+                  [&](std::string text) { texts.push_back(std::move(text)); });
+  return texts;
+}
+
+json measured(const PerplexityResult& result, const PerplexityConfig& windows, size_t n_bytes) {
+  const double loss = result.loss_sum / result.n_tokens;
+  const ByteLoss bytes = byte_loss(result);
+  return {{"tokens", result.n_tokens},
+          {"documents", result.documents.size()},
+          {"bytes", n_bytes},
+          {"window", windows.window},
+          {"stride", windows.stride},
+          {"loss_nats", loss},
+          {"perplexity", std::isfinite(std::exp(loss)) ? json(std::exp(loss)) : json()},
+          {"bits_per_byte", bytes.bits_per_byte ? json(*bytes.bits_per_byte) : json()},
+          {"documents_without_bytes", bytes.left_out},
+          {"kept_fraction", result.kept_fraction}};
+}
+
+void print(const json& out, const std::string& note) {
+  const auto line = [&](const std::string& key, const std::string& if_none,
+                        const std::string& more) {
+    std::printf("%-14s %s%s\n", key.c_str(),
+                (out[key].is_null() ? if_none : out[key].dump()).c_str(), more.c_str());
+  };
+  for (const char* key : {"tokens", "documents", "bytes", "window", "stride", "loss_nats"})
+    line(key, "", "");
+  line("perplexity", "exp(loss) is too large for a number", "");
+  line("bits_per_byte", "refused", note.empty() ? "" : ": " + note);
+  for (size_t m = 0; m < out["kept_fraction"].size(); ++m)
+    std::printf("kept_module_%zu  %.4f\n", m, out["kept_fraction"][m].get<double>());
+}
+
 void evaluate(Arguments& arguments, CommandContext& context) {
   const Checkpoint checkpoint = arguments.open_with_tokenizer(context.catalog);
-  const std::string text = read_text_file(arguments.text);
-  const auto encoded = checkpoint.tokenizer->encode(text);
+  const Tokenizer& tokenizer = *checkpoint.tokenizer;
   arguments.check_length("--context", std::to_string(arguments.windows.window) + " inputs are",
                          arguments.windows.window, checkpoint.info.context_len);
   arguments.windows.extrapolate = arguments.extrapolate;
   arguments.windows.resolve("", checkpoint.info.context_len);
-  const auto result =
-      measure_perplexity(*checkpoint.model, {std::vector<int64_t>(encoded.begin(), encoded.end())},
-                         checkpoint.tokenizer->boundary_id(), arguments.windows.window,
-                         arguments.windows.stride, Run{});
-  const double loss = result.loss_sum / result.n_tokens;
-  json out = {{"tokens", result.n_tokens},
-              {"bytes", text.size()},
-              {"window", arguments.windows.window},
-              {"stride", arguments.windows.stride},
-              {"loss_nats", loss},
-              {"perplexity", std::isfinite(std::exp(loss)) ? json(std::exp(loss)) : json()},
-              {"bits_per_byte", nullptr},
-              {"kept_fraction", result.kept_fraction}};
-  if (checkpoint.tokenizer->lossless())
-    out["bits_per_byte"] = result.loss_sum / std::numbers::ln2 / static_cast<double>(text.size());
-  if (arguments.as_json) {
-    std::cout << out.dump(1) << "\n";
-    return;
+  std::vector<std::vector<int64_t>> documents;
+  std::vector<int64_t> given_back;  // bytes
+  size_t n_bytes = 0;
+  for (const std::string& text : documents_of(arguments)) {
+    const auto ids = tokenizer.encode(text);
+    documents.emplace_back(ids.begin(), ids.end());
+    n_bytes += text.size();
+    given_back.push_back(tokenizer.text_of(ids) == text ? static_cast<int64_t>(text.size()) : 0);
   }
-  for (const char* key :
-       {"tokens", "bytes", "window", "stride", "loss_nats", "perplexity", "bits_per_byte"})
-    std::printf("%-14s %s\n", key,
-                !out[key].is_null() ? out[key].dump().c_str()
-                : key == std::string("perplexity")
-                    ? "exp(loss) is too large for a number"
-                    : "refused: the tokenizer does not give back every byte");
-  for (size_t m = 0; m < result.kept_fraction.size(); ++m)
-    std::printf("kept_module_%zu  %.4f\n", m, result.kept_fraction[m]);
+  auto result = measure_perplexity(*checkpoint.model, documents, tokenizer.boundary_id(),
+                                   arguments.windows.window, arguments.windows.stride, Run{});
+  if (result.n_tokens == 0)
+    throw UserError(arguments.text, "has no tokens for this tokenizer: there is nothing to score");
+  for (size_t d = 0; d < documents.size(); ++d) result.documents[d].n_bytes = given_back[d];
+  const json out = measured(result, arguments.windows, n_bytes);
+  if (arguments.as_json)
+    std::cout << out.dump(1) << "\n";
+  else
+    print(out, byte_loss(result).note);
 }
 
 }  // namespace
@@ -57,11 +90,15 @@ void evaluate(Arguments& arguments, CommandContext& context) {
 void add_eval_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("eval", "perplexity of a checkpoint on a text file");
   command->footer(
-      "The file is one document; its first window starts with the boundary id.\n"
+      "A file of text is one document, each line of a .jsonl or .ndjson file and each element of a "
+      ".json list is one;\na document's first window starts with the boundary id. Bits per byte "
+      "count the documents whose text the\ntokenizer gives back.\n"
       "Example: sublab eval --model ckpt --text book.txt --context 256 --stride 128 --json");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--model", arguments->checkpoint, "checkpoint folder")->required();
-  command->add_option("--text", arguments->text, "UTF-8 file")->required();
+  command->add_option("--text", arguments->text, "UTF-8 file, or JSON lines")->required();
+  command->add_option("--field", arguments->rules.field,
+                      "key of the text in JSON objects; default text");
   arguments->add_tokenizer_option(*command);
   command
       ->add_option("--context", arguments->windows.window,

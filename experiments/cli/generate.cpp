@@ -29,7 +29,8 @@ std::vector<int64_t> prompt_ids(const Arguments& arguments, const Tokenizer& tok
 json figures(const Generated& made, size_t n_prompt, const std::vector<int64_t>& levels) {
   json out = {{"prompt_tokens", n_prompt},
               {"new_tokens", made.ids.size()},
-              {"stopped", made.ended ? "boundary" : "max_tokens"},
+              {"stopped", made.stopped_by ? "eos" : "max_tokens"},
+              {"eos_id", made.stopped_by ? json(*made.stopped_by) : json()},
               {"time_to_first_token_ms", made.time_to_first_token_s * 1e3},
               {"decode_tokens_per_s", nullptr},
               {"kv_cache_bytes", made.kv_cache_bytes},
@@ -42,9 +43,12 @@ json figures(const Generated& made, size_t n_prompt, const std::vector<int64_t>&
 }
 
 void print_figures(const json& figures) {
+  const std::string stopped = figures["eos_id"].is_null()
+                                  ? "max_tokens"
+                                  : "the end of the text (id " + figures["eos_id"].dump() + ")";
   std::fprintf(stderr, "%ld prompt tokens, %ld new ones, stopped by %s\n",
                figures["prompt_tokens"].get<long>(), figures["new_tokens"].get<long>(),
-               figures["stopped"].get<std::string>().c_str());
+               stopped.c_str());
   std::fprintf(stderr, "first token after %.1f ms",
                figures["time_to_first_token_ms"].get<double>());
   if (!figures["decode_tokens_per_s"].is_null())
@@ -74,8 +78,9 @@ void generate_text(const Arguments& arguments, CommandContext& context) {
     text += piece;
     if (!arguments.as_json) std::cout << piece << std::flush;
   };
-  const Generated made = generate(*checkpoint.model, prompt, tokenizer.boundary_id(),
-                                  arguments.config, [&](int64_t id) { emit(stream.add(id)); });
+  const Generated made =
+      generate(*checkpoint.model, prompt, tokenizer.boundary_id(), checkpoint.stop_ids,
+               arguments.config, [&](int64_t id) { emit(stream.add(id)); });
   emit(stream.finish());
   json out = figures(made, prompt.size(), checkpoint.model->module_levels());
   if (!arguments.as_json) {
@@ -93,7 +98,8 @@ void generate_text(const Arguments& arguments, CommandContext& context) {
 void add_generate_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("generate", "text that a checkpoint writes after a prompt");
   command->footer(
-      "The text goes to standard output as it is made, speed and cache to standard error.\n"
+      "The text goes to standard output as it is made, speed and cache to standard error. It ends "
+      "at the\neos ids of config.json and generation_config.json, or after --max-tokens.\n"
       "Example: sublab generate ckpt --prompt 'The word' --max-tokens 40 --temperature 0.8");
   auto arguments = std::make_shared<Arguments>();
   GenerateConfig& config = arguments->config;

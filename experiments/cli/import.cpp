@@ -16,18 +16,21 @@ struct Arguments {
 /// Reads a checkpoint of any form and writes it in `layout`.
 void convert(const Arguments& arguments, Layout layout, bool only_llama, const Catalog& catalog) {
   if (fs::exists(arguments.to)) throw UserError(arguments.to, "exists already; name a new folder");
-  Checkpoint checkpoint = load_checkpoint(arguments.from, catalog);
+  const Checkpoint checkpoint = load_checkpoint(arguments.from, catalog);
   const std::string architecture = checkpoint.info.model.at("architecture");
   if (only_llama && architecture != "llama")
     throw UserError(arguments.from, "transformers has no '" + architecture +
                                         "'; only llama can be exported there, subllm with "
                                         "--layout subllm");
-  save_checkpoint(arguments.to, *checkpoint.model, checkpoint.info, checkpoint.tokenizer.get(),
-                  layout);
+  json left_out = json::array();
+  convert_checkpoint(checkpoint, arguments.from, arguments.to, layout,
+                     [&](const std::string& name) { left_out.push_back(name); });
   if (arguments.as_json)
-    std::cout << json{{"out", arguments.to}, {"architecture", architecture}}.dump() << "\n";
+    std::cout << json{{"out", arguments.to}, {"architecture", architecture}, {"left_out", left_out}}
+              << "\n";
   else
     std::printf("%s checkpoint in %s\n", architecture.c_str(), arguments.to.c_str());
+  for (const json& name : left_out) std::cerr << "left out: " << name.get<std::string>() << "\n";
 }
 
 std::shared_ptr<Arguments> add_folders(CLI::App& command) {
@@ -43,7 +46,7 @@ std::shared_ptr<Arguments> add_folders(CLI::App& command) {
 void add_import_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand(
       "import",
-      "a folder of transformers or of the SUBLLM layout into a checkpoint of this program (fp32)");
+      "a folder of transformers or of the SUBLLM layout into a checkpoint of this program");
   command->footer("Example: sublab import hf_folder ckpt");
   const auto arguments = add_folders(*command);
   command->callback(

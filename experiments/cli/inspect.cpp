@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "analysis/format.h"
+#include "data/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/cli/threads_option.h"
 
@@ -15,6 +16,9 @@ struct Arguments : CheckpointArguments {
 };
 
 void inspect(const Arguments& arguments, CommandContext& context) {
+  if (text_kind(arguments.text) != TextKind::plain)
+    throw UserError(arguments.text,
+                    "is named as JSON; inspect shows one text, from a file of text");
   const std::string text = read_text_file(arguments.text);
   std::vector<Checkpoint> opened;
   opened.push_back(arguments.open_with_tokenizer(context.catalog));

@@ -7,12 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <new>
 
 #include "core/build_info.h"
 #include "core/error.h"
 #include "core/hints.h"
+#include "data/documents.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/usage.h"
 
@@ -55,6 +57,9 @@ int flush_output(int exit_code) {
 }
 
 int run(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)  // they are printed as JSON and written into files
+    if (invalid_utf8(argv[i]) != std::string::npos)
+      throw UserError("argument " + std::to_string(i), "is not UTF-8");
   CLI::App app{"sublab: benchmark and ablate token-subsampling language models"};
   app.formatter(std::make_shared<HelpFormatter>());  // commands take it over
   app.require_subcommand(1);
@@ -82,6 +87,11 @@ int run_and_catch(int argc, char** argv) {
     return run(argc, argv);
   } catch (const UserError& error) {
     std::cerr << "sublab: " << error.what() << "\n";
+    return kBadInput;
+  } catch (const std::filesystem::filesystem_error& error) {
+    const bool named = !error.path1().empty();
+    std::cerr << "sublab: " << (named ? error.path1().string() + ": " : "")
+              << "cannot be reached: " << error.code().message() << "\n";
     return kBadInput;
   } catch (const std::bad_alloc&) {
     std::cerr << "sublab: out of memory\n";

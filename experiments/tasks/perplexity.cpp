@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <set>
 
 #include "analysis/inspection/kept_histogram.h"
 #include "core/npy.h"
@@ -73,6 +74,28 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
 }
 
 }  // namespace perplexity
+
+ByteLoss byte_loss(const PerplexityResult& result) {
+  ByteLoss out;
+  double loss = 0, n_bytes = 0;
+  for (const DocumentLosses& document : result.documents) {
+    n_bytes += static_cast<double>(document.n_bytes);
+    if (document.n_bytes == 0) {
+      ++out.left_out;
+      continue;
+    }
+    for (const float each : document.token_losses) loss += each;
+  }
+  if (out.left_out > 0)
+    out.note = (n_bytes > 0 ? "without " + std::to_string(out.left_out) + " of " +
+                                  std::to_string(result.documents.size()) + " documents, which "
+                            : std::string("none of the documents: ")) +
+               "the tokenizer does not give back byte by byte";
+  // The same sum in the order of the batches, where nothing is left out.
+  if (out.left_out == 0) loss = result.loss_sum;
+  if (n_bytes > 0) out.bits_per_byte = loss / std::numbers::ln2 / n_bytes;
+  return out;
+}
 
 PerplexityResult measure_perplexity(const LanguageModel& model,
                                     const std::vector<std::vector<int64_t>>& documents,
@@ -245,10 +268,8 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   const bool finite = std::isfinite(std::exp(loss));
   add("valid_perplexity", finite ? std::optional(std::exp(loss)) : std::nullopt,
       finite ? "" : "exp(loss) is too large for a number");
-  const bool lossless = context.text->tokenizer().lossless();
-  add("valid_bits_per_byte",
-      lossless ? std::optional(result.loss_sum / std::numbers::ln2 / result.n_bytes) : std::nullopt,
-      lossless ? "" : "the tokenizer does not give back every byte");
+  const ByteLoss bytes = byte_loss(result);
+  add("valid_bits_per_byte", bytes.bits_per_byte, bytes.note);
   add("loss_early_nats", mean_loss(result.positions, 0, kBuckets / 4));
   add("loss_late_nats", mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
   add("trigram_loss_nats", trigram, "interpolated trigram on the same training tokens");
@@ -263,10 +284,11 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
                            ""});
 }
 
-/// A document's first tokens and the bytes that they stand for.
+/// What is scored of a document.
 struct Beginning {
   std::vector<int64_t> ids;
-  int64_t n_bytes;
+  std::string text;    ///< that the tokenizer makes of them
+  bool exact = false;  ///< it is the document's own
 };
 
 /// A cut through a character that is spelled in several byte tokens would make bytes inexact: the
@@ -274,40 +296,60 @@ struct Beginning {
 Beginning beginning_of(const TokenShard& shard, int64_t document, int64_t max_tokens,
                        const Tokenizer& tokenizer) {
   std::vector<int64_t> ids = TextData::ids(shard, document);
-  if (max_tokens == 0 || static_cast<int64_t>(ids.size()) <= max_tokens)
-    return {ids, shard.n_bytes(document)};
-  const std::string whole = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+  const auto text_of = [&] {
+    return tokenizer.text_of(std::vector<int32_t>(ids.begin(), ids.end()));
+  };
+  const std::string whole = text_of();
+  const bool exact = document_key(whole) == shard.key(document);
+  if (max_tokens == 0 || static_cast<int64_t>(ids.size()) <= max_tokens) return {ids, whole, exact};
   ids.resize(static_cast<size_t>(max_tokens));
-  std::string text = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+  std::string text = text_of();
   while (ids.size() > 1 && !whole.starts_with(text)) {
     ids.pop_back();
-    text = tokenizer.decode(std::vector<int32_t>(ids.begin(), ids.end()));
+    text = text_of();
   }
-  return {ids, static_cast<int64_t>(text.size())};
+  return {ids, text, exact};
+}
+
+/// Beginnings of documents that the tokenizer loses something of: what it loses may stand behind
+/// them.
+void compare_with_text(const TextData& data, Split split, const std::vector<int64_t>& chosen,
+                       std::vector<Beginning>& beginnings) {
+  std::set<uint64_t> unsure;
+  for (size_t i = 0; i < chosen.size(); ++i)
+    if (!beginnings[i].exact) unsure.insert(data.split(split).key(chosen[i]));
+  if (unsure.empty()) return;
+  const auto texts = data.texts(split, unsure);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const auto text = texts.find(data.split(split).key(chosen[i]));
+    const bool cut =
+        static_cast<int64_t>(beginnings[i].ids.size()) < data.split(split).n_tokens(chosen[i]);
+    if (text != texts.end() && cut)
+      beginnings[i].exact = text->second.starts_with(beginnings[i].text);
+  }
 }
 
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   PerplexityConfig config;
   read_fields(resolved, "/evaluate", config);
-  const TokenShard& shard =
-      context.text->split(config.split == "test" ? Split::test : Split::validation);
-  std::vector<std::vector<int64_t>> documents;
-  std::vector<int64_t> bytes;
+  const Split split = config.split == "test" ? Split::test : Split::validation;
+  const TokenShard& shard = context.text->split(split);
   const auto chosen = evaluation_documents(shard, config.max_tokens, config.max_document_tokens);
-  for (const int64_t d : chosen) {
-    Beginning beginning =
-        beginning_of(shard, d, config.max_document_tokens, context.text->tokenizer());
-    documents.push_back(std::move(beginning.ids));
-    bytes.push_back(beginning.n_bytes);
-  }
+  std::vector<Beginning> beginnings;
+  for (const int64_t d : chosen)
+    beginnings.push_back(
+        beginning_of(shard, d, config.max_document_tokens, context.text->tokenizer()));
+  compare_with_text(*context.text, split, chosen, beginnings);
+  std::vector<std::vector<int64_t>> documents;
+  for (const Beginning& beginning : beginnings) documents.push_back(beginning.ids);
   const int32_t boundary = context.text->tokenizer().boundary_id();
   const bool subsamples = !context.model.retention().empty();
   PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
                                                config.stride, Run{}, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
-    result.documents[i].n_bytes = bytes[i];
+    result.documents[i].n_bytes =
+        beginnings[i].exact ? static_cast<int64_t>(beginnings[i].text.size()) : 0;
     result.documents[i].key = shard.key(chosen[i]);
-    result.n_bytes += static_cast<double>(bytes[i]);
   }
   PerplexityResult training_selection;
   if (subsamples) {

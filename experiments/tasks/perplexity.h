@@ -5,6 +5,8 @@
 // later ones only those that no window scored before, so that each token is scored once.
 #pragma once
 
+#include <optional>
+
 #include "experiments/tasks/task.h"
 
 namespace sublab {
@@ -40,7 +42,7 @@ struct PerplexityConfig {
 struct DocumentLosses {
   std::vector<float> token_losses;
   std::vector<uint8_t> depths;  ///< per token: how deep the one before it went, which predicts it
-  int64_t n_bytes = 0;
+  int64_t n_bytes = 0;          ///< of its text; 0 where the tokenizer does not give it back
   uint64_t key = 0;
 };
 
@@ -53,9 +55,19 @@ struct PositionLosses {
 struct PerplexityResult {
   std::vector<DocumentLosses> documents;
   PositionLosses positions;
-  double loss_sum = 0, n_tokens = 0, n_bytes = 0;
+  double loss_sum = 0, n_tokens = 0;
   std::vector<double> kept_fraction;  ///< per subsampling module, of its parent level
 };
+
+/// Loss per byte of the documents whose text the tokenizer gives back.
+struct ByteLoss {
+  std::optional<double> bits_per_byte;  ///< none where that is no document
+  int64_t left_out = 0;                 ///< documents that do not count
+  std::string note;                     ///< says so; "" where all count
+};
+
+/// Of `result`, whose documents know their bytes.
+ByteLoss byte_loss(const PerplexityResult& result);
 
 /// Scores `documents` (ids without boundary). With `depths`, the decisions are kept per token.
 /// `run` chooses the mode; evaluate is the honest one.

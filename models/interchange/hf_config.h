@@ -5,11 +5,27 @@
 
 namespace sublab {
 
-/// A resolved llama config as transformers writes it, keys of 4.x and 5.x both.
-json to_hf_config(const json& llama, int64_t vocab_size, int64_t context_len, int64_t boundary_id);
+/// What such a file says of a model and its vocabulary.
+struct HfConfig {
+  json model;  ///< for `resolve` of the llama entry
+  int64_t vocab_size = 0;
+  int64_t context_len = 0;  ///< max_position_embeddings
+  int64_t bos_id = -1;      ///< -1 = none
+  json eos_id;              ///< an id, a list of ids, or null for none
+};
 
-/// What a transformers config says about the model, ready for the llama entry's `resolve`. Settings
-/// that the model does not have are refused by name. Throws UserError at `where`.
-json from_hf_config(const json& config, const std::string& where);
+/// config.json as transformers writes it, with the keys of 4.x and of 5.x. `config.model` is
+/// resolved.
+json to_hf_config(const HfConfig& config);
+
+/// Reads a config.json as transformers 5 does: its types (64.0 and "64" are no whole numbers), its
+/// defaults, its order of precedence among rope_scaling, rope_parameters and rope_theta. What would
+/// mean another model is refused by name; the sizes of the model must be there. Throws UserError at
+/// `where`.
+HfConfig read_hf_config(const json& config, const std::string& where);
+
+/// The ids that a value of eos_token_id names: a number, a list, or null. Ids below 0 stand for
+/// none. Throws UserError at `where`.
+std::vector<int64_t> eos_ids(const json& value, const std::string& where);
 
 }  // namespace sublab

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "models/interchange/hf_config.h"
 #include "models/subllm/structure.h"
 
 namespace sublab {
@@ -225,7 +226,8 @@ SubllmLayout from_subllm_layout(const json& config, const std::string& where) {
   out.vocab_size = whole("num_embeddings", 32000, within(1, 1e8), "vocab_size");
   out.context_len = whole("tokens_per_sample", 2048, within(1, 1e9));
   out.bos_id = whole("bos_token_id", 1, within(0, 1e9));
-  out.eos_id = whole("eos_token_id", 2, within(0, 1e9));
+  out.eos_id = config.value("eos_token_id", json(2));
+  eos_ids(out.eos_id, where + ": /eos_token_id");
   out.padding_id = whole("padding_idx", 0, within(-1, 1e9));
   return out;
 }

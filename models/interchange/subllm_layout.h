@@ -14,7 +14,7 @@ struct SubllmLayout {
   int64_t vocab_size = 0;
   int64_t context_len = 0;
   int64_t bos_id = 0;
-  int64_t eos_id = 0;
+  json eos_id = 0;          ///< an id, a list of ids, or null for none
   int64_t padding_id = -1;  ///< the id that its code takes for padding; -1 = none
   bool value_and_out_bias =
       true;  ///< only with attention_bias: v and o have a bias, not q and k only

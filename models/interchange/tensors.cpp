@@ -3,6 +3,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -39,6 +40,26 @@ std::string shape_text(at::IntArrayRef shape) {
   for (const int64_t size : shape) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
   return out + "]";
 }
+
+constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+/// Of a tensor's name in transformers' LlamaForCausalLM; its base class LlamaModel writes none.
+const std::string kPrefix = "model.";
+
+/// The output and the input embedding of a folder, where it stores them.
+struct StoredHead {
+  explicit StoredHead(const fs::path& folder) {
+    for (const fs::path& path : safetensors_files(folder)) {
+      files.emplace_back(path);
+      for (const auto& [name, bytes] : files.back().tensors()) {
+        if (name == kHead) head = bytes;
+        if (name == kEmbedding || kPrefix + name == kEmbedding) embedding = bytes;
+      }
+    }
+  }
+  std::vector<SafetensorsFile> files;  ///< whose memory the others look into
+  std::optional<TensorBytes> head, embedding;
+};
 
 at::Tensor stack(const std::vector<at::Tensor>& parts) {
   return parts.size() == 1 ? parts[0] : at::cat(parts);
@@ -78,9 +99,11 @@ void check_derived(const std::string& where, const StoredTensor& tensor, const a
 }
 
 using Ignored = std::function<bool(const std::string& name, const TensorBytes& tensor)>;
+/// The name under which a tensor of a file is wanted.
+using Renamed = std::function<std::string(const std::string& name)>;
 
 void read_all(const fs::path& folder, const std::vector<StoredTensor>& tensors,
-              const Ignored& ignored) {
+              const Ignored& ignored, const Renamed& renamed) {
   std::map<std::string, const StoredTensor*> wanted;
   for (const StoredTensor& tensor : tensors) wanted[tensor.name] = &tensor;
   std::set<std::string> seen;
@@ -89,12 +112,12 @@ void read_all(const fs::path& folder, const std::vector<StoredTensor>& tensors,
     const SafetensorsFile file(path);
     for (const auto& [name, bytes] : file.tensors()) {
       const std::string where = path.string() + ": " + name;
-      const auto it = wanted.find(name);
+      const auto it = wanted.find(renamed(name));
       if (it == wanted.end()) {
         if (ignored(name, bytes)) continue;
         throw UserError(where, "is not a tensor of this configuration");
       }
-      if (!seen.insert(name).second) throw UserError(where, "stands in two files");
+      if (!seen.insert(it->first).second) throw UserError(where, "stands there twice");
       const StoredTensor& tensor = *it->second;
       const at::Tensor read = read_tensor(where, bytes, tensor.parts);
       if (tensor.derived.empty())
@@ -119,11 +142,16 @@ std::vector<StoredTensor> own_tensors(const LanguageModel& model) {
   return out;
 }
 
-void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensors) {
+void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensors,
+                   const std::string& dtype) {
   std::map<std::string, TensorBytes> bytes;
   std::vector<at::Tensor> alive;
   for (const StoredTensor& tensor : tensors) {
     alive.push_back(stack(tensor.parts).detach().cpu().contiguous());
+    if (!dtype.empty() && tensor.derived.empty() && alive.back().is_floating_point()) {
+      const at::Tensor narrow = alive.back().to(scalar_type(dtype, path.string()));
+      if (narrow.to(alive.back().scalar_type()).equal(alive.back())) alive.back() = narrow;
+    }
     const at::Tensor& t = alive.back();
     bytes[tensor.name] = {dtype_name(t.scalar_type()),
                           t.sizes().vec(),
@@ -133,15 +161,51 @@ void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensor
 }
 
 void read_tensors(const fs::path& folder, const std::vector<StoredTensor>& tensors) {
-  read_all(folder, tensors, [](const std::string&, const TensorBytes&) { return false; });
+  read_all(
+      folder, tensors, [](const std::string&, const TensorBytes&) { return false; },
+      [](const std::string& name) { return name; });
 }
 
 void load_weights(const fs::path& folder, LanguageModel& model) {
-  read_all(folder, own_tensors(model), [&](const std::string& name, const TensorBytes& tensor) {
-    // Older converters wrote the frequencies, and a tied head may be written twice.
-    return name.ends_with("rotary_emb.inv_freq") ||
-           (name == "lm_head.weight" && tensor.shape == model.head_weight().sizes().vec());
-  });
+  const auto tensors = own_tensors(model);
+  std::set<std::string> wanted;
+  for (const StoredTensor& tensor : tensors) wanted.insert(tensor.name);
+  const StoredHead stored(folder);
+  const bool head_alone = !wanted.count(kHead) && stored.head && !stored.embedding;
+  read_all(
+      folder, tensors,
+      [&](const std::string& name, const TensorBytes& tensor) {
+        // Older converters wrote the frequencies, and a tied head may be written twice.
+        return name.ends_with("rotary_emb.inv_freq") ||
+               (name == kHead && tensor.shape == model.head_weight().sizes().vec());
+      },
+      [&](const std::string& name) {
+        if (head_alone && name == kHead) return std::string(kEmbedding);
+        const std::string within_causal_lm = kPrefix + name;
+        return !wanted.count(name) && wanted.count(within_causal_lm) ? within_causal_lm : name;
+      });
+}
+
+bool stores_another_head(const fs::path& folder) {
+  const StoredHead stored(folder);
+  if (!stored.head || !stored.embedding) return false;
+  if (stored.head->shape != stored.embedding->shape) return true;
+  const auto read = [&](const TensorBytes& bytes) {
+    const at::Tensor out = at::empty(bytes.shape, scalar_type(bytes.dtype, folder.string()));
+    if (!bytes.bytes.empty()) std::memcpy(out.data_ptr(), bytes.bytes.data(), bytes.bytes.size());
+    return out.to(at::kDouble);
+  };
+  return !read(*stored.head).equal(read(*stored.embedding));
+}
+
+std::string stored_dtype(const fs::path& folder) {
+  std::set<std::string> dtypes;
+  for (const fs::path& path : safetensors_files(folder)) {
+    const SafetensorsFile file(path);
+    for (const auto& [name, bytes] : file.tensors())
+      if (!name.ends_with(".inv_freq")) dtypes.insert(bytes.dtype);
+  }
+  return dtypes.size() == 1 ? *dtypes.begin() : "";
 }
 
 std::set<std::string> copy_shared_weights(const LanguageModel& from, LanguageModel& to,

@@ -19,8 +19,10 @@ struct StoredTensor {
   std::string derived;
 };
 
-/// Writes `tensors`, durably.
-void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensors);
+/// Writes `tensors`, durably; those that are not derived in `dtype` (such as "BF16") where that
+/// loses nothing, the others and with "" all of them as they are.
+void write_tensors(const fs::path& path, const std::vector<StoredTensor>& tensors,
+                   const std::string& dtype = "");
 
 /// Fills the parts of `tensors` from the files of `folder`, in their dtype. Throws UserError for
 /// tensors that are missing, unexpected, of another shape or not finite, and for derived ones that
@@ -30,9 +32,18 @@ void read_tensors(const fs::path& folder, const std::vector<StoredTensor>& tenso
 /// Parameters and buffers under their own names.
 std::vector<StoredTensor> own_tensors(const LanguageModel& model);
 
-/// Reads parameters and buffers under their own names; what older converters wrote beside them is
-/// passed over. Throws as read_tensors.
+/// Reads parameters and buffers under their own names, also without the "model." that a base model
+/// of transformers leaves out; what older converters wrote beside them is passed over. A tied
+/// embedding may be stored as lm_head.weight alone. Throws as read_tensors.
 void load_weights(const fs::path& folder, LanguageModel& model);
+
+/// Whether `folder` stores an lm_head.weight that differs from its embedding. transformers then
+/// unties them, whatever tie_word_embeddings says.
+bool stores_another_head(const fs::path& folder);
+
+/// The dtype of all tensors in the files of `folder` but rotary frequencies, such as "BF16"; ""
+/// where they differ.
+std::string stored_dtype(const fs::path& folder);
 
 /// Copies what two models have under the same name. Returns the names that `from` lacks; throws
 /// UserError at `where` for tensors that `to` lacks or has in another shape.

@@ -10,6 +10,10 @@ Structure parse_structure(const std::string& text, const std::string& where) {
                                "; allowed: T for a block, balanced ( and )");
   };
   if (text.empty()) throw UserError(where, "is empty; expected a string such as TT(T(TT)T)TT");
+  constexpr size_t kLongest = 10000;
+  if (text.size() > kLongest)
+    throw UserError(where, "has " + std::to_string(text.size()) + " characters; allowed: at most " +
+                               std::to_string(kLongest));
   Structure structure;
   std::vector<int64_t> open;
   int64_t n_closed = 0;

@@ -79,6 +79,31 @@ TEST_CASE("JSON may have comments, but no key twice", "[unit]") {
   CHECK_THROWS_WITH(parse_json("{\n  \"a\": }", "t"), Contains("t: is not valid JSON at line 2"));
 }
 
+TEST_CASE("hostile JSON is refused in a line", "[unit]") {
+  for (const std::string open : {"[", "{\"a\":"})
+    for (const size_t depth : {size_t{201}, size_t{100000}}) {
+      std::string text;
+      for (size_t i = 0; i < depth; ++i) text += open;
+      CHECK_THROWS_WITH(parse_json(text, "t"), Contains("t: is nested more than 200 levels deep"));
+    }
+  json deep = 1;
+  for (int i = 0; i < 199; ++i) deep = json::array({deep});
+  CHECK(parse_json(deep.dump(), "t") == deep);
+  CHECK_THROWS_WITH(parse_json(std::string("{\"a\": 1}\0{", 10), "t"),
+                    Contains("t: is no JSON: it has a NUL byte at byte 8"));
+  CHECK_THROWS_WITH(parse_json("{\"a\": \"x\\u0000y\"}", "t"), Contains("has a NUL character"));
+  CHECK_THROWS_WITH(parse_json("{\"a\\u0000\": 1}", "t"), Contains("has a NUL character"));
+  CHECK_THROWS_WITH(parse_json("[\"\xff\"]", "t"), Contains("is not valid JSON"));
+  json root = json::object();
+  CHECK_THROWS_WITH(set_by_assignment(root, "model.a=\xff"), Contains("not UTF-8"));
+  CHECK_THROWS_WITH(
+      set_by_assignment(root, "model.a=" + std::string(300, '[') + std::string(300, ']')),
+      Contains("nested more than"));
+  std::string key = "model";
+  for (int i = 0; i < 1000; ++i) key += ".a";
+  CHECK_THROWS_WITH(set_by_dotted_key(root, key, 1), Contains("has more than 50 parts"));
+}
+
 TEST_CASE("dotted keys set nested values", "[unit]") {
   json root = {{"model", {{"d_model", 1}}}};
   set_by_assignment(root, "model.d_model=8");

@@ -184,3 +184,20 @@ TEST_CASE("words of a hint survive a shell", "[unit]") {
   CHECK(shell_word("it's") == "'it'\\''s'");
   CHECK(shell_word("") == "''");
 }
+
+TEST_CASE("folders and files that cannot be read are named", "[unit]") {
+  const TemporaryFolder folder;
+  write_file_durably(folder.path / "b", "");
+  write_file_durably(folder.path / "a", "");
+  fs::create_symlink("loop", folder.path / "loop");
+  const auto entries = folder_entries(folder.path);
+  CHECK(entries.size() == 3);
+  CHECK(entries[0].filename() == "a");
+  CHECK_THROWS_WITH(folder_entries(folder.path / "none"),
+                    Contains("none: cannot read this folder"));
+  CHECK_THROWS_WITH(folder_entries(folder.path / "loop"),
+                    Contains("loop: cannot read this folder"));
+  CHECK_THROWS_WITH(read_file(folder.path / "loop"), Contains("loop: cannot read"));
+  const Setting gone("TMPDIR", (folder.path / "gone").string());
+  CHECK_THROWS_WITH(TemporaryFolder(), Contains("TMPDIR: names no folder"));
+}

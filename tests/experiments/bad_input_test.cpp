@@ -144,3 +144,67 @@ TEST_CASE("a wrong command line is one line with exit 2", "[end_to_end]") {
   CHECK(place.run("--help").code == 0);
   CHECK(place.run("run --help").code == 0);
 }
+
+TEST_CASE("nesting, NUL bytes and links that lead nowhere are a line each", "[end_to_end]") {
+  const Workplace place;
+  const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+  place.write("deep.json", "{\"study\": " + deep + "}");
+  check_line(place.run("run deep.json"), "deep.json: is nested more than 200 levels deep");
+  place.write("nul.json", std::string("{\"study\": \"a\"}\0", 16));
+  check_line(place.run("show nul.json"), "nul.json: is no JSON: it has a NUL byte");
+  place.write("bad/config.json", deep);
+  check_line(place.run("generate bad --prompt x"), "config.json: is nested more than");
+  place.write("results/tiny/plan.json", deep);
+  check_line(place.run("status results/tiny"), "plan.json: is nested more than");
+  check_line(place.run("verify results/tiny"), "plan.json: is nested more than");
+  place.write("lines.jsonl", deep);
+  check_line(place.run("corpus import lines.jsonl lines"), "lines.jsonl:1: is nested more than");
+  place.write(
+      "long.json",
+      place.study({{"variants", {{"subllm", {{"model.structure", std::string(100000, '(')}}}}}})
+          .dump());
+  check_line(place.run("show long.json"), "has 100000 characters");
+  fs::create_symlink("loop", place.path("loop"));
+  for (const char* command : {"run loop", "corpus import loop loops", "report loop", "status loop",
+                              "eval --model loop --text notes/1.txt", "import loop new",
+                              "corpus import loop/below loops"})
+    check_line(place.run(command), "loop");
+  check_line(place.run("run \"$(printf 'caf\\351')\""), "argument 2: is not UTF-8");
+}
+
+TEST_CASE("a study may come through a pipe, which is read once", "[end_to_end]") {
+  const Workplace place;
+  const std::string text = place.study().dump();
+  place.write("tiny.json", text);
+  const Ran shown = place.run("show /dev/stdin", "cat tiny.json |");
+  INFO(shown.err);
+  CHECK(shown.code == 0);
+  CHECK_THAT(shown.out, Contains("subllm"));
+  const Ran ran = place.run("run /dev/stdin --only llama", "cat tiny.json |");
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(read_file(place.path("results/tiny/study.json")) == text);
+  check_line(place.run("report results/tiny --format html", "TMPDIR=/nowhere"), "TMPDIR");
+}
+
+TEST_CASE("a complete cache serves a user who may only read it", "[end_to_end]") {
+  const Workplace place;
+  json study = place.study();
+  study["base"]["data"]["tokenizer"] = "sentencepiece:320";
+  place.write("tiny.json", study.dump());
+  REQUIRE(place.run("run tiny.json --only llama --out first").code == 0);
+  REQUIRE(std::system(("chmod -R a+rX,a-w " + place.path("").string()).c_str()) == 0);
+  const TemporaryFolder results;
+  fs::permissions(results.path, fs::perms::all);
+  // Root may write everywhere; another user may not.
+  const std::string as_other =
+      ::geteuid() == 0 ? "setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/" : "";
+  const std::string line = "cd " + place.path("").string() + " && " + as_other + " " +
+                           SUBLAB_PROGRAM " run tiny.json --only llama --out " +
+                           (results.path / "out").string() + " >" +
+                           (results.path / "log").string() + " 2>&1";
+  const int status = std::system(line.c_str());
+  INFO(read_file(results.path / "log"));
+  CHECK(status == 0);
+  CHECK(std::system(("chmod -R u+w " + place.path("").string()).c_str()) == 0);
+}

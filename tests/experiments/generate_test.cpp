@@ -22,7 +22,7 @@ const std::vector<int64_t> kPrompt = {5, 9, 2, 44, 17};
 std::vector<int64_t> tokens_of(const LanguageModel& model, const GenerateConfig& config) {
   std::vector<int64_t> heard;
   const auto listen = [&](int64_t id) { heard.push_back(id); };
-  const Generated made = generate(model, kPrompt, kBoundary, config, listen);
+  const Generated made = generate(model, kPrompt, kBoundary, {kBoundary}, config, listen);
   CHECK(heard == made.ids);
   return made.ids;
 }
@@ -45,7 +45,8 @@ TEST_CASE("greedy generation is what evaluation finds most likely", "[contract]"
     const auto model = small_model(config, at::kDouble);
     GenerateConfig settings;
     settings.max_tokens = 12;
-    const Generated made = generate(*model, kPrompt, kBoundary, settings, [](int64_t) {});
+    const Generated made =
+        generate(*model, kPrompt, kBoundary, {kBoundary}, settings, [](int64_t) {});
     std::vector<int64_t> row = {kBoundary};
     row.insert(row.end(), kPrompt.begin(), kPrompt.end());
     for (const int64_t id : made.ids) {
@@ -75,11 +76,12 @@ TEST_CASE("generation stops at the boundary, which is no part of the text", "[un
   const auto model = small_model(kModels[0]);
   GenerateConfig long_enough = sampling(3, 1, 1);
   long_enough.max_tokens = 2000;
-  const Generated made = generate(*model, kPrompt, kBoundary, long_enough, [](int64_t) {});
-  CHECK(made.ended);
+  const Generated made =
+      generate(*model, kPrompt, kBoundary, {kBoundary}, long_enough, [](int64_t) {});
+  CHECK(made.stopped_by == kBoundary);
   CHECK(made.ids.size() < 2000);
   CHECK(std::find(made.ids.begin(), made.ids.end(), kBoundary) == made.ids.end());
-  CHECK_THROWS_WITH(generate(*model, {}, kBoundary, sampling(0, 1, 1), [](int64_t) {}),
+  CHECK_THROWS_WITH(generate(*model, {}, kBoundary, {kBoundary}, sampling(0, 1, 1), [](int64_t) {}),
                     Contains("has no tokens"));
 }
 

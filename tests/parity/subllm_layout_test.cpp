@@ -129,6 +129,36 @@ TEST_CASE("its folders are written again as they were", "[unit]") {
   }
 }
 
+TEST_CASE("its keys, files and dtype survive an import and an export", "[unit]") {
+  const Catalog catalog = built_in_catalog();
+  const Copy theirs("one_level");
+  theirs.edit_config({{"pad_token_id", 7}, {"eos_token_id", {2, 9}}, {"dropout", 0.1}});
+  write_file_durably(theirs.path / "generation_config.json", "{}");
+  std::vector<std::vector<uint8_t>> halves;
+  theirs.edit_tensors([&](Tensors& tensors) {
+    for (auto& [name, tensor] : tensors) {
+      if (name.ends_with("inv_freq")) continue;
+      std::vector<uint8_t> half;  // the upper half of a float is a bfloat16
+      for (size_t i = 0; i < tensor.bytes.size(); i += 4)
+        half.insert(half.end(), {tensor.bytes[i + 2], tensor.bytes[i + 3]});
+      halves.push_back(half);
+      tensor = {"BF16", tensor.shape, halves.back()};
+    }
+  });
+  const TemporaryFolder folder;
+  const auto convert = [&](const fs::path& from, const fs::path& to, Layout layout) {
+    convert_checkpoint(load_checkpoint(from, catalog), from, to, layout, [](const auto&) {});
+  };
+  convert(theirs.path, folder.path / "own", Layout::own);
+  convert(folder.path / "own", folder.path / "back", Layout::subllm);
+  CHECK(same_tensors(theirs.path, folder.path / "back"));
+  CHECK(read_file(folder.path / "back/generation_config.json") == "{}");
+  const json before = parse_json(read_file(theirs.path / "config.json"), "before");
+  const json after = parse_json(read_file(folder.path / "back/config.json"), "after");
+  for (const auto& [key, value] : before.items()) CHECK(after.value(key, json()) == value);
+  CHECK(load_checkpoint(folder.path / "own", catalog).stop_ids == std::vector<int64_t>{2, 9});
+}
+
 TEST_CASE("a model of one's own comes back from the SUBLLM layout bit for bit", "[unit]") {
   at::NoGradGuard no_grad;
   const Catalog catalog = built_in_catalog();
