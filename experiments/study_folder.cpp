@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "core/schema/bench.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/shape.h"
 #include "experiments/resolve.h"
@@ -65,6 +66,22 @@ void set_aside_damaged_training(const fs::path& folder, const Plan& plan) {
                     {"/times", Kind::object, true},
                     {"/times/train_seconds", Kind::number, true}});
       if (!read.contains("metrics")) throw UserError(path.string(), "has no metrics");
+    } catch (const UserError& error) {
+      set_aside(path, problem_of(error, path));
+    }
+  }
+}
+
+void set_aside_damaged_measurement(const fs::path& folder) {
+  if (!fs::is_directory(folder / "bench")) return;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder / "bench"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  for (const fs::path& path : files) {
+    const std::string text = read_file(path);
+    try {
+      BenchFile bench;
+      read_fields(parse_json(text, path.string()), path.string() + ": ", bench);
     } catch (const UserError& error) {
       set_aside(path, problem_of(error, path));
     }
@@ -254,6 +271,7 @@ Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog
   if (!change.conflict.empty() || change.evaluations_grow) keep_plan(study_folder);
   set_aside_damaged_records(study_folder, plan);
   set_aside_damaged_training(study_folder, plan);
+  set_aside_damaged_measurement(study_folder);
   if (study.source != (fs::exists(study_folder / "study.json")
                            ? read_file(study_folder / "study.json")
                            : std::string()))

@@ -58,8 +58,9 @@ Plan preview_plan(const Study& study, const fs::path& study_folder, const Catalo
                   const PlanOptions& options);
 
 /// The same; study.json and plan.json are written, a plan whose trials leave it is kept as
-/// plan.N.json, and records that are damaged are set aside with a line on standard error. While
-/// another run works in the folder only the plan that stands there is accepted.
+/// plan.N.json, and what is damaged (plan, records, training, measurement) is set aside with a line
+/// on standard error. While another run works in the folder only the plan that stands there is
+/// accepted.
 Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog& catalog,
                  const ActiveRun& run, const PlanOptions& options);
 

@@ -100,7 +100,7 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
                    std::to_string(next.threads) + " now, for all of its " + n_trials + " trials";
     return out;
   }
-  int64_t n_lost = 0;
+  int64_t n_lost = 0, n_done = 0;
   std::string first;
   for (const PlannedTrial& trial : standing.trials) {
     if (next.find(trial.id)) continue;
@@ -110,11 +110,13 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
       out.evaluations_grow = true;
       continue;
     }
+    n_done += is_done(trial);
     if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, next);
   }
   if (n_lost > 0)
     out.conflict = "holds another plan of this study, of which " + std::to_string(n_lost) + " of " +
-                   n_trials + " trials would be lost; " + first;
+                   n_trials + " trials (" + std::to_string(n_done) + " done) would be lost; " +
+                   first;
   out.differs = out.evaluations_grow || frame_of(standing) != frame_of(next);
   for (const PlannedTrial& trial : next.trials)
     if (!standing.find(trial.id) && !follows_from_tuning(next, trial)) out.differs = true;

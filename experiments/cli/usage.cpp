@@ -52,8 +52,10 @@ std::string explain_usage_error(const CLI::App& app, const std::vector<std::stri
   }
   std::vector<std::string> commands, options;
   for (const CLI::App* nested : named_commands(*command)) commands.push_back(nested->get_name());
-  if (!commands.empty() && at < words.size() && !words[at].starts_with("-"))
-    if (const std::string text = meant("command", words[at], commands); !text.empty()) return text;
+  if (!commands.empty() && at < words.size() && !words[at].starts_with("-")) {
+    const std::string text = meant("command", words[at], commands);
+    return text.empty() ? "unknown command '" + words[at] + "'" : text;
+  }
   collect_options(*command, options);
   for (; at < words.size() && words[at] != "--"; ++at) {
     const std::string given = words[at].substr(0, words[at].find('='));

@@ -62,11 +62,14 @@ TEST_CASE("a plan may grow: trials, evaluations, other words about them", "[unit
 
 TEST_CASE("a plan that would lose trials says what differs, and in how many", "[unit]") {
   const Plan standing = plan({trial("a", 1, 100), trial("b", 1, 100)});
-  CHECK_THAT(change(standing, plan({trial("a", 1, 200), trial("b", 1, 200)})).conflict,
-             Contains("2 of 2 trials would be lost; a, seed 1: train.tokens is 100 in its plan and "
-                      "200 now"));
-  CHECK_THAT(change(standing, plan({trial("a", 1, 100)})).conflict,
-             Contains("1 of 2 trials would be lost; b, seed 1: it is not in the study now"));
+  CHECK_THAT(
+      change(standing, plan({trial("a", 1, 200), trial("b", 1, 200)})).conflict,
+      Contains(
+          "2 of 2 trials (2 done) would be lost; a, seed 1: train.tokens is 100 in its plan and "
+          "200 now"));
+  CHECK_THAT(
+      change(standing, plan({trial("a", 1, 100)})).conflict,
+      Contains("1 of 2 trials (1 done) would be lost; b, seed 1: it is not in the study now"));
   CHECK_THAT(change(standing, plan({trial("a", 1, 100, {"recall"}), trial("b", 1, 100)})).conflict,
              Contains("evaluate.0.task is \"perplexity\" in its plan and \"recall\" now"));
   Plan other = standing;
@@ -78,6 +81,11 @@ TEST_CASE("a plan that would lose trials says what differs, and in how many", "[
   other = standing;
   other.study = "t";
   CHECK_THAT(change(standing, other).conflict, Contains("holds the study 's' (2 trials), not 't'"));
+}
+
+TEST_CASE("what nothing was done of is said to be so", "[unit]") {
+  const Plan standing = plan({trial("a", 1, 100)}), next = plan({trial("a", 1, 200)});
+  CHECK_THAT(change(standing, next, /*done=*/false).conflict, Contains("1 of 1 trials (0 done)"));
 }
 
 TEST_CASE("the trials that follow from tuning complete a plan", "[unit]") {

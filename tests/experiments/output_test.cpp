@@ -84,11 +84,9 @@ TEST_CASE("output that cannot be written fails every command", "[end_to_end]") {
   fs::create_symlink("/dev/full", place.path("full"));
   check_fails(place, "report results/tiny --out full", "2>said.txt");
   CHECK_THAT(read_file(place.path("said.txt")), Contains("full: cannot write"));
-  // A reader that has enough ends the program as it ends any other.
-  CHECK(place
-            .run("--version",
-                 "set -o pipefail 2>/dev/null; " + std::string(SUBLAB_PROGRAM) + " list | true;")
-            .code == 0);
+  // A reader that has enough ends the program as it ends any other: without a word.
+  place.run("--version", std::string(SUBLAB_PROGRAM) + " list 2>said.txt | true;");
+  CHECK(read_file(place.path("said.txt")).empty());
 }
 
 TEST_CASE("studies of the program, kinds and help have the names that one tries", "[end_to_end]") {
@@ -118,7 +116,7 @@ TEST_CASE("studies of the program, kinds and help have the names that one tries"
   CHECK_THAT(place.run("run tiny.json --set model={}").err, Contains("changes nothing"));
 }
 
-TEST_CASE("--threads reaches what a command computes with", "[end_to_end]") {
+TEST_CASE("the threads that are asked for are those that a command computes with", "[end_to_end]") {
   const Workplace place;
   const auto threads_of = [&](const std::string& name, const std::string& more) {
     const Ran ran = place.run(place.train_arguments(name, "--json " + more), "OMP_NUM_THREADS=1");

@@ -110,9 +110,10 @@ TEST_CASE("a plan is never replaced silently", "[end_to_end]") {
   };
   check_refused(place.study({{"study", "other"}}),
                 "holds the study 'tiny' (2 trials), not 'other'");
-  check_refused(place.study({{"base", {{"train", {{"tokens", 2048}}}}}}),
-                "2 of 2 trials would be lost; llama, seed 1: train.tokens is 4096 in its plan and "
-                "2048 now");
+  check_refused(
+      place.study({{"base", {{"train", {{"tokens", 2048}}}}}}),
+      "2 of 2 trials (2 done) would be lost; llama, seed 1: train.tokens is 4096 in its plan and "
+      "2048 now");
   check_refused(place.study({{"seeds", {2}}}), "it is not in the study now");
   json more = place.study({{"seeds", {1, 2}}, {"question", "And now?"}});
   more["variants"]["small"] = {{"model.n_layers", 1}};
@@ -124,7 +125,8 @@ TEST_CASE("a plan is never replaced silently", "[end_to_end]") {
   CHECK(grown.code == 0);
   CHECK_THAT(grown.err, Contains("plan.1.json"));
   CHECK(read_file(place.path(kFolder / "plan.1.json")) == plan);
-  CHECK(place.run("verify results/tiny").code == 0);  // records of the plan before are no strangers
+  // Records of the plan before are no strangers.
+  CHECK_THAT(place.run("verify results/tiny").out, !Contains("is of no trial"));
   place.write("other.json", place.study({{"base", {{"train", {{"tokens", 2048}}}}}}).dump());
   const Ran replaced = place.run("run other.json --out results/tiny --only llama --replan");
   INFO(replaced.err);
@@ -194,6 +196,22 @@ TEST_CASE("a plan that is cut off is set aside and made again", "[end_to_end]") 
   CHECK(again.code == 0);
   CHECK_THAT(again.err,
              Contains("plan.json is damaged") && Contains("0 trials run, 2 done before"));
+}
+
+TEST_CASE("a speed measurement that is cut off is made again", "[end_to_end]") {
+  const Workplace place;
+  const json measure = {{"modes", {"prefill"}}, {"context", {16}}};
+  place.write("tiny.json", place.study({{"base", {{"measure", measure}}}}).dump());
+  REQUIRE(place.run("bench tiny.json").code == 0);
+  const fs::path folder = place.path(kFolder / "bench");
+  const fs::path file = fs::directory_iterator(folder)->path();
+  write_file_durably(file, read_file(file).substr(0, 100));
+  CHECK(place.run("report results/tiny").code == 2);
+  const Ran again = place.run("bench tiny.json");
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK_THAT(again.err, Contains("is damaged (") && Contains("speed measured"));
+  CHECK(json::parse(read_file(file)).at("measurements").size() == 1);
 }
 
 TEST_CASE("training that was cut off while it was kept is done again", "[end_to_end]") {
