@@ -256,6 +256,14 @@ std::vector<Comparison> declared_comparisons(const StudyData& data) {
   return out;
 }
 
+std::string too_little_text(const VariantData& variant) {
+  for (const auto& [trial, table] : variant.losses)
+    if (const std::string why = too_few_clusters(effective_documents(table.sums), "documents");
+        !why.empty())
+      return why;
+  return "";
+}
+
 Estimate variant_loss(const VariantData& variant) {
   const DocumentLossTable* first = nullptr;
   std::vector<std::vector<DocumentSum>> per_seed;

@@ -68,4 +68,8 @@ std::vector<Comparison> declared_comparisons(const StudyData& data);
 /// Seeds that scored other documents than the first one are left out.
 Estimate variant_loss(const VariantData& variant);
 
+/// Why the held-out text of a variant allows no statement beyond it; "" where it does, and where
+/// losses per document are not known.
+std::string too_little_text(const VariantData& variant);
+
 }  // namespace sublab

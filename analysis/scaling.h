@@ -8,6 +8,7 @@
 // and three to five sizes could not tell that part anyway.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct ComputeWorth {
   /// without bounds, and when the points lie on their lines but for rounding.
   Estimate times;
   double exponent_reference = 0, exponent = 0;         ///< b of each curve fitted alone
-  double parallel_p_value = 1;                         ///< of "both have one slope"
+  std::optional<double> parallel_p_value;              ///< of "both have one slope"
   double times_at_smallest = 0, times_at_largest = 0;  ///< x from the two separate fits
   double low_flops = 0, high_flops = 0;                ///< range that both ladders span
 };

@@ -14,15 +14,6 @@ constexpr int kResamples = 2000;
 /// Spread below this, relative to the values and in nats, is that of rounding.
 constexpr double kRounding = 1e-9;
 
-/// "" where there are enough.
-std::string too_few(double clusters, const char* what) {
-  if (clusters >= kFewestClusters) return "";
-  char text[96];
-  std::snprintf(text, sizeof text, "fewer than %.0f effective %s (%.1f)", kFewestClusters, what,
-                std::floor(10 * clusters) / 10);
-  return text;
-}
-
 bool is_rounding(double error, double scale) { return error <= kRounding * scale; }
 
 double quantile(std::vector<double> sorted, double p) {
@@ -90,12 +81,9 @@ Interval bootstrap(const std::vector<DocumentSum>& documents, const Ratio& whole
 /// Value and clusters of a mean over documents, without its interval.
 Estimate without_interval(const std::vector<DocumentSum>& documents) {
   Estimate out;
-  double tokens = 0, squares = 0;
-  for (const DocumentSum& document : documents)
-    tokens += document.tokens, squares += document.tokens * document.tokens;
-  out.clusters = documents.empty() ? 0 : tokens * tokens / squares;
+  out.clusters = effective_documents(documents);
   out.value = documents.empty() ? 0 : loss_per_token(documents);
-  out.no_interval = too_few(out.clusters, "documents");
+  out.no_interval = too_few_clusters(out.clusters, "documents");
   return out;
 }
 
@@ -119,6 +107,21 @@ std::vector<size_t> from_smallest(const std::vector<double>& p_values) {
 }
 
 }  // namespace
+
+std::string too_few_clusters(double clusters, const std::string& what) {
+  if (clusters >= kFewestClusters) return "";
+  char text[128];
+  std::snprintf(text, sizeof text, "fewer than %.0f effective %s (%.1f)", kFewestClusters,
+                what.c_str(), std::floor(10 * clusters) / 10);
+  return text;
+}
+
+double effective_documents(const std::vector<DocumentSum>& documents) {
+  double tokens = 0, squares = 0;
+  for (const DocumentSum& document : documents)
+    tokens += document.tokens, squares += document.tokens * document.tokens;
+  return squares > 0 ? tokens * tokens / squares : 0;
+}
 
 double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -165,7 +168,7 @@ Estimate difference_of_means(const std::vector<DocumentSum>& a, const std::vecto
   }
   out.clusters =
       std::min(all_a.tokens * all_a.tokens / squares_a, all_b.tokens * all_b.tokens / squares_b);
-  out.no_interval = too_few(out.clusters, "blocks");
+  out.no_interval = too_few_clusters(out.clusters, "blocks");
   if (!out.no_interval.empty()) return out;
   const double error = std::sqrt(square * n / (n - 1));
   if (is_rounding(error, std::max({1.0, std::abs(mean_a), std::abs(mean_b)}))) {
@@ -328,7 +331,7 @@ Estimate proportion(double hits, double n) {
   const double half = z * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n);
   out.value = p;
   out.clusters = n;
-  out.no_interval = too_few(n, "rows");
+  out.no_interval = too_few_clusters(n, "rows");
   if (out.no_interval.empty())
     out.interval = {std::max(0.0, middle - half), std::min(1.0, middle + half)};
   return out;

@@ -31,10 +31,16 @@ struct Estimate {
   std::string no_interval;           ///< why there is none
 };
 
+/// Why `clusters` of `what` ("documents") allow no interval; "" where there are enough.
+std::string too_few_clusters(double clusters, const std::string& what);
+
 /// Sum of losses and of tokens of one document.
 struct DocumentSum {
   double loss = 0, tokens = 0;
 };
+
+/// (sum n)^2 / sum n^2 over the tokens; 0 without any.
+double effective_documents(const std::vector<DocumentSum>& documents);
 
 /// Mean loss per token, sum(loss) / sum(tokens), with a studentised bootstrap interval over
 /// documents: tokens of a document depend on each other, documents do not. Standard errors by

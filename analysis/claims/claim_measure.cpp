@@ -189,6 +189,23 @@ std::vector<const Record*> records_with(const VariantData& variant, const std::s
   return out;
 }
 
+/// Takes the interval away where the rows or the text that it comes from are too few for one.
+void refuse_too_few(const std::string& metric, const VariantData& variant,
+                    const std::vector<const Record*>& records, Estimate& estimate) {
+  double rows = 0;
+  for (const Record* record : records)
+    rows += record->find(metric)->conditions.value("n_rows", 0.0);
+  const bool of_rows = metric.ends_with("_accuracy");
+  const bool of_text = metric.starts_with("valid_") || metric.starts_with("loss_") ||
+                       metric.starts_with("kept_fraction_") || metric == "selection_gap_nats";
+  const std::string why = of_rows && rows > 0 ? too_few_clusters(rows, "rows")
+                          : of_text           ? too_little_text(variant)
+                                              : "";
+  if (why.empty()) return;
+  estimate.interval.reset();
+  estimate.no_interval = why;
+}
+
 /// Mean over seeds; with one seed the interval of a proportion where rows were counted.
 bool read_records(const std::string& metric, const VariantData& variant, ClaimMeasurement& out) {
   const auto records = records_with(variant, metric);
@@ -208,6 +225,7 @@ bool read_records(const std::string& metric, const VariantData& variant, ClaimMe
   if (values.size() > 1) {
     out.estimate = mean_over_seeds(values);
     cut(range_of(metric), out.estimate);
+    refuse_too_few(metric, variant, records, out.estimate);
     return true;
   }
   const double n = first.conditions.value("n_rows", 0.0);
@@ -249,6 +267,7 @@ bool read_difference(const std::string& metric, const VariantData& variant,
   if (differences.size() > 1) {
     out.estimate = mean_over_seeds(differences);
     if (metric.ends_with("_accuracy")) cut({-1, 1}, out.estimate);
+    refuse_too_few(metric, variant, records_with(variant, metric), out.estimate);
     return true;
   }
   ClaimMeasurement a, b;

@@ -11,17 +11,20 @@ struct Ladder {
   std::vector<LadderPoint> points;
   std::vector<std::string> records;
   size_t n_sizes = 0, n_seeds = 0;
+  std::string too_little_text = {};  ///< why nothing follows beyond these documents, or ""
 };
 
 Ladder ladder_of(const std::string& name, const json& variants, const StudyData& data) {
   Ladder out{name, {}, {}, variants.size(), data.plan.seeds.size()};
-  for (const json& variant : variants)
+  for (const json& variant : variants) {
+    if (out.too_little_text.empty()) out.too_little_text = too_little_text(data.variant(variant));
     for (const Record* record : data.variant(variant).good()) {
       const auto loss = metric_of(*record, "valid_loss_nats"), flops = training_flops(*record);
       if (!loss || !flops) continue;
       out.points.push_back({*flops, *loss});
       out.records.push_back(record->id);
     }
+  }
   return out;
 }
 
@@ -42,8 +45,8 @@ std::string sentence(const Ladder& ladder, const Ladder& reference, const Comput
                     "FLOPs to " + si_text(worth.high_flops) + "FLOPs (" +
                     std::to_string(ladder.n_sizes) + " sizes, " + std::to_string(ladder.n_seeds) +
                     (ladder.n_seeds == 1 ? " seed: these checkpoints)." : " seeds).");
-  if (worth.parallel_p_value < 0.05)
-    out += " The curves are not parallel (p " + significant(worth.parallel_p_value, 2) +
+  if (worth.parallel_p_value && *worth.parallel_p_value < 0.05)
+    out += " The curves are not parallel (p " + significant(*worth.parallel_p_value, 2) +
            "): from " + fixed(worth.times_at_smallest, 2) + " at the small end to " +
            fixed(worth.times_at_largest, 2) + " at the large end.";
   return out;
@@ -67,7 +70,7 @@ Row row_of(const Ladder& ladder, const ComputeWorth& worth, Report& report) {
     row.cells[0].notes.push_back(footnote(report, "no bounds: " + worth.times.no_interval));
   }
   row.cells[1] = number(worth.exponent, 4);
-  row.cells[2] = number(worth.parallel_p_value, 3);
+  if (worth.parallel_p_value) row.cells[2] = number(*worth.parallel_p_value, 3);
   row.cells[3] = number(worth.times_at_smallest, 2);
   row.cells[4] = number(worth.times_at_largest, 2);
   return row;
@@ -91,7 +94,13 @@ void add_scaling_table(const StudyData& data, Report& report) {
   for (const auto& [name, variants] : data.plan.scaling.items()) {
     if (name == reference.name) continue;
     const Ladder ladder = ladder_of(name, variants, data);
-    const ComputeWorth worth = compute_worth(ladder.points, reference.points);
+    ComputeWorth worth = compute_worth(ladder.points, reference.points);
+    for (const std::string& why : {ladder.too_little_text, reference.too_little_text})
+      if (!why.empty()) {
+        worth.times.interval.reset();
+        worth.times.no_interval = why;
+        worth.parallel_p_value.reset();
+      }
     table.rows.push_back(row_of(ladder, worth, report));
     report.findings.push_back(sentence(ladder, reference, worth));
     if (worth.possible && table.caption.empty())

@@ -162,7 +162,7 @@ TEST_CASE("worth in compute is found, with an interval that covers", "[unit]") {
       }
     const ComputeWorth worth = compute_worth(b, a);
     covered += worth.times.interval.value().contains(2);
-    not_parallel += worth.parallel_p_value < 0.05;
+    not_parallel += worth.parallel_p_value.value() < 0.05;
   }
   between(covered, kStudies, 0.93, 0.97);
   between(not_parallel, kStudies, 0.025, 0.075);

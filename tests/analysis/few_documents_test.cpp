@@ -163,6 +163,52 @@ TEST_CASE("few rows, few rounds and a perfect ladder have no interval", "[unit]"
   CHECK_FALSE(compute_worth(twice, reference).times.interval);
 }
 
+TEST_CASE("a ladder and a claim say no more than the text that they stand on", "[unit]") {
+  const TemporaryFolder place;
+  Plan plan;
+  std::vector<FixtureTrial> trials;
+  for (const int64_t seed : {1, 2})
+    for (const double size : {1.0, 2.0, 4.0})
+      for (const char* curve : {"a", "b"}) {
+        const std::string name = curve + std::to_string(static_cast<int>(size));
+        const double loss = (curve[0] == 'a' ? 3.0 : 2.8) * std::pow(size, -0.1) +
+                            0.003 * std::sin(10 * size + 3 * static_cast<double>(seed));
+        trials.push_back({name,
+                          seed,
+                          wavy_losses(loss, 0.3, 3),
+                          "bytes",
+                          1,
+                          {{"train_flops_per_token", 1e6 * size, json::object(), ""},
+                           {"train_tokens", 1000.0, json::object(), ""}}});
+      }
+  plan.scaling = {{"a", {"a1", "a2", "a4"}}, {"b", {"b1", "b2", "b4"}}};
+  plan.claims = {{{"claim", "perplexity falls"},
+                  {"source", "a paper"},
+                  {"metric", "valid_perplexity_difference"},
+                  {"expected", -1},
+                  {"tolerance", {{"absolute", 5}}},
+                  {"protocol", {{"architecture", "llama"}}}}};
+  write_fixture(place.path, plan, trials);
+  const Report report = build_report(place.path);
+  bool scaling = false, claims = false;
+  for (const Table& table : report.tables) {
+    scaling = scaling || table.title == "Scaling";
+    claims = claims || table.title == "Claims";
+    for (const Row& row : table.rows)
+      for (size_t c = 0; c < row.cells.size(); ++c) {
+        CHECK_FALSE(row.cells[c].low);
+        if (table.columns[c].name == "p parallel") CHECK(row.cells[c].text == "–");
+      }
+  }
+  CHECK(scaling);
+  CHECK(claims);
+  for (const ClaimLine& line : check_claims(read_study_data(place.path),
+                                            {{"paper", {read_claim(plan.claims[0], "test")}}})) {
+    CHECK(line.verdict == ClaimVerdict::not_reproduced);
+    CHECK_THAT(reason_text(line), Contains("no interval: fewer than 20 effective documents"));
+  }
+}
+
 TEST_CASE("an interval whose ends read alike gets more digits", "[unit]") {
   CHECK(interval_text({2.55690, 2.55692}, 3) == "[2.55690, 2.55692]");
   CHECK(interval_text({-0.25, 0.25}, 3) == "[−0.250, 0.250]");
