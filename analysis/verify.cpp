@@ -2,11 +2,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <numbers>
 #include <set>
 
 #include "analysis/report.h"
 #include "analysis/study_data.h"
+#include "analysis/unlike_data.h"
 #include "core/hash.h"
 #include "core/npy.h"
 #include "core/schema/bench.h"
@@ -108,7 +110,21 @@ void check_digest(const json& written, const std::string& name, Verification& ou
     out.problems.push_back(name + " was altered after it was written");
 }
 
-void check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
+/// Whether a record's configuration is the planned one. Ids that stand for content let names
+/// differ.
+bool is_of(json config, json planned, bool by_content) {
+  if (by_content)
+    for (json* each : {&config, &planned}) {
+      (*each)["data"].erase("corpus");
+      (*each)["data"].erase("tokenizer");
+      (*each)["train"].erase("from");
+    }
+  return config == planned;
+}
+
+/// Adds the trial's record to `records`.
+void check_record(const fs::path& folder, const PlannedTrial& trial, bool by_content,
+                  std::deque<Record>& records, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
   if (!fs::exists(path)) {
@@ -117,10 +133,10 @@ void check_record(const fs::path& folder, const PlannedTrial& trial, Verificatio
       out.problems.push_back(name + " is missing; the arrays of its trial are there");
     return;
   }
-  const Record record = read_record(path);
+  const Record& record = records.emplace_back(read_record(path));
   check_digest(parse_json(read_file(path), path.string()), name, out);
-  if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed ||
-      record.train_id != trial.train_id || record.probe != trial.probe)
+  if (record.id != trial.id || !is_of(record.config, trial.config, by_content) ||
+      record.seed != trial.seed || record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return;
   check_arrays(record, folder / "arrays" / trial.id, out);
@@ -203,8 +219,14 @@ Verification verify_study(const fs::path& folder) {
     throw UserError(folder.string(), "has no records yet; run the study first");
   check_digest(parse_json(read_file(folder / "plan.json"), "plan.json"), "plan.json", out);
   std::set<std::string> checked;  // two variants may resolve to one trial
+  std::deque<Record> records;
   for (const PlannedTrial& trial : plan.trials)
-    if (checked.insert(trial.id).second) check_record(folder, trial, out);
+    if (checked.insert(trial.id).second)
+      check_record(folder, trial, !plan.content.empty(), records, out);
+  std::vector<const Record*> all;
+  for (const Record& record : records) all.push_back(&record);
+  for (const std::string& sentence : unlike_data(plan, all).sentences)
+    out.problems.push_back(sentence);
   check_strangers(folder, plan, out);
   check_bench(folder, plan, out);
   check_report(folder, out);

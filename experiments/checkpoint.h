@@ -22,6 +22,7 @@ struct CheckpointInfo {
   std::string trained_on = "text";
   int64_t eos_id = -1;
   int64_t padding_id = -1;
+  std::string tokenizer_hash = {};  ///< Tokenizer::content_hash(); "" when nothing says it
 
   template <class F>
   void fields(F& f) {
@@ -35,6 +36,7 @@ struct CheckpointInfo {
     f("eos_id", eos_id, "id that ends a document; -1 = boundary_id", within(-1, 1e9));
     f("padding_id", padding_id, "id that the SUBLLM layout takes for padding; -1 = none",
       within(-1, 1e9));
+    f("tokenizer_hash", tokenizer_hash, "hash of the tokenizer that it was trained with");
   }
 };
 
@@ -51,12 +53,13 @@ enum class Layout {
 };
 
 /// Writes the folder: all of it or nothing. `tokenizer` may be null. Throws UserError for a model
-/// that `layout` cannot express.
+/// that `layout` cannot express. The hash of `tokenizer` is written beside its file.
 void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
                      const Tokenizer* tokenizer, Layout layout = Layout::own);
 
 /// Opens a folder of any form. `changes` are applied to the model config before the model is built
-/// ({"threshold": 0.1}). Throws UserError.
+/// ({"threshold": 0.1}). Throws UserError, also when the tokenizer in the folder is not the one
+/// that the model was trained with.
 Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
                            const json& changes = json::object());
 

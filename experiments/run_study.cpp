@@ -11,6 +11,7 @@
 
 #include "core/process.h"
 #include "core/progress.h"
+#include "experiments/content.h"
 #include "experiments/measure.h"
 #include "experiments/resolve.h"
 #include "experiments/trial.h"
@@ -303,6 +304,7 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
                                  chosen(plan, options, true).size()),
             false};
   }
+  refuse_other_content(options.out, plan);
   make_writable_folder(options.out / "work");
   write_file_durably(options.out / "study.json", read_file(study.file));
   struct sigaction action {};

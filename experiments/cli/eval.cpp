@@ -15,7 +15,8 @@ struct Arguments : CheckpointArguments {
 };
 
 void evaluate(Arguments& arguments, CommandContext& context) {
-  const Checkpoint checkpoint = arguments.open_with_tokenizer(context.catalog);
+  const CheckpointWithTokenizer checkpoint = arguments.open_with_tokenizer(context.catalog);
+  arguments.check_other_tokenizer(checkpoint.belongs != TokenizerMatch::same);
   const std::string text = read_text_file(arguments.text);
   const auto encoded = checkpoint.tokenizer->encode(text);
   arguments.check_length("--context", std::to_string(arguments.windows.window) + " inputs are",
@@ -27,7 +28,9 @@ void evaluate(Arguments& arguments, CommandContext& context) {
                          checkpoint.tokenizer->boundary_id(), arguments.windows.window,
                          arguments.windows.stride, Run{});
   const double loss = result.loss_sum / result.n_tokens;
-  json out = {{"tokens", result.n_tokens},
+  json out = {{"checkpoint", checkpoint.folder.string()},
+              {"tokenizer", checkpoint.tokenizer_json()},
+              {"tokens", result.n_tokens},
               {"bytes", text.size()},
               {"window", arguments.windows.window},
               {"stride", arguments.windows.stride},
@@ -41,6 +44,8 @@ void evaluate(Arguments& arguments, CommandContext& context) {
     std::cout << out.dump(1) << "\n";
     return;
   }
+  std::printf("%-14s %s\n", "checkpoint", checkpoint.folder.c_str());
+  std::printf("%-14s %s\n", "tokenizer", checkpoint.tokenizer_text().c_str());
   for (const char* key :
        {"tokens", "bytes", "window", "stride", "loss_nats", "perplexity", "bits_per_byte"})
     std::printf("%-14s %s\n", key,
@@ -56,9 +61,9 @@ void add_eval_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand("eval", "perplexity of a checkpoint on a text file");
   command->footer(
       "The file is one document; its first window starts with the boundary id.\n"
-      "Example: sublab eval --model ckpt --text book.txt --context 256 --stride 128 --json");
+      "Example: sublab eval results/quick:llama --text book.txt --context 256 --stride 128");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("--model", arguments->checkpoint, "checkpoint folder")->required();
+  command->add_option("CKPT,--model", arguments->checkpoint, kCheckpointHelp)->required();
   command->add_option("--text", arguments->text, "UTF-8 file")->required();
   arguments->add_tokenizer_option(*command);
   command
