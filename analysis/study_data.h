@@ -44,7 +44,7 @@ struct VariantData {
   std::vector<Record> records;  ///< main trials, in order of seed; any outcome
   std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
   std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
-  std::map<std::string, std::string> refused;       ///< trial id -> why its losses do not count
+  std::map<std::string, std::string> refused = {};  ///< trial id -> why its losses do not count
   /// Main records that ended well.
   std::vector<const Record*> good() const { return good_of(records); }
 };

@@ -16,8 +16,7 @@ struct SmallStudy : TemporaryFolder {
     data.plan.compare_to = "llama";
     data.plan.variants = {"llama", kOddName};
     data.plan.seeds = {1, 2};
-    for (const std::string& name : data.plan.variants)
-      data.variants.push_back({name, {}, {}, {}, {}});
+    for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
     for (int64_t seed : {1, 2}) {
       add_trial(0, seed, 2.0 + 0.2 * static_cast<double>(seed), 100);
       add_trial(1, seed, 3.0 + 0.2 * static_cast<double>(seed), 50);

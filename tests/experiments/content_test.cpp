@@ -53,7 +53,7 @@ TEST_CASE("a corpus that was imported again is another corpus", "[end_to_end]") 
   // A trial that is started with the old plan, as by a machine that shares the folder.
   const std::string id = before.trials[0].id;
   fs::remove(place.path("results/tiny/records/" + id + ".json"));
-  check_refused(place.run("trial results/tiny " + id + " --parent $$", "exec"),
+  check_refused(place.run("trial results/tiny " + id + " --parent $$"),
                 "corpus 'notes' has another content now");
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("a checkpoint is read with its own tokenizer unless another one is mea
   const std::string own = "--tokenizer subword/tokenizer.model";
   CHECK(json::parse(place.run(eval + own).out).at("tokenizer").at("belongs") == "own");
   for (const std::string command :
-       {"eval subword --text text.txt", "generate subword --prompt word",
+       {"eval subword --text text.txt", "generate subword --prompt word --max-tokens 4",
         "inspect subword --text text.txt --json"}) {
     check_refused(place.run(command + " --tokenizer bytes"),
                   "subword was trained with sentencepiece:300 (hash ");
@@ -182,7 +182,8 @@ TEST_CASE("every command takes the variant of a study for a checkpoint", "[end_t
   CHECK(evaluated("results/tiny:subllm") == evaluated("results/tiny/" + folders["subllm@1"]));
   CHECK(place.run("eval --model results/tiny/:llama --text text.txt").code == 0);
   for (const std::string command :
-       {"generate results/tiny:llama --prompt word", "audit results/tiny:llama --canary-steps 0",
+       {"generate results/tiny:llama --prompt word --max-tokens 4",
+        "audit results/tiny:llama --canary-steps 0",
         "inspect results/tiny:llama results/tiny:subllm@2 --text text.txt",
         "logits results/tiny:llama --tokens ids.json --out out.npy", "export results/tiny:llama hf",
         "import results/tiny:subllm own"}) {
