@@ -13,10 +13,12 @@ namespace {
 struct Pair {
   const Record *record_a, *record_b;
   const DocumentLossTable *a, *b;
+  std::string refused;  ///< why the losses of one do not count, or ""
 };
 
 /// Why losses of two trials cannot be paired; "" when they can.
 std::string obstacle(const Pair& pair, LossUnit unit) {
+  if (!pair.refused.empty()) return pair.refused;
   if (!pair.a || !pair.b)
     return "losses per document are missing (arrays/" +
            (pair.a ? pair.record_b : pair.record_a)->id + ")";
@@ -57,10 +59,15 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Compariso
     const auto found = variant.losses.find(record->id);
     return found == variant.losses.end() ? nullptr : &found->second;
   };
+  const auto refused = [](const VariantData& variant, const Record* record) {
+    const auto found = variant.refused.find(record->id);
+    return found == variant.refused.end() ? std::string() : found->second;
+  };
   for (const Record* own : a.good())
     for (const Record* other : b.good()) {
       if (own->seed != other->seed) continue;
-      const Pair pair{own, other, losses(a, own), losses(b, other)};
+      const Pair pair{own, other, losses(a, own), losses(b, other),
+                      refused(a, own) + refused(b, other)};
       std::string why_not = obstacle(pair, out.unit);
       if (why_not.empty() && !pairs.empty() && pair.a->keys != pairs.front().a->keys)
         why_not =

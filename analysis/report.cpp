@@ -109,7 +109,9 @@ Report build_report(const fs::path& study_folder) {
   add_context_table(data, report);
   add_selection_tables(data, report);
   add_claims_table(data, report);
+  add_checkpoints_table(data, report);
   add_facts(data, comparisons, report);
+  add_data_facts(data, report);
   add_records(data, report);
   add_figures(data, report);
   finish_tables(report);

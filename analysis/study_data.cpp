@@ -95,6 +95,29 @@ std::optional<BenchFile> read_bench(const fs::path& folder) {
 
 namespace {
 
+/// Losses of models of unlike text must not meet in one table.
+void refuse_unlike(StudyData& data) {
+  std::vector<const Record*> all;
+  for (const VariantData& variant : data.variants) {
+    for (const Record& record : variant.records) all.push_back(&record);
+    for (const auto& [probe, records] : variant.probes)
+      for (const Record& record : records) all.push_back(&record);
+  }
+  data.unlike = unlike_data(data.plan, all);
+  const auto refuse = [&](VariantData& variant, Record& record) {
+    const auto found = data.unlike.refused.find(record.id);
+    if (found == data.unlike.refused.end()) return;
+    refuse_losses(record, found->second);
+    variant.losses.erase(record.id);
+    variant.refused.insert(*found);
+  };
+  for (VariantData& variant : data.variants) {
+    for (Record& record : variant.records) refuse(variant, record);
+    for (auto& [probe, records] : variant.probes)
+      for (Record& record : records) refuse(variant, record);
+  }
+}
+
 /// What is there, which may be the plan alone.
 StudyData read_present(const fs::path& folder) {
   StudyData data;
@@ -120,6 +143,7 @@ StudyData read_present(const fs::path& folder) {
         variant.probes[trial.probe].push_back(record);
     }
   }
+  refuse_unlike(data);
   data.bench = read_bench(folder);
   return data;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/statistics.h"
+#include "analysis/unlike_data.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
@@ -43,6 +44,7 @@ struct VariantData {
   std::vector<Record> records;  ///< main trials, in order of seed; any outcome
   std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
   std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
+  std::map<std::string, std::string> refused = {};  ///< trial id -> why its losses do not count
   /// Main records that ended well.
   std::vector<const Record*> good() const { return good_of(records); }
 };
@@ -53,6 +55,8 @@ struct StudyData {
   std::vector<VariantData> variants;  ///< in the plan's order
   std::optional<BenchFile> bench;
   int64_t missing = 0;  ///< planned trials without a record
+  /// Names of text that do not mean the same in all records; the losses of these are taken out.
+  UnlikeData unlike;
 
   bool has_records() const { return missing < static_cast<int64_t>(plan.trials.size()); }
   const VariantData& variant(const std::string& name) const;

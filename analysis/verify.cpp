@@ -2,12 +2,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <numbers>
 #include <set>
 
 #include "analysis/print/trials.h"
 #include "analysis/report.h"
 #include "analysis/study_data.h"
+#include "analysis/unlike_data.h"
 #include "core/hash.h"
 #include "core/npy.h"
 #include "core/schema/bench.h"
@@ -113,8 +115,21 @@ void check_digest(const json& written, const std::string& name, Verification& ou
     out.problems.push_back(name + " was altered after it was written");
 }
 
-/// False when the record is damaged.
-bool check_record(const fs::path& folder, const PlannedTrial& trial, Verification& out) {
+/// Whether a record's configuration is the planned one. Ids that stand for content let names
+/// differ.
+bool is_of(json config, json planned, bool by_content) {
+  if (by_content)
+    for (json* each : {&config, &planned}) {
+      (*each)["data"].erase("corpus");
+      (*each)["data"].erase("tokenizer");
+      (*each)["train"].erase("from");
+    }
+  return config == planned;
+}
+
+/// Adds the trial's record to `records`; false when it is damaged.
+bool check_record(const fs::path& folder, const PlannedTrial& trial, bool by_content,
+                  std::deque<Record>& records, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
   if (!fs::exists(path)) {
@@ -123,16 +138,18 @@ bool check_record(const fs::path& folder, const PlannedTrial& trial, Verificatio
       out.problems.push_back(name + " is missing; the arrays of its trial are there");
     return true;
   }
-  Record record;
+  Record read;
   try {
-    record = read_record(path);
+    read = read_record(path);
   } catch (const DamagedRecord& error) {
     out.problems.push_back(error.what());
     return false;
   }
+  records.push_back(std::move(read));
+  const Record& record = records.back();
   check_digest(parse_json(read_file(path), path.string()), name, out);
-  if (record.id != trial.id || record.config != trial.config || record.seed != trial.seed ||
-      record.train_id != trial.train_id || record.probe != trial.probe)
+  if (record.id != trial.id || !is_of(record.config, trial.config, by_content) ||
+      record.seed != trial.seed || record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return true;
   check_arrays(record, folder / "arrays" / trial.id, out);
@@ -252,8 +269,14 @@ Verification verify_study(const fs::path& folder) {
   check_digest(parse_json(read_file(folder / "plan.json"), "plan.json"), "plan.json", out);
   std::set<std::string> checked;  // two variants may resolve to one trial
   bool readable = true;
+  std::deque<Record> records;
   for (const PlannedTrial& trial : plan.trials)
-    if (checked.insert(trial.id).second) readable = check_record(folder, trial, out) && readable;
+    if (checked.insert(trial.id).second)
+      readable = check_record(folder, trial, !plan.content.empty(), records, out) && readable;
+  std::vector<const Record*> all;
+  for (const Record& record : records) all.push_back(&record);
+  for (const std::string& sentence : unlike_data(plan, all).sentences)
+    out.problems.push_back(sentence);
   check_strangers(folder, plan, out);
   check_bench(folder, plan, out);
   if (readable) check_report(folder, out);

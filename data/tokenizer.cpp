@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/error.h"
@@ -173,6 +174,14 @@ std::string train_sentencepiece(int64_t vocab_size, const std::vector<std::strin
   return model;
 }
 
+/// Where the tokenizer that is trained on these corpora is kept.
+fs::path trained_path(const std::string& spec, const std::vector<std::string>& corpora,
+                      int64_t bytes_per_source) {
+  std::string identity = spec + " unigram 1 " + std::to_string(bytes_per_source);
+  for (const std::string& name : corpora) identity += " " + read_manifest(name).train.sha256;
+  return cache_folder() / "tokenizers" / (short_hash(identity) + ".model");
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> bytes_tokenizer() { return std::make_unique<BytesTokenizer>(); }
@@ -208,9 +217,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
   if (spec == "bytes") return bytes_tokenizer();
   if (!spec.starts_with(kTrained)) return sentencepiece_tokenizer(read_file(spec), spec);
   const int64_t vocab_size = trained_vocab_size(spec, where);
-  std::string identity = spec + " unigram 1 " + std::to_string(bytes_per_source);
-  for (const std::string& name : corpora) identity += " " + read_manifest(name).train.sha256;
-  const fs::path path = cache_folder() / "tokenizers" / (short_hash(identity) + ".model");
+  const fs::path path = trained_path(spec, corpora, bytes_per_source);
   if (!fs::exists(path)) {  // what is there was renamed there as a whole, and needs no lock
     const FileLock lock(path.string() + ".lock");
     if (!fs::exists(path))
@@ -224,6 +231,18 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
     if (tokenizer->text_of(tokenizer->encode(probe)) != probe)
       throw std::logic_error("a trained tokenizer loses text: " + path.string());
   return tokenizer;
+}
+
+std::optional<std::string> known_tokenizer_hash(const std::string& spec,
+                                                const std::vector<std::string>& corpora,
+                                                int64_t bytes_per_source) {
+  if (!spec.starts_with(kTrained)) return make_tokenizer(spec, {}, 0, "tokenizer")->content_hash();
+  const auto prepared = prepared_corpora();
+  for (const std::string& name : corpora)
+    if (std::find(prepared.begin(), prepared.end(), name) == prepared.end()) return std::nullopt;
+  const fs::path path = trained_path(spec, corpora, bytes_per_source);
+  if (!fs::exists(path)) return std::nullopt;
+  return sentencepiece_tokenizer(read_file(path), path.string())->content_hash();
 }
 
 }  // namespace sublab

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,5 +47,11 @@ int64_t planned_vocab_size(const std::string& spec);
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec,
                                           const std::vector<std::string>& corpora,
                                           int64_t bytes_per_source, const std::string& where);
+
+/// content_hash() of the tokenizer that make_tokenizer would give, without training one: nothing
+/// where it would have to be trained, or a corpus is not prepared.
+std::optional<std::string> known_tokenizer_hash(const std::string& spec,
+                                                const std::vector<std::string>& corpora,
+                                                int64_t bytes_per_source);
 
 }  // namespace sublab

@@ -6,6 +6,7 @@
 #include "analysis/statistics.h"
 #include "experiments/calibrate.h"
 #include "experiments/checkpoint.h"
+#include "experiments/content.h"
 #include "experiments/keep_counter.h"
 #include "experiments/measure.h"
 #include "experiments/optimizer.h"
@@ -29,8 +30,9 @@ class RoundServer {
     read_fields(trial.config, "plan.json", config_);
     if (config_.data.train_on != "text")
       throw UserError("bench", trial.variant + " is not trained on text");
+    check_content(read_plan(folder).content, config_);
     text_.emplace(config_.data);
-    const fs::path checkpoint = folder / "checkpoints" / trial.train_id;
+    const fs::path checkpoint = folder / checkpoint_folder(trial.train_id);
     if (fs::exists(checkpoint / "config.json")) {
       model_ = load_checkpoint(checkpoint, catalog).model;
     } else {

@@ -144,12 +144,35 @@ void read_weights(const fs::path& folder, const json& config, const CheckpointIn
   read_tensors(folder, subllm_layout_tensors(model, layout, where));
 }
 
+/// The tokenizer of the folder, or null. Its hash goes into `info` where nothing said it.
+std::unique_ptr<Tokenizer> read_tokenizer(const fs::path& folder, CheckpointInfo& info) {
+  if (info.tokenizer_hash.empty() && info.tokenizer == "bytes")
+    info.tokenizer_hash = bytes_tokenizer()->content_hash();
+  const fs::path path = folder / "tokenizer.model";
+  std::unique_ptr<Tokenizer> out;
+  if (fs::exists(path))
+    out = sentencepiece_tokenizer(read_file(path), path.string());
+  else if (info.tokenizer == "bytes")
+    out = bytes_tokenizer();
+  if (!out) return out;
+  if (!info.tokenizer_hash.empty() && info.tokenizer_hash != out->content_hash())
+    throw UserError(path.string(), "is another tokenizer (hash " + out->content_hash() +
+                                       ") than the model was trained with (" + info.tokenizer +
+                                       ", hash " + info.tokenizer_hash +
+                                       "); put that one back, or take this one away and name it "
+                                       "with --tokenizer PATH.model --other-tokenizer");
+  info.tokenizer_hash = out->content_hash();
+  return out;
+}
+
 }  // namespace
 
 void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
                      const Tokenizer* tokenizer, Layout layout,
                      const std::function<void(const fs::path&)>& add) {
-  const json config = config_of(info, layout, folder.string());
+  CheckpointInfo written = info;
+  if (tokenizer) written.tokenizer_hash = tokenizer->content_hash();
+  const json config = config_of(written, layout, folder.string());
   const auto tensors = layout == Layout::subllm
                            ? subllm_layout_tensors(model, layout_of(info), folder.string())
                            : own_tensors(model);
@@ -190,11 +213,7 @@ Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const
   out.model = entry.make(out.info.model, out.info.vocab_size, 0, catalog.parts);
   read_weights(folder, config, out.info, *out.model);
   out.stop_ids = stop_ids_of(out.info, folder);
-  if (fs::exists(folder / "tokenizer.model"))
-    out.tokenizer = sentencepiece_tokenizer(read_file(folder / "tokenizer.model"),
-                                            (folder / "tokenizer.model").string());
-  else if (out.info.tokenizer == "bytes")
-    out.tokenizer = bytes_tokenizer();
+  out.tokenizer = read_tokenizer(folder, out.info);
   if (out.tokenizer && out.tokenizer->vocab_size() > out.info.vocab_size)
     throw UserError(folder.string(), "its tokenizer has " +
                                          std::to_string(out.tokenizer->vocab_size()) +

@@ -24,6 +24,7 @@ struct CheckpointInfo {
   std::string trained_on = "text";
   json eos_id = -1;  ///< an id, a list of ids, or null for none; -1 = boundary_id
   int64_t padding_id = -1;
+  std::string tokenizer_hash = {};   ///< Tokenizer::content_hash(); "" when nothing says it
   std::string weights_dtype{};       ///< of the files that it came from; "" = F32
   json other_keys = json::object();  ///< of a SUBLLM layout's config.json; nothing here reads them
 
@@ -39,6 +40,7 @@ struct CheckpointInfo {
     f("eos_id", eos_id, "id or list of ids that end a document, null = none; -1 = boundary_id");
     f("padding_id", padding_id, "id that the SUBLLM layout takes for padding; -1 = none",
       within(-1, 1e9));
+    f("tokenizer_hash", tokenizer_hash, "hash of the tokenizer that it was trained with");
     f("weights_dtype", weights_dtype, "of the files that it came from; empty = F32",
       one_of({"", "F64", "F32", "F16", "BF16"}));
     f("other_keys", other_keys, "of the SUBLLM layout's config.json that it came from");
@@ -59,8 +61,9 @@ enum class Layout {
   subllm  ///< that of SUBLLM's published code
 };
 
-/// Writes the folder: all of it or nothing. `tokenizer` may be null; `add` may write further files
-/// into the folder that it is given. Throws UserError for a model that `layout` cannot express.
+/// Writes the folder: all of it or nothing. `tokenizer` may be null; its hash is written beside its
+/// file. `add` may write further files into the folder that it is given. Throws UserError for a
+/// model that `layout` cannot express.
 void save_checkpoint(const fs::path& folder, const LanguageModel& model, const CheckpointInfo& info,
                      const Tokenizer* tokenizer, Layout layout = Layout::own,
                      const std::function<void(const fs::path&)>& add = {});
@@ -75,7 +78,8 @@ void convert_checkpoint(const Checkpoint& checkpoint, const fs::path& from, cons
                         Layout layout, const std::function<void(const std::string&)>& left_out);
 
 /// Opens a folder of any form. `changes` are applied to the model config before the model is built
-/// ({"threshold": 0.1}). Throws UserError.
+/// ({"threshold": 0.1}). Throws UserError, also when the tokenizer in the folder is not the one
+/// that the model was trained with.
 Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
                            const json& changes = json::object());
 

@@ -49,6 +49,7 @@ struct TrainConfig {
   bool recompute = false;
   std::string dtype = "float32";
   std::string from;
+  bool from_other_tokenizer = false;
 
   template <class F>
   void fields(F& f) {
@@ -73,8 +74,11 @@ struct TrainConfig {
       "which are what is evaluated and saved",
       one_of({"float32", "bfloat16"}));
     f("from", from,
-      "start from trained weights: a variant that stands before this one in the study, or a "
-      "checkpoint folder; subsampling modules that it lacks are put in so that nothing changes");
+      "start from trained weights: a variant that stands before this one in the study, a "
+      "checkpoint folder, or STUDY_DIR:VARIANT@SEED; subsampling modules that it lacks are put in "
+      "so that nothing changes");
+    f("from_other_tokenizer", from_other_tokenizer,
+      "the weights of `from` were trained with another tokenizer than data.tokenizer, on purpose");
   }
 };
 

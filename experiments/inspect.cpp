@@ -188,6 +188,8 @@ Inspection inspect_text(const std::vector<NamedCheckpoint>& checkpoints, const s
     side.model = description(checkpoint.info);
     side.tokenizer = std::to_string(checkpoint.tokenizer->vocab_size()) + " ids" +
                      (checkpoint.tokenizer->model_bytes().empty() ? ", bytes" : ", SentencePiece");
+    if (!checkpoints[s].tokenizer_note.empty())
+      side.tokenizer += "; " + checkpoints[s].tokenizer_note;
     side.causal = is_causal(checkpoint.info, parts);
     out.sides.push_back(std::move(side));
   }

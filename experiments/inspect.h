@@ -31,7 +31,8 @@ InspectedText inspect_tokens(const LanguageModel& model, const TokenizedText& te
 
 struct NamedCheckpoint {
   std::string name;
-  const Checkpoint* checkpoint;  ///< has a tokenizer
+  const Checkpoint* checkpoint;     ///< has a tokenizer
+  std::string tokenizer_note = {};  ///< where that is not its own: what the page says about it
 };
 
 /// Inspects the text of file `path` with one or two checkpoints, through the same windows: as long

@@ -189,6 +189,8 @@ bool measure_study(const Plan& plan, const fs::path& study_folder, const Catalog
   measured.erase("modelled_context");  // decides tables, nothing that is measured
   json identity = {measured, plan.compare_to};
   for (const PlannedTrial* trial : measured_trials(plan)) identity.push_back(trial->train_id);
+  // The rounds read validation text.
+  for (const CorpusContent& corpus : plan.content.corpora) identity.push_back(corpus.validation);
   const fs::path path = study_folder / "bench" / (short_hash(identity.dump()) + ".json");
   if (fs::exists(path)) return true;
   BenchFile file;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/unlike_data.h"
 #include "core/process.h"
 #include "core/random.h"
 #include "core/schema/plan.h"
@@ -35,9 +36,13 @@ Record run_again(const PlannedTrial& trial, const fs::path& folder) {
   while (process.read_line()) {
   }
   const ExitState exit = process.wait();
+  const std::string label = trial.variant + ", seed " + std::to_string(trial.seed);
+  if (exit.code == 2 && exit.signal == 0) {
+    const std::string line = read_file(log);
+    throw UserError("rerun", label + ": " + line.substr(0, line.find('\n')));
+  }
   if (exit.code != 0 || exit.signal != 0)
-    throw UserError("rerun", trial.variant + ", seed " + std::to_string(trial.seed) +
-                                 " did not end well; see " + log);
+    throw UserError("rerun", label + " did not end well; see " + log);
   return read_record(record_path(folder, trial));
 }
 
@@ -52,6 +57,8 @@ void compare(const Record& before, const Record& now, RerunResult& result) {
   const double tolerance = result.same_machine ? kSameMachine : kOtherMachine;
   if (now.outcome != before.outcome)
     result.problems.push_back("outcome " + now.outcome + " instead of " + before.outcome);
+  for (const std::string& each : content_differences(content_of(before), content_of(now)))
+    result.problems.push_back(each + " than when the trial ran");
   for (size_t i = 0; i < before.metrics.size(); ++i) {
     const Metric& old = before.metrics[i];
     if (is_measured_anew(old) || !old.value) continue;
@@ -73,11 +80,11 @@ void compare(const Record& before, const Record& now, RerunResult& result) {
 
 /// Weights that the study still has are evaluated again; otherwise everything is trained again.
 bool lend_checkpoint(const PlannedTrial& trial, const fs::path& from, const fs::path& to) {
-  const fs::path kept = fs::absolute(from) / "checkpoints" / trial.train_id;
+  const fs::path kept = fs::absolute(from) / checkpoint_folder(trial.train_id);
   if (!fs::exists(kept / "training.json")) return false;
-  fs::create_directories(to / "checkpoints");
-  if (!fs::exists(to / "checkpoints" / trial.train_id))
-    fs::create_directory_symlink(kept, to / "checkpoints" / trial.train_id);
+  const fs::path lent = to / checkpoint_folder(trial.train_id);
+  fs::create_directories(lent.parent_path());
+  if (!fs::exists(lent)) fs::create_directory_symlink(kept, lent);
   return true;
 }
 

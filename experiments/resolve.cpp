@@ -7,12 +7,14 @@
 #include <optional>
 
 #include "core/hash.h"
-#include "core/safetensors.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint.h"
+#include "experiments/checkpoint_path.h"
+#include "experiments/checkpoint_tokenizer.h"
 #include "experiments/claim_files.h"
+#include "experiments/content.h"
 #include "experiments/resolve_checks.h"
 
 namespace sublab {
@@ -78,16 +80,8 @@ json with_shape_of(const json& theirs, json model) {
 
 }  // namespace
 
-std::string weights_hash(const fs::path& folder) {
-  Sha256 hash;
-  for (const fs::path& path : safetensors_files(folder)) {
-    const MappedFile file(path);
-    hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
-  }
-  return hash.hex();
-}
-
-TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog) {
+TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog,
+                          const std::vector<std::string>& variants) {
   fields_detail::check_keys(given, where, {"model", "data", "train", "evaluate"});
   TrialConfig config;
   read_fields(given.value("data", json::object()), where + "/data", config.data);
@@ -102,11 +96,15 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   const json name = model.value("architecture", json("llama"));
   if (!name.is_string()) fields_detail::throw_type(where + "/model/architecture", "a string", name);
   model["architecture"] = name;
+  const bool is_variant =
+      std::find(variants.begin(), variants.end(), config.train.from) != variants.end();
   std::optional<CheckpointInfo> parent;
-  if (fs::is_directory(config.train.from)) {
-    parent = load_checkpoint(config.train.from, catalog).info;
+  if (!is_variant && (fs::is_directory(config.train.from) || names_variant(config.train.from))) {
+    parent = load_checkpoint(find_checkpoint(config.train.from), catalog).info;
     model = with_shape_of(parent->model, std::move(model));
   }
+  if (config.train.from_other_tokenizer && config.train.from.empty())
+    throw UserError(where + "/train/from_other_tokenizer", "has no effect without train.from");
   config.model = catalog.architecture(name, where + "/model/architecture")
                      .resolve(model, where + "/model", catalog.parts);
   check_hints(config.model, config.data, where, catalog);
@@ -118,9 +116,10 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
 }
 
 std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
-                        int64_t threads, const Catalog& catalog) {
+                        int64_t threads, const PlanContent& content, const Catalog& catalog) {
   json identity = write_fields(config);
   identity.erase("evaluate");
+  identity["data"] = training_identity(config.data, content);
   identity["train"].erase("from");  // a name; what stands for it is its parent's hash
   // A task that makes the training rows decides the weights too.
   if (config.data.train_on != "text") identity["rows"] = config.evaluate;
@@ -134,11 +133,12 @@ std::string train_id_of(const TrialConfig& config, int64_t seed, const std::stri
 }
 
 std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
-                        const Catalog& catalog) {
+                        const PlanContent& content, const Catalog& catalog) {
   json identity = {train_id};
   for (const json& task : config.evaluate) {
     identity.push_back(task);
     identity.push_back(catalog.task(task.at("task"), "").numerics_version);
+    identity.push_back(evaluation_identity(task, config.data, content));
   }
   return short_hash(identity.dump());
 }
@@ -213,7 +213,7 @@ class Planner {
   /// Resolves; a mistake is reported where it stands, in the base or in the changes.
   TrialConfig resolve(const Changed& changed) const {
     try {
-      return resolve_trial(changed.given, changed.at, catalog_);
+      return resolve_trial(changed.given, changed.at, catalog_, plan_.variants);
     } catch (const UserError& error) {
       const std::string what = error.what();
       if (!what.starts_with(changed.at)) throw;
@@ -231,10 +231,11 @@ class Planner {
   void add(const Changed& changed, const std::string& variant, const std::string& probe,
            int64_t seed) {
     const TrialConfig config = resolve(changed);
+    add_content(config.data, plan_.content);
     PlannedTrial trial;
     const std::string from = start_of(config, seed, probe, trial, changed.at);
-    trial.train_id = train_id_of(config, seed, from, plan_.threads, catalog_);
-    trial.id = trial_id_of(trial.train_id, config, catalog_);
+    trial.train_id = train_id_of(config, seed, from, plan_.threads, plan_.content, catalog_);
+    trial.id = trial_id_of(trial.train_id, config, plan_.content, catalog_);
     trial.variant = variant;
     trial.probe = probe;
     trial.seed = seed;
@@ -254,7 +255,7 @@ class Planner {
 
   /// The identity of the weights that a trial starts from; sets its parent in the plan.
   std::string start_of(const TrialConfig& config, int64_t seed, const std::string& probe,
-                       PlannedTrial& trial, const std::string& at) const {
+                       PlannedTrial& trial, const std::string& at) {
     const std::string& from = config.train.from;
     if (from.empty()) return "";
     if (probe == "tune")
@@ -263,11 +264,27 @@ class Planner {
       if (parent.variant == from && parent.seed == seed && parent.probe.empty()) {
         trial.from = parent.id;
         check_trained_length(config, trained_context(parent), at);
+        TrialConfig theirs;
+        read_fields(parent.config, at, theirs);
+        check_from_tokenizer(planned_identity(theirs.data, plan_.content),
+                             planned_identity(config.data, plan_.content), config.train,
+                             at + "/train");
         return parent.train_id;
       }
-    if (fs::is_directory(from)) return weights_hash(from);
-    throw_unknown_name(at + "/train.from", "variant before this one, or folder,", from,
-                       plan_.variants);
+    const bool is_variant = std::find(plan_.variants.begin(), plan_.variants.end(), from) !=
+                            plan_.variants.end();  // one that does not stand before this one
+    if (is_variant || (!fs::is_directory(from) && !names_variant(from)))
+      throw_unknown_name(at + "/train.from",
+                         "variant before this one, folder or STUDY_DIR:VARIANT,", from,
+                         plan_.variants);
+    if (!find_hash(plan_.content.checkpoints, from)) {
+      const fs::path folder = find_checkpoint(from);
+      plan_.content.checkpoints.push_back({from, weights_hash(folder)});
+      parents_[from] = identity_of(load_checkpoint(folder, catalog_));
+    }
+    check_from_tokenizer(parents_[from], planned_identity(config.data, plan_.content), config.train,
+                         at + "/train");
+    return *find_hash(plan_.content.checkpoints, from);
   }
 
   void add_variant(const Variant& variant) {
@@ -352,6 +369,7 @@ class Planner {
   const Study& study_;
   const Catalog& catalog_;
   const std::map<std::string, double>& rates_;
+  std::map<std::string, TokenizerIdentity> parents_;  ///< of checkpoints outside the study
   Plan plan_;
 };
 

@@ -13,19 +13,17 @@
 namespace sublab {
 
 /// The configuration of one trial. `given` holds "model", "data", "train", "evaluate"; `where`
-/// stands before the JSON path in messages.
-TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog);
+/// stands before the JSON path in messages. `train.from` is one of `variants`, or a checkpoint.
+TrialConfig resolve_trial(const json& given, const std::string& where, const Catalog& catalog,
+                          const std::vector<std::string>& variants = {});
 
-/// Hash of the weights that a checkpoint folder holds.
-std::string weights_hash(const fs::path& folder);
-
-/// Hash of all that decides the trained weights: model, data, training, seed, threads, parent, and
-/// the numerics versions of the code concerned.
+/// Hash of all that decides the trained weights: model, data by content, training, seed, threads,
+/// parent, and the numerics versions of the code concerned.
 std::string train_id_of(const TrialConfig& config, int64_t seed, const std::string& from,
-                        int64_t threads, const Catalog& catalog);
-/// The trial's id: its train_id and its evaluations.
+                        int64_t threads, const PlanContent& content, const Catalog& catalog);
+/// The trial's id: its train_id and its evaluations with the text that they read.
 std::string trial_id_of(const std::string& train_id, const TrialConfig& config,
-                        const Catalog& catalog);
+                        const PlanContent& content, const Catalog& catalog);
 
 /// The plan of a study. `learning_rates` holds the tuned rate per variant (see Study::tune); a
 /// variant that is tuned but has no rate yet has its main trials left out. Throws UserError.

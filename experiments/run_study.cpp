@@ -12,6 +12,7 @@
 
 #include "core/process.h"
 #include "core/progress.h"
+#include "experiments/content.h"
 #include "experiments/measure.h"
 #include "experiments/trial.h"
 

@@ -1,6 +1,7 @@
 #include "experiments/text_data.h"
 
 #include "data/corpus.h"
+#include "experiments/content.h"
 
 namespace sublab {
 namespace {
@@ -12,16 +13,27 @@ std::unique_ptr<Tokenizer> tokenizer_of(const DataConfig& config) {
                         "/data/tokenizer");
 }
 
+PlanContent content_of(const DataConfig& config) {
+  PlanContent out;
+  add_content(config, out);
+  return out;
+}
+
 }  // namespace
 
 TextData::TextData(const DataConfig& config)
     : config_(config),
+      content_(content_of(config)),
       tokenizer_(tokenizer_of(config)),
       train_(open_shard(config.corpus, Split::train, *tokenizer_, config.bytes_per_source)),
       validation_(
           open_shard(config.corpus, Split::validation, *tokenizer_, config.bytes_per_source)),
       test_(open_shard(config.corpus, Split::test, *tokenizer_, config.bytes_per_source)),
-      documents_(training_documents(train_, config.unique_tokens)) {}
+      documents_(training_documents(train_, config.unique_tokens)) {
+  const auto changed = content_differences(content_, content_of(config));
+  if (!changed.empty())
+    throw UserError("/data", join(changed, "; ") + ": it changed while it was read; run again");
+}
 
 std::unique_ptr<PackedDocuments> TextData::rows(int64_t seed) const {
   return std::make_unique<PackedDocuments>(
@@ -49,12 +61,12 @@ std::map<uint64_t, std::string> TextData::texts(Split split, const std::set<uint
 json TextData::provenance() const {
   json corpora = json::object();
   for (const std::string& name : config_.corpus) {
-    const CorpusManifest manifest = read_manifest(name);
-    corpora[name] = {{"origin", manifest.origin},
-                     {"version", manifest.version},
-                     {"train_sha256", manifest.train.sha256},
-                     {"validation_sha256", manifest.validation.sha256},
-                     {"test_sha256", manifest.test.sha256}};
+    const CorpusContent& corpus = *content_.corpus(name);
+    corpora[name] = {{"origin", read_manifest(name).origin},
+                     {"version", corpus.version},
+                     {"train_sha256", corpus.train},
+                     {"validation_sha256", corpus.validation},
+                     {"test_sha256", corpus.test}};
   }
   return {{"corpora", corpora},
           {"tokenizer", config_.tokenizer},

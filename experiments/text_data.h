@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/schema/plan_content.h"
 #include "data/packing.h"
 #include "data/trigram.h"
 #include "experiments/config.h"
@@ -15,7 +16,8 @@ namespace sublab {
 
 class TextData {
  public:
-  /// Opens everything; trains the tokenizer and makes shards where they are missing.
+  /// Opens everything; trains the tokenizer and makes shards where they are missing. Throws
+  /// UserError when a corpus changes meanwhile.
   explicit TextData(const DataConfig& config);
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -36,6 +38,7 @@ class TextData {
 
  private:
   DataConfig config_;
+  PlanContent content_;
   std::unique_ptr<Tokenizer> tokenizer_;
   TokenShard train_, validation_, test_;
   std::vector<int64_t> documents_;

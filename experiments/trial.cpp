@@ -8,6 +8,9 @@
 #include "core/npy.h"
 #include "core/temporary_files.h"
 #include "experiments/audit.h"
+#include "experiments/checkpoint_path.h"
+#include "experiments/checkpoint_tokenizer.h"
+#include "experiments/content.h"
 #include "experiments/environment.h"
 #include "experiments/tensor_memory.h"
 #include "experiments/text_data.h"
@@ -129,18 +132,41 @@ class Trial {
             config_.data.train_on};
   }
 
+  TokenizerIdentity tokenizer() const {
+    return text_ ? identity_of(text_->tokenizer(), config_.data.tokenizer)
+                 : identity_of_task(config_.data.train_on);
+  }
+
+  /// Takes the weights that training starts from.
+  void start_from(const std::string& folder) {
+    const Checkpoint parent = load_checkpoint(folder, catalog_);
+    const TokenizerIdentity theirs = identity_of(parent);
+    const TokenizerMatch found = check_from_tokenizer(theirs, tokenizer(), config_.train, "/train");
+    record_.provenance["from"] = {{"checkpoint", config_.train.from},
+                                  {"tokenizer", theirs.name},
+                                  {"tokenizer_hash", theirs.hash},
+                                  {"tokenizer_is", found == TokenizerMatch::same    ? "the same"
+                                                   : found == TokenizerMatch::other ? "another"
+                                                                                    : "not known"}};
+    model_->graft(copy_shared_weights(*parent.model, *model_, folder), folder);
+    if (config_.train.tokens == 0) context_len_ = std::min(context_len_, parent.info.context_len);
+  }
+
+  /// Weights that this trial, or another one of its train_id, left here.
+  void take_trained() {
+    Checkpoint trained = load_checkpoint(folders_.checkpoint, catalog_);
+    const TokenizerIdentity theirs = identity_of(trained);
+    if (match(theirs, tokenizer()) == TokenizerMatch::other)
+      throw UserError(folders_.checkpoint.string(),
+                      "was trained with the tokenizer " + theirs.text() + "; here '" +
+                          config_.data.tokenizer + "' makes " + tokenizer().text());
+    model_ = std::move(trained.model);
+    recall_training();
+  }
+
   void train_model() {
-    if (fs::exists(folders_.checkpoint / kTrainingFile)) {
-      model_ = load_checkpoint(folders_.checkpoint, catalog_).model;
-      recall_training();
-      return;
-    }
-    if (!folders_.from.empty()) {
-      const std::string from = folders_.from.string();
-      const Checkpoint parent = load_checkpoint(from, catalog_);
-      model_->graft(copy_shared_weights(*parent.model, *model_, from), from);
-      if (config_.train.tokens == 0) context_len_ = std::min(context_len_, parent.info.context_len);
-    }
+    if (fs::exists(folders_.checkpoint / kTrainingFile)) return take_trained();
+    if (!folders_.from.empty()) start_from(folders_.from.string());
     model_->prepare(training_batches(kPreparingRows));
     n_shape_metrics_ = record_.metrics.size();
     start_memory_phase();
@@ -185,7 +211,8 @@ class Trial {
     for (const char* name : kTrainingArrays)
       if (fs::exists(folders_.arrays / name))
         write_npy(folders_.checkpoint / name, read_npy(folders_.arrays / name));
-    const json written = {{"metrics", metrics}, {"times", record_.times}};
+    json written = {{"metrics", metrics}, {"times", record_.times}};
+    if (record_.provenance.contains("from")) written["from"] = record_.provenance["from"];
     write_file_durably(folders_.checkpoint / kTrainingFile, written.dump(1) + "\n");
   }
 
@@ -199,6 +226,7 @@ class Trial {
     }
     for (const auto& [name, value] : read.at("times").items())
       if (name.starts_with("train_")) record_.times[name] = value;
+    if (read.contains("from")) record_.provenance["from"] = read["from"];
     for (const char* name : kTrainingArrays)
       if (fs::exists(folders_.checkpoint / name))
         write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));
@@ -292,10 +320,13 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
                          const Catalog& catalog, const ReportProgress& report) {
   TrialConfig config;
   read_fields(trial.config, "plan.json", config);
-  TrialFolders folders{study_folder / "checkpoints" / trial.train_id,
-                       study_folder / "arrays" / trial.id, config.train.from};
+  check_content(plan.content, config);
+  TrialFolders folders{
+      study_folder / checkpoint_folder(trial.train_id), study_folder / "arrays" / trial.id, {}};
   if (const PlannedTrial* parent = plan.find(trial.from))
-    folders.from = study_folder / "checkpoints" / parent->train_id;
+    folders.from = study_folder / checkpoint_folder(parent->train_id);
+  else if (!config.train.from.empty())
+    folders.from = find_checkpoint(config.train.from);
   // Of an attempt that was killed; only one process at a time has the trial.
   remove_left_overs(folders.arrays, Writers::any);
   remove_left_overs(study_folder / "records", Writers::any, trial.id + ".");

@@ -22,7 +22,10 @@ namespace figures {
 std::vector<NpyArray> arrays_of(const StudyData& data, const std::vector<const Record*>& records,
                                 const std::string& name, size_t n_axes, int64_t n_last) {
   std::vector<NpyArray> out;
+  // Of records whose losses do not count, these are not drawn either.
+  const bool of_losses = name == "loss_curve.npy" || name == "perplexity.positions.npy";
   for (const Record* record : records) {
+    if (of_losses && data.unlike.refused.contains(record->id)) continue;
     const fs::path path = data.folder / "arrays" / record->id / name;
     if (!fs::exists(path)) continue;
     out.push_back(read_npy(path));

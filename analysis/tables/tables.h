@@ -50,4 +50,11 @@ void add_context_table(const StudyData& data, Report& report);
 /// What holds for all rows: data, seeds, splits, machine, code; and what follows for the reader.
 void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report);
 
+/// What the reader must know of the data first: texts that are not what they seem, weights that
+/// were trained with another tokenizer.
+void add_data_facts(const StudyData& data, Report& report);
+
+/// The folder of each trial's weights.
+void add_checkpoints_table(const StudyData& data, Report& report);
+
 }  // namespace sublab

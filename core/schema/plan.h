@@ -7,6 +7,7 @@
 
 #include "core/fields.h"
 #include "core/files.h"
+#include "core/schema/plan_content.h"
 
 namespace sublab {
 
@@ -64,6 +65,7 @@ struct Plan {
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
   json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
+  PlanContent content;  ///< what corpora, tokenizers and checkpoints named in the trials hold
   std::vector<PlannedTrial> trials;
   std::string digest;  ///< as a record's; set by write_plan, "" in older plans
 
@@ -81,12 +83,18 @@ struct Plan {
     f("match", match, "what is held equal");
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
+    f("content", content, "what the names in the trials stand for");
     f("trials", trials, "every trial");
     f("digest", digest, "SHA-256 of the rest");
   }
 
   const PlannedTrial* find(const std::string& id) const;
 };
+
+/// Where a trial's weights are, relative to its study's folder.
+inline std::string checkpoint_folder(const std::string& train_id) {
+  return "checkpoints/" + train_id;
+}
 
 /// Writes durably with a digest.
 void write_plan(const fs::path& study_folder, const Plan& plan);

@@ -63,13 +63,15 @@ std::string first_difference(const json& before, const json& now) {
   return text;
 }
 
-std::string how_it_differs(const PlannedTrial& trial, const Plan& next) {
+std::string how_it_differs(const PlannedTrial& trial, const Plan& standing, const Plan& next) {
   const PlannedTrial* other = counterpart(trial, next);
   if (!other) return "it is not in the study now";
   const std::string difference = first_difference(trial.config, other->config);
-  return difference.empty() ? "its settings are the same, but its text, the weights that it starts "
-                              "from or the numerics of the program are not"
-                            : difference;
+  if (!difference.empty()) return difference;
+  const auto content = content_differences(standing.content, next.content);
+  if (!content.empty()) return join(content, "; ");
+  return "its settings are the same, but its text, the weights that it starts from or the numerics "
+         "of the program are not";
 }
 
 std::string name_of(const PlannedTrial& trial) {
@@ -111,7 +113,7 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
       continue;
     }
     n_done += is_done(trial);
-    if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, next);
+    if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, standing, next);
   }
   if (n_lost > 0)
     out.conflict = "holds another plan of this study, of which " + std::to_string(n_lost) + " of " +

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "experiments/checkpoint.h"
+#include "experiments/checkpoint_path.h"
 #include "experiments/cli/run.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/resolve.h"
@@ -82,7 +83,7 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   json given = json::object();
   for (const std::string& assignment : arguments.assignments) set_by_assignment(given, assignment);
   fields_detail::check_keys(given, "--set", {"model"});
-  const std::string folder = arguments.what;
+  const fs::path folder = find_checkpoint(arguments.what);
   const json changes = given.value("model", json::object());
   const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes);
   // Rows of the audit are no longer than those of training.
@@ -95,7 +96,7 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   if (!arguments.extrapolate)
     arguments.settings.row_tokens = std::min(arguments.settings.row_tokens, context_len);
   const auto& entry = catalog.architecture(checkpoint.info.model.at("architecture"), "audit");
-  Subject subject{folder,
+  Subject subject{arguments.what,
                   untrained(entry, checkpoint.info.model, checkpoint.info.vocab_size, catalog)};
   subject.model.make = [folder, &catalog, changes] {
     return load_checkpoint(folder, catalog, changes).model;
@@ -108,9 +109,9 @@ std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
   if (arguments.all && (!arguments.what.empty() || !arguments.assignments.empty()))
     throw UserError("audit", "--all audits every variant as it is; it takes no WHAT and no --set");
   if (arguments.all) return all_variants(catalog);
-  if (arguments.what.empty())
-    throw UserError("audit", "name a study, a checkpoint folder, or --all");
-  if (fs::is_directory(arguments.what)) return {checkpoint_subject(arguments, catalog)};
+  if (arguments.what.empty()) throw UserError("audit", "name a study file, a checkpoint, or --all");
+  if (fs::is_directory(arguments.what) || names_variant(arguments.what))
+    return {checkpoint_subject(arguments, catalog)};
   constexpr int64_t kVocab = 257;
   std::vector<Subject> subjects;
   std::set<std::string> seen;
@@ -157,7 +158,8 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
       "Exit code 4 when a verdict is not what the catalog expects.\n"
       "Example: sublab audit ckpt --set model.evaluate_selector=top_k");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("WHAT", arguments->what, "study (file or name) or checkpoint folder");
+  command->add_option("WHAT", arguments->what,
+                      "study (file or name), checkpoint folder, or STUDY_DIR:VARIANT[@SEED]");
   command->add_flag("--all", arguments->all, "every registered variant, untrained and small");
   command
       ->add_option("--set", arguments->assignments,

@@ -58,7 +58,8 @@ void print(const json& out, const std::string& note) {
 }
 
 void evaluate(Arguments& arguments, CommandContext& context) {
-  const Checkpoint checkpoint = arguments.open_with_tokenizer(context.catalog);
+  const CheckpointWithTokenizer checkpoint = arguments.open_with_tokenizer(context.catalog);
+  arguments.check_other_tokenizer(checkpoint.belongs != TokenizerMatch::same);
   const Tokenizer& tokenizer = *checkpoint.tokenizer;
   arguments.check_length("--context", std::to_string(arguments.windows.window) + " inputs are",
                          arguments.windows.window, checkpoint.info.context_len);
@@ -78,11 +79,16 @@ void evaluate(Arguments& arguments, CommandContext& context) {
   if (result.n_tokens == 0)
     throw UserError(arguments.text, "has no tokens for this tokenizer: there is nothing to score");
   for (size_t d = 0; d < documents.size(); ++d) result.documents[d].n_bytes = given_back[d];
-  const json out = measured(result, arguments.windows, n_bytes);
-  if (arguments.as_json)
+  json out = measured(result, arguments.windows, n_bytes);
+  out["checkpoint"] = checkpoint.folder.string();
+  out["tokenizer"] = checkpoint.tokenizer_json();
+  if (arguments.as_json) {
     std::cout << out.dump(1) << "\n";
-  else
-    print(out, byte_loss(result).note);
+    return;
+  }
+  std::printf("%-14s %s\n", "checkpoint", checkpoint.folder.c_str());
+  std::printf("%-14s %s\n", "tokenizer", checkpoint.tokenizer_text().c_str());
+  print(out, byte_loss(result).note);
 }
 
 }  // namespace
@@ -93,9 +99,9 @@ void add_eval_command(CLI::App& app, CommandContext& context) {
       "A file of text is one document, each line of a .jsonl or .ndjson file and each element of a "
       ".json list is one;\na document's first window starts with the boundary id. Bits per byte "
       "count the documents whose text the\ntokenizer gives back.\n"
-      "Example: sublab eval --model ckpt --text book.txt --context 256 --stride 128 --json");
+      "Example: sublab eval results/quick:llama --text book.txt --context 256 --stride 128");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("--model", arguments->checkpoint, "checkpoint folder")->required();
+  command->add_option("CKPT,--model", arguments->checkpoint, kCheckpointHelp)->required();
   command->add_option("--text", arguments->text, "UTF-8 file, or JSON lines")->required();
   command->add_option("--field", arguments->rules.field,
                       "key of the text in JSON objects; default text");

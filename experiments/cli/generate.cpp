@@ -63,7 +63,8 @@ void print_figures(const json& figures) {
 void generate_text(const Arguments& arguments, CommandContext& context) {
   if (arguments.config.temperature == 0 && arguments.samples_settings)
     throw UserError("--temperature", "is 0, where --top-p and --seed have no effect");
-  const Checkpoint checkpoint = arguments.open_with_tokenizer(context.catalog);
+  const CheckpointWithTokenizer checkpoint = arguments.open_with_tokenizer(context.catalog);
+  arguments.check_other_tokenizer(checkpoint.belongs != TokenizerMatch::same);
   const Tokenizer& tokenizer = *checkpoint.tokenizer;
   const auto prompt = prompt_ids(arguments, tokenizer);
   const auto n_prompt = static_cast<int64_t>(prompt.size());
@@ -85,9 +86,15 @@ void generate_text(const Arguments& arguments, CommandContext& context) {
   json out = figures(made, prompt.size(), checkpoint.model->module_levels());
   if (!arguments.as_json) {
     std::cout << std::endl;
+    if (names_variant(arguments.checkpoint))
+      std::fprintf(stderr, "%s is %s\n", arguments.checkpoint.c_str(), checkpoint.folder.c_str());
+    if (checkpoint.belongs != TokenizerMatch::same)
+      std::fprintf(stderr, "tokenizer: %s\n", checkpoint.tokenizer_text().c_str());
     print_figures(out);
     return;
   }
+  out["checkpoint"] = checkpoint.folder.string();
+  out["tokenizer"] = checkpoint.tokenizer_json();
   out["text"] = text;
   out["ids"] = made.ids;
   std::cout << out.dump(1) << "\n";
@@ -103,7 +110,7 @@ void add_generate_command(CLI::App& app, CommandContext& context) {
       "Example: sublab generate ckpt --prompt 'The word' --max-tokens 40 --temperature 0.8");
   auto arguments = std::make_shared<Arguments>();
   GenerateConfig& config = arguments->config;
-  command->add_option("CKPT", arguments->checkpoint, "checkpoint folder")->required();
+  command->add_option("CKPT", arguments->checkpoint, kCheckpointHelp)->required();
   auto* prompt = command->add_option_group("prompt");
   prompt->add_option("--prompt", arguments->prompt, "text to go on from");
   prompt->add_option("--prompt-file", arguments->prompt_file, "UTF-8 file to go on from");

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "experiments/checkpoint.h"
+#include "experiments/checkpoint_path.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {
@@ -16,7 +17,7 @@ struct Arguments {
 /// Reads a checkpoint of any form and writes it in `layout`.
 void convert(const Arguments& arguments, Layout layout, bool only_llama, const Catalog& catalog) {
   if (fs::exists(arguments.to)) throw UserError(arguments.to, "exists already; name a new folder");
-  const Checkpoint checkpoint = load_checkpoint(arguments.from, catalog);
+  Checkpoint checkpoint = load_checkpoint(find_checkpoint(arguments.from), catalog);
   const std::string architecture = checkpoint.info.model.at("architecture");
   if (only_llama && architecture != "llama")
     throw UserError(arguments.from, "transformers has no '" + architecture +
@@ -35,7 +36,10 @@ void convert(const Arguments& arguments, Layout layout, bool only_llama, const C
 
 std::shared_ptr<Arguments> add_folders(CLI::App& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("FROM", arguments->from, "folder to read, of any form")->required();
+  command
+      .add_option("FROM", arguments->from,
+                  "folder to read, of any form, or STUDY_DIR:VARIANT[@SEED] of a study")
+      ->required();
   command.add_option("TO", arguments->to, "folder to make")->required();
   command.add_flag("--json", arguments->as_json, "print JSON");
   return arguments;

@@ -20,16 +20,23 @@ void inspect(const Arguments& arguments, CommandContext& context) {
     throw UserError(arguments.text,
                     "is named as JSON; inspect shows one text, from a file of text");
   const std::string text = read_text_file(arguments.text);
-  std::vector<Checkpoint> opened;
+  std::vector<CheckpointWithTokenizer> opened;
   opened.push_back(arguments.open_with_tokenizer(context.catalog));
-  std::vector<NamedCheckpoint> checkpoints = {{shown_path(arguments.checkpoint), nullptr}};
+  std::vector<NamedCheckpoint> checkpoints = {{shown_path(arguments.checkpoint), nullptr, ""}};
   if (!arguments.other.empty()) {
     CheckpointArguments second = arguments;
     second.checkpoint = arguments.other;
     opened.push_back(second.open_with_tokenizer(context.catalog));
-    checkpoints.push_back({shown_path(arguments.other), nullptr});
+    checkpoints.push_back({shown_path(arguments.other), nullptr, ""});
   }
-  for (size_t i = 0; i < opened.size(); ++i) checkpoints[i].checkpoint = &opened[i];
+  bool any_other = false;
+  for (size_t i = 0; i < opened.size(); ++i) {
+    checkpoints[i].checkpoint = &opened[i];
+    const bool is_other = opened[i].belongs != TokenizerMatch::same;
+    any_other = any_other || is_other;
+    if (is_other) checkpoints[i].tokenizer_note = opened[i].tokenizer_text();
+  }
+  arguments.check_other_tokenizer(any_other);
   const Inspection inspection = inspect_text(checkpoints, shown_path(arguments.text), text,
                                              arguments.max_tokens, context.catalog.parts);
   if (inspection.cut_short)
@@ -52,10 +59,11 @@ void add_inspect_command(CLI::App& app, CommandContext& context) {
   command->footer(
       "The file is one document; windows of the model's context length are read each from its "
       "start.\nTwo checkpoints stand side by side.\n"
-      "Example: sublab inspect ckpt other_ckpt --text book.txt --out inspect.html");
+      "Example: sublab inspect results/quick:subllm_0.64 other_ckpt --text book.txt --out "
+      "inspect.html");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("CKPT", arguments->checkpoint, "checkpoint folder")->required();
-  command->add_option("CKPT2", arguments->other, "a second one to compare with");
+  command->add_option("CKPT", arguments->checkpoint, kCheckpointHelp)->required();
+  command->add_option("CKPT2", arguments->other, "a second one to compare with, named alike");
   command->add_option("--text", arguments->text, "UTF-8 file")->required();
   command->add_option("--out", arguments->out,
                       "page to write; inspect.html when left out (no page with --json)");

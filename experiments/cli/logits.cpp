@@ -47,8 +47,7 @@ void add_logits_command(CLI::App& app, CommandContext& context) {
   command->footer(
       "Example: sublab logits ckpt --tokens ids.json --out logits.npy   (ids.json: [1, 5, 9])");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("CKPT", arguments->checkpoint, "checkpoint folder, also transformers' own")
-      ->required();
+  command->add_option("CKPT", arguments->checkpoint, kCheckpointHelp)->required();
   command->add_option("--tokens", arguments->tokens, "JSON list of ids")->required();
   command->add_option("--out", arguments->out, "file to write: [T, V] float32 .npy")->required();
   arguments->add_options(*command);

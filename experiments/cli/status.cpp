@@ -28,11 +28,10 @@ void print_status(const fs::path& folder, bool as_json) {
     const std::string state = trial_state(folder, trial);
     ++counts[state];
     const double tokens = trial.config.at("train").at("tokens").get<double>();
-    json line = {{"id", trial.id},
-                 {"variant", trial.variant},
-                 {"probe", trial.probe},
-                 {"seed", trial.seed},
-                 {"state", state}};
+    json line = {{"id", trial.id},     {"variant", trial.variant}, {"probe", trial.probe},
+                 {"seed", trial.seed}, {"state", state},           {"checkpoint", nullptr}};
+    const std::string checkpoint = checkpoint_folder(trial.train_id);
+    if (fs::exists(folder / checkpoint / "config.json")) line["checkpoint"] = checkpoint;
     if (state == "done" || state == "failed") {
       const Record record = read_record(record_path(folder, trial));
       line["outcome"] = record.outcome;
@@ -61,9 +60,12 @@ void print_status(const fs::path& folder, bool as_json) {
   for (const json& trial : trials) {
     const std::string probe = trial["probe"], outcome = trial.value("outcome", ""),
                       detail = trial.value("detail", "");
-    std::printf("%-8s %-28s %-7s seed %-4ld %s%s\n", trial["state"].get<std::string>().c_str(),
+    const std::string checkpoint =
+        trial["checkpoint"].is_null() ? "" : "  " + trial["checkpoint"].get<std::string>();
+    std::printf("%-8s %-28s %-7s seed %-4ld %s%s%s\n", trial["state"].get<std::string>().c_str(),
                 trial["variant"].get<std::string>().c_str(), probe.c_str(),
                 trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
+                checkpoint.c_str(),
                 detail.empty() ? (outcome.empty() || outcome == "ok" ? "" : "  " + outcome).c_str()
                                : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
   }
@@ -73,7 +75,9 @@ void print_status(const fs::path& folder, bool as_json) {
 
 void add_status_command(CLI::App& app, CommandContext&) {
   auto* command = app.add_subcommand("status", "what of a study is done, running, failed and why");
-  command->footer("Example: sublab status results/quick");
+  command->footer(
+      "checkpoints/... is the folder of a trial's weights, below DIR; other commands also take\n"
+      "DIR:VARIANT[@SEED] for it.\nExample: sublab status results/quick");
   auto folder = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   command->add_option("DIR", *folder, "study folder")->required();

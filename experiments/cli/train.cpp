@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "core/progress.h"
+#include "experiments/checkpoint_path.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/resolve.h"
@@ -26,16 +27,16 @@ void train(const Arguments& arguments, CommandContext& context) {
   const TrialConfig config = resolve_trial(given, "--set", context.catalog);
   if (fs::exists(arguments.out))
     throw UserError(arguments.out, "exists already; name a new folder");
+  const fs::path from = config.train.from.empty() ? fs::path() : find_checkpoint(config.train.from);
   ProgressLine progress;
-  const Record record =
-      run_trial(config, arguments.seed,
-                {arguments.out, fs::path(arguments.out).string() + ".arrays", config.train.from},
-                context.catalog, [&](const TrialProgress& p) {
-                  char text[120];
-                  std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(),
-                                p.loss, p.tokens_per_s);
-                  if (!arguments.as_json) progress.show(p.done, text);
-                });
+  const Record record = run_trial(
+      config, arguments.seed, {arguments.out, fs::path(arguments.out).string() + ".arrays", from},
+      context.catalog, [&](const TrialProgress& p) {
+        char text[120];
+        std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss,
+                      p.tokens_per_s);
+        if (!arguments.as_json) progress.show(p.done, text);
+      });
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
     std::cout << write_fields(record).dump(1) << "\n";
