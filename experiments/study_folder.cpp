@@ -272,10 +272,10 @@ Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog
   set_aside_damaged_records(study_folder, plan);
   set_aside_damaged_training(study_folder, plan);
   set_aside_damaged_measurement(study_folder);
-  if (study.source != (fs::exists(study_folder / "study.json")
-                           ? read_file(study_folder / "study.json")
-                           : std::string()))
-    write_file_durably(study_folder / "study.json", study.source);
+  if (study.text != (fs::exists(study_folder / "study.json")
+                         ? read_file(study_folder / "study.json")
+                         : std::string()))
+    write_file_durably(study_folder / "study.json", study.text);
   write_plan(study_folder, plan);
   return plan;
 }

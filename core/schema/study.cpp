@@ -299,9 +299,9 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   study.file = path.string();
   if (!fs::exists(path)) refuse(study.file, "does not exist");
   StudyFields read;
-  study.source = read_file(path);  // once: it may be a pipe
+  study.text = read_file(path);  // once: it may be a pipe
   const std::string at = study.file + ": ";
-  read_fields(parse_json(study.source, study.file), at, read);
+  read_fields(parse_json(study.text, study.file), at, read);
   for (const std::string& assignment : assignments) set_by_assignment(read.base, assignment);
   study.name = read.study;
   check_name(study.name, at + "/study");
@@ -316,7 +316,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
     study.base.erase("measure");
   }
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
-  auto ordered = nlohmann::ordered_json::parse(study.source, nullptr, true, true);
+  auto ordered = nlohmann::ordered_json::parse(study.text, nullptr, true, true);
   object_at(read.variants, at + "/variants");
   if (read.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
   for (const auto& [name, changes] : ordered["variants"].items()) {
@@ -343,7 +343,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   if (!assignments.empty() || threads) {
     ordered["base"] = read.base;
     if (threads) ordered["threads"] = *threads;
-    study.source = ordered.dump(1) + "\n";
+    study.text = ordered.dump(1) + "\n";
   }
   return study;
 }

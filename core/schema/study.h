@@ -76,8 +76,8 @@ struct Tune {
 };
 
 struct Study {
-  std::string file;    ///< where it was read from; stands before paths in messages
-  std::string source;  ///< what it was read from, with assignments made in it
+  std::string file;  ///< where it was read from; stands before paths in messages
+  std::string text;  ///< what it was read from, with assignments made in it
   std::string name;
   std::string question;
   json base = json::object();

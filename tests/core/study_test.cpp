@@ -165,9 +165,9 @@ TEST_CASE("names and values that would be mixed up later are refused by place", 
 TEST_CASE("a study's source keeps what the command line set", "[unit]") {
   const TemporaryFolder folder;
   write_file_durably(folder.path / "s.json", R"({"study":"s","variants":{"z":{},"a":{}}} // end)");
-  CHECK_THAT(read_study(folder.path / "s.json", {}).source, Contains("// end"));
+  CHECK_THAT(read_study(folder.path / "s.json", {}).text, Contains("// end"));
   const Study set = read_study(folder.path / "s.json", {"train.tokens=5"}, 3);
-  write_file_durably(folder.path / "t.json", set.source);
+  write_file_durably(folder.path / "t.json", set.text);
   const Study again = read_study(folder.path / "t.json", {});
   CHECK(again.base == set.base);
   CHECK(again.threads == 3);

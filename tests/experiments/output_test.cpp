@@ -133,7 +133,7 @@ TEST_CASE("the threads that are asked for are those that a command computes with
         "generate one --prompt word --max-tokens 2", "inspect one --text text.txt --json",
         "audit one --canary-steps 0"}) {
     INFO(command);
-    CHECK(place.run(command + " --threads 2").code == 0);
+    CHECK(place.run(command + " --threads 1").code == 0);
     CHECK(place.run(command + " --threads 0").code == 2);
   }
 }
