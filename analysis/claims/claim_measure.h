@@ -15,13 +15,13 @@ extern const std::vector<std::string> kMeasurementFields;
 
 /// One measured value and the conditions it holds under.
 struct ClaimMeasurement {
-  std::string condition;             ///< "decode, context 512, batch 1"; may be empty
-  Estimate estimate;                 ///< without interval: nobody knows how uncertain it is
-  bool exact = false;                ///< counted: it has no uncertainty, and no interval
-  std::optional<Estimate> noise;     ///< of a speed-up: the reference against itself
-  std::string target;                ///< what the interval is about
-  std::string kept;                  ///< realised kept fractions, or empty
-  bool assumed_keeps = false;        ///< keeps were forced, not the trained model's
+  std::string condition;          ///< "decode, context 512, batch 1"; may be empty
+  Estimate estimate;              ///< without interval: nobody knows how uncertain it is
+  bool exact = false;             ///< counted, or the same in two runs: no uncertainty, no interval
+  std::optional<Estimate> noise;  ///< of a speed-up: the reference against itself
+  std::string target;             ///< what the interval is about
+  std::string kept;               ///< realised kept fractions, or empty
+  bool assumed_keeps = false;     ///< keeps were forced, not the trained model's
   std::vector<std::string> records;  ///< ids of the trials that it comes from
   /// Those of kMeasurementFields that the measurement states.
   json protocol = json::object();

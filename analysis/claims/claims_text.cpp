@@ -36,17 +36,21 @@ std::string unclear_text(const ClaimLine& line) {
   return speed.reason.empty() ? "inside what the reference differs from itself by" : speed.reason;
 }
 
-/// In what the protocols differ: names, and values of the first two.
+/// The first few of a list, and how many there are beyond them.
+std::string first_few(const std::vector<std::string>& all, size_t shown, const char* between) {
+  const size_t n = std::min(all.size(), shown);
+  const std::string out =
+      join({all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n)}, between);
+  return all.size() > n ? out + " and " + std::to_string(all.size() - n) + " more" : out;
+}
+
+/// In what the protocols differ, and what the source does not state; "" where nothing.
 std::string protocol_reasons(const ClaimLine& line) {
-  constexpr size_t kShown = 2;
-  std::vector<std::string> out;
-  const auto& all = line.differing;
-  if (!all.empty()) {
-    out.push_back(differences_text({all.begin(), all.begin() + std::min(all.size(), kShown)}));
-    if (all.size() > kShown)
-      out.push_back(std::to_string(all.size() - kShown) + " more fields differ");
-  }
-  if (!line.unknown.empty()) out.push_back("not stated there: " + join(line.unknown));
+  std::vector<std::string> differing, out;
+  for (const ProtocolDifference& each : line.differing)
+    differing.push_back(differences_text({each}));
+  if (!differing.empty()) out.push_back(first_few(differing, 2, ", "));
+  if (!line.unknown.empty()) out.push_back("not stated there: " + first_few(line.unknown, 3, ", "));
   return join(out, "; ");
 }
 
@@ -59,9 +63,8 @@ std::string reason_text(const ClaimLine& line) {
     case ClaimVerdict::reproduced:
       return "the same protocol, within the tolerance, and the effect is clear";
     case ClaimVerdict::direction_only:
-      return "the effect is clear; " +
-             (outside ? "the value is " + line.reason : "the protocol is not the same") +
-             (protocol.empty() ? "" : ": " + protocol);
+      return "the effect is clear; " + (outside ? "the value is " + line.reason : "") +
+             (outside && !protocol.empty() ? "; " : "") + protocol;
     case ClaimVerdict::not_reproduced:
       return line.reason == "unclear" ? unclear_text(line)
              : line.reason == "opposite"
@@ -121,8 +124,9 @@ std::string measured_text(const ClaimLine& line) {
   std::string out = text(estimate.value);
   out += estimate.interval
              ? " [" + text(estimate.interval->low) + ", " + text(estimate.interval->high) + "]"
-         : line.measured->exact ? " (counted)"
-                                : " (no interval)";
+         : !line.measured->exact                     ? " (no interval)"
+         : line.claim.metric.starts_with("kv_cache") ? " (counted)"
+                                                     : " (the same in two runs)";
   return line.measured->kept.empty() ? out : out + ", kept " + line.measured->kept;
 }
 

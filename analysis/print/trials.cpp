@@ -31,13 +31,23 @@ std::vector<Trial> trials_of(const StudyData& data) {
   return out;
 }
 
-/// Columns in the order in which they were first seen, and the fields of each line.
+/// "model" of "model.n_heads"; "" of what stands for itself, such as a metric.
+std::string group_of(const std::string& column) {
+  const size_t dot = column.find('.');
+  return dot == std::string::npos || column.find('[') < dot ? "" : column.substr(0, dot);
+}
+
+/// Columns by group, in the order in which they were first seen, and the fields of each line.
 class Lines {
  public:
   void begin() { lines_.emplace_back(); }
   void add(const std::string& column, const json& value) {
-    if (std::find(columns_.begin(), columns_.end(), column) == columns_.end())
-      columns_.push_back(column);
+    if (std::find(columns_.begin(), columns_.end(), column) == columns_.end()) {
+      const auto last = std::find_if(columns_.rbegin(), columns_.rend(), [&](const auto& other) {
+        return group_of(other) == group_of(column);
+      });
+      columns_.insert(last == columns_.rend() ? columns_.end() : last.base(), column);
+    }
     lines_.back()[column] = value.is_string() ? value.get<std::string>()
                             : value.is_null() ? ""
                                               : value.dump();

@@ -15,7 +15,12 @@ const Record* first_good(const StudyData& data) {
   return nullptr;
 }
 
-std::string seeds_fact(size_t n) {
+std::string seeds_fact(const StudyData& data) {
+  const size_t n = data.plan.seeds.size();
+  for (const VariantData& variant : data.variants)
+    if (const std::string why = too_little_text(variant); !why.empty())
+      return "No loss has an interval, and no difference a verdict: " + why +
+             ". The numbers hold for these checkpoints on these documents.";
   return n == 1 ? "One seed: intervals are over documents and hold for these checkpoints; they say "
                   "nothing about the recipe."
                 : std::to_string(n) + " seeds: intervals are over seeds (t with " +
@@ -129,7 +134,7 @@ void add_baselines(const StudyData& data, Report& report) {
 }  // namespace
 
 void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report) {
-  report.facts.push_back(seeds_fact(data.plan.seeds.size()));
+  report.facts.push_back(seeds_fact(data));
   if (const Record* record = first_good(data)) {
     report.facts.push_back(training_fact(data, *record));
     if (const Metric* loss = record->find("valid_loss_nats"))

@@ -21,8 +21,8 @@ void add_quality_table(const StudyData& data, const std::vector<Comparison>& com
 inline constexpr const char* kDifferenceHelp =
     "paired by document and seed, with the 95 % interval of this comparison alone";
 inline constexpr const char* kVerdictHelp =
-    "after Holm's correction over the study's comparisons: an interval that excludes 0 may be "
-    "unclear after correction";
+    "after Holm's correction over the study's comparisons; it says so where the interval excludes "
+    "0 and the corrected p-value does not";
 
 /// Puts before all other tables one of loss, verdict and kept fractions, as the quality table has
 /// them, beside the speed-up in each mode at its longest context. Nothing without a measurement.

@@ -57,6 +57,7 @@ void check_no_statistics(const Report& report) {
           CHECK(cell.text == "–");
         if (name == "verdict") CHECK((cell.text == "unclear" || cell.text == "–"));
       }
+  CHECK_THAT(report.facts.front(), Contains("No loss has an interval"));
   for (const std::string& finding : report.findings)
     CHECK_THAT(finding, !Contains("smallest difference"));
   for (const std::string& format : report_formats()) {

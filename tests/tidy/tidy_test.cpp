@@ -211,6 +211,24 @@ TEST_CASE("studies that the pages name exist", "[tidy]") {
   }
 }
 
+TEST_CASE("kept pages and records name no folder of their author's machine", "[tidy]") {
+  static const std::regex folder(
+      R"((^|[^\w./])(/(home|root|tmp|work|mnt|var|opt|Users)/|[A-Z]:\\\\))");
+  size_t n = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "results")) {
+    const auto ending = entry.path().extension();
+    if (ending != ".md" && ending != ".csv" && ending != ".json" && ending != ".tex") continue;
+    ++n;
+    for (const std::string& line : lines_of(read_file(entry.path()))) {
+      if (line.find('/') == std::string::npos) continue;
+      std::smatch match;
+      INFO(entry.path().string() << ": " << line.substr(0, 200));
+      CHECK_FALSE(std::regex_search(line, match, folder));
+    }
+  }
+  CHECK(n > 10);
+}
+
 TEST_CASE("what the README quotes from a report stands in it", "[tidy]") {
   const std::string text = read_file(kRoot / "README.md");
   static const std::regex quoted(R"(<!-- begin (\S+) -->\n\n([^]*?)\n\n<!-- end -->)");
