@@ -291,6 +291,7 @@ std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
 
 RunSummary run_study(const Study& study, const RunOptions& options, const Catalog& catalog) {
   Plan plan = resolve_study(study, catalog, {});
+  refuse_other_content(options.out, plan);
   if (options.dry_run) {
     const auto rates = fs::exists(options.out / "plan.json") ? tuned_rates(study, plan, options.out)
                                                              : std::map<std::string, double>{};
@@ -304,7 +305,6 @@ RunSummary run_study(const Study& study, const RunOptions& options, const Catalo
                                  chosen(plan, options, true).size()),
             false};
   }
-  refuse_other_content(options.out, plan);
   make_writable_folder(options.out / "work");
   write_file_durably(options.out / "study.json", read_file(study.file));
   struct sigaction action {};
