@@ -59,15 +59,16 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Compariso
     const auto found = variant.losses.find(record->id);
     return found == variant.losses.end() ? nullptr : &found->second;
   };
-  const auto refused = [](const VariantData& variant, const Record* record) {
+  const auto refused = [](const VariantData& variant, const Record* record,
+                          const std::string& otherwise) {
     const auto found = variant.refused.find(record->id);
-    return found == variant.refused.end() ? std::string() : found->second;
+    return found == variant.refused.end() ? otherwise : found->second;
   };
   for (const Record* own : a.good())
     for (const Record* other : b.good()) {
       if (own->seed != other->seed) continue;
       const Pair pair{own, other, losses(a, own), losses(b, other),
-                      refused(a, own) + refused(b, other)};
+                      refused(a, own, refused(b, other, ""))};
       std::string why_not = obstacle(pair, out.unit);
       if (why_not.empty() && !pairs.empty() && pair.a->keys != pairs.front().a->keys)
         why_not =

@@ -28,9 +28,8 @@ class Collector {
   void add_record(const Record& record) {
     const json data = record.config.value("data", json::object());
     if (data.value("train_on", json("text")) != "text") return;
-    const std::string owner = record.variant +
-                              (record.probe.empty() ? "" : " (" + record.probe + ")") + ", seed " +
-                              std::to_string(record.seed);
+    const std::string owner = record.variant + "@" + std::to_string(record.seed) +
+                              (record.probe.empty() ? "" : " (" + record.probe + ")");
     for (const CorpusContent& corpus : content_of(record).corpora)
       add_corpus(corpus, owner, record.id);
     const std::string hash = text_at(record.provenance, "tokenizer_hash");
@@ -49,7 +48,7 @@ class Collector {
       if (!of_unlike_text(each.corpora)) add(each.what, each.hash, each.owner, each.record);
     UnlikeData out;
     for (const auto& [name, found] : found_) {
-      if (found.owners.size() < 2) continue;
+      if (found.owners.size() < 2 || is_said_of_train(name)) continue;
       out.sentences.push_back(sentence(found));
       for (const std::string& id : found.records) out.refused.emplace(id, out.sentences.back());
     }
@@ -79,6 +78,14 @@ class Collector {
     add("train" + of, corpus.train, owner + version, record);
     add("validation" + of, corpus.validation, owner + version, record);
     add("test" + of, corpus.test, owner + version, record);
+  }
+
+  /// Of a corpus whose train text differs the other splits need no sentence of their own.
+  bool is_said_of_train(const std::string& name) const {
+    const size_t of = name.find(" text of corpus ");
+    if (of == std::string::npos || name.starts_with("train ")) return false;
+    const auto train = found_.find("train" + name.substr(of));
+    return train != found_.end() && train->second.owners.size() > 1;
   }
 
   bool of_unlike_text(const json& corpora) const {

@@ -3,8 +3,10 @@
 
 #include "core/progress.h"
 #include "experiments/checkpoint_path.h"
+#include "experiments/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/threads_option.h"
+#include "experiments/content.h"
 #include "experiments/resolve.h"
 #include "experiments/trial.h"
 
@@ -18,6 +20,17 @@ struct Arguments {
   bool as_json = false;
 };
 
+/// The folder that training starts from, or none. A wrong tokenizer is refused before data is made.
+fs::path start_of(const TrialConfig& config, const Catalog& catalog) {
+  if (config.train.from.empty()) return {};
+  const fs::path folder = find_checkpoint(config.train.from);
+  PlanContent content;
+  add_content(config.data, content);
+  check_from_tokenizer(identity_of(load_checkpoint(folder, catalog)),
+                       planned_identity(config.data, content), config.train, "--set: /train");
+  return folder;
+}
+
 void train(const Arguments& arguments, CommandContext& context) {
   json given = {{"model", json::object()},
                 {"data", {{"corpus", {"foldoc", "jargon"}}}},
@@ -27,7 +40,7 @@ void train(const Arguments& arguments, CommandContext& context) {
   const TrialConfig config = resolve_trial(given, "--set", context.catalog);
   if (fs::exists(arguments.out))
     throw UserError(arguments.out, "exists already; name a new folder");
-  const fs::path from = config.train.from.empty() ? fs::path() : find_checkpoint(config.train.from);
+  const fs::path from = start_of(config, context.catalog);
   ProgressLine progress;
   const Record record = run_trial(
       config, arguments.seed, {arguments.out, fs::path(arguments.out).string() + ".arrays", from},
