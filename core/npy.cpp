@@ -114,6 +114,8 @@ NpyArray read_npy(const fs::path& path) {
   if (file.size() < 10 || std::string_view(file).substr(0, 8) != kMagic)
     damaged("no npy 1.0 header");
   const size_t header_size = static_cast<uint8_t>(file[8]) | static_cast<uint8_t>(file[9]) << 8;
+  constexpr size_t kLongestHeader = 1024;  // regular expressions go down by recursion
+  if (header_size > kLongestHeader) damaged("header too long");
   if (file.size() < 10 + header_size) damaged("header cut off");
   const std::string header = file.substr(10, header_size);
   static const std::regex form(

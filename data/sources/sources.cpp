@@ -75,7 +75,6 @@ std::string unpack_package(const std::string& package, const fs::path& folder) {
 }  // namespace
 
 void prepare_source(const Source& source) {
-  make_writable_folder(cache_folder() / "corpora");
   try {
     const CorpusManifest manifest = read_manifest(source.name);
     for (const Split split : kSplits) read_documents(source.name, split, [](std::string_view) {});
@@ -83,6 +82,7 @@ void prepare_source(const Source& source) {
   } catch (const UserError&) {
     // Missing or damaged: made anew below.
   }
+  make_writable_folder(cache_folder() / "corpora");
   std::string pattern = (cache_folder() / "unpack.XXXXXX").string();
   if (!::mkdtemp(pattern.data())) throw UserError(pattern, "cannot make this folder");
   const fs::path folder = pattern;

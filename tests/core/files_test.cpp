@@ -52,6 +52,9 @@ TEST_CASE("npy arrays survive a round trip and damaged ones are refused", "[unit
   std::string bytes = read_file(folder.path / "x.npy");
   write_file_durably(folder.path / "y.npy", bytes.substr(0, bytes.size() - 1));
   CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("does not fit its shape"));
+  write_file_durably(folder.path / "y.npy", "\x93NUMPY\x01" + std::string(1, '\0') + "\xf0\xff" +
+                                                "{'descr': '<f8', " + std::string(65535, ' '));
+  CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("header too long"));
   write_file_durably(folder.path / "y.npy", "nothing");
   CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("damaged npy file"));
 }

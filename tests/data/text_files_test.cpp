@@ -113,4 +113,9 @@ TEST_CASE("a tokenizer is judged by the very text that it is given", "[unit]") {
   CHECK_FALSE(gives_back("Note word1 word2."));
   CHECK_FALSE(gives_back("note  word1"));
   CHECK(lower->encode(" \n ").empty());
+  write_blank_first_tokenizer(folder.path / "blank.model");
+  const auto blank = sentencepiece_tokenizer(read_file(folder.path / "blank.model"), "blank.model");
+  for (const std::string text : {"note word1", " note", "a  b\n", "", "\xc3\xa9"})
+    CHECK(blank->text_of(blank->encode(text)) == text);
+  CHECK(blank->decode(blank->encode("note")) == " note");
 }
