@@ -23,8 +23,8 @@ json evaluation_identity(const json& task, const DataConfig& data, const PlanCon
 /// other versions, shares the folder.
 void check_content(const PlanContent& planned, const TrialConfig& config);
 
-/// Throws UserError when `study_folder` holds results, or a run that makes some, whose plan names the same texts as `plan` and
-/// means others. Results of both must not meet in one table.
+/// Throws UserError when `study_folder` holds results, or a run that makes some, whose plan names
+/// the same texts as `plan` and means others. Results of both must not meet in one table.
 void refuse_other_content(const fs::path& study_folder, const Plan& plan);
 
 }  // namespace sublab
