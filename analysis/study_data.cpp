@@ -123,8 +123,7 @@ StudyData read_present(const fs::path& folder) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
-  for (const std::string& name : data.plan.variants)
-    data.variants.push_back({name, {}, {}, {}});
+  for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
   for (const PlannedTrial& trial : data.plan.trials) {
     const fs::path path = folder / "records" / (trial.id + ".json");
     if (!fs::exists(path)) {
