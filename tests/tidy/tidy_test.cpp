@@ -58,7 +58,8 @@ std::vector<Function> functions_of(const Source& source) {
   const auto& lines = source.lines;
   std::smatch match;
   for (size_t i = 0; i < lines.size(); ++i) {
-    if (!std::regex_match(lines[i], match, begins_head) || lines[i].ends_with(";")) continue;
+    const bool is_whole = lines[i].ends_with(";") || lines[i].ends_with("}");
+    if (!std::regex_match(lines[i], match, begins_head) || is_whole) continue;
     const std::string close = match[1].str() + "}";
     size_t head = i;
     while (head < std::min(i + 8, lines.size()) && !std::regex_match(lines[head], ends_head))
