@@ -17,14 +17,15 @@ struct Arguments {
 /// Reads a checkpoint of any form and writes it in `layout`.
 void convert(const Arguments& arguments, Layout layout, bool only_llama, const Catalog& catalog) {
   if (fs::exists(arguments.to)) throw UserError(arguments.to, "exists already; name a new folder");
-  Checkpoint checkpoint = load_checkpoint(find_checkpoint(arguments.from), catalog);
+  const fs::path from = find_checkpoint(arguments.from);
+  const Checkpoint checkpoint = load_checkpoint(from, catalog);
   const std::string architecture = checkpoint.info.model.at("architecture");
   if (only_llama && architecture != "llama")
     throw UserError(arguments.from, "transformers has no '" + architecture +
                                         "'; only llama can be exported there, subllm with "
                                         "--layout subllm");
   json left_out = json::array();
-  convert_checkpoint(checkpoint, arguments.from, arguments.to, layout,
+  convert_checkpoint(checkpoint, from, arguments.to, layout,
                      [&](const std::string& name) { left_out.push_back(name); });
   if (arguments.as_json)
     std::cout << json{{"out", arguments.to}, {"architecture", architecture}, {"left_out", left_out}}

@@ -112,7 +112,7 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   const Catalog& catalog = context.catalog;
   resolve_study(study, catalog, {});  // every mistake in the study shows before anything is done
   if (!options.dry_run) prepare_corpora(study);
-  if (!options.dry_run) warn_when_long(study, options.out, catalog);
+  warn_when_long(study, options.out, catalog);
   const RunSummary summary = run_study(study, options, catalog);
   if (summary.interrupted) {
     std::cerr << "interrupted; finished trials are kept. Go on with: "

@@ -51,7 +51,7 @@ Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, const Ca
   out.memory = training_memory(*model, config.train, context);
   for (const int64_t length : measure.context)
     for (const int64_t batch : measure.batch)
-      out.caches.push_back({length, batch, decode_memory(*model, batch, length).cache});
+      out.caches.push_back({length, batch, prefill_memory(*model, batch, length).cache});
   return out;
 }
 
