@@ -17,11 +17,23 @@ struct Pair {
 };
 
 /// Why losses of two trials cannot be paired; "" when they can.
+/// "window 32, stride 16": what a loss depends on beside weights and documents.
+std::string evaluated_with(const Record& record) {
+  const Metric* loss = record.find("valid_loss_nats");
+  std::string out;
+  for (const char* key : {"window", "stride"})
+    if (loss && loss->conditions.contains(key))
+      out += (out.empty() ? "" : ", ") + std::string(key) + " " + loss->conditions[key].dump();
+  return out;
+}
+
 std::string obstacle(const Pair& pair, LossUnit unit) {
   if (!pair.refused.empty()) return pair.refused;
   if (!pair.a || !pair.b)
     return "losses per document are missing (arrays/" +
            (pair.a ? pair.record_b : pair.record_a)->id + ")";
+  const std::string a = evaluated_with(*pair.record_a), b = evaluated_with(*pair.record_b);
+  if (a != b) return "they were evaluated with other settings: " + a + ", and " + b;
   if (unit == LossUnit::bits_per_byte) {
     for (const Record* record : {pair.record_a, pair.record_b})
       if (const Metric* bits = record->find("valid_bits_per_byte"); !bits || !bits->value)

@@ -56,6 +56,9 @@ std::string interval_text(const Interval& interval, int digits) {
 }
 
 std::string shown_path(const std::string& given) {
+  // STUDY_DIR:VARIANT, whose variant may have a slash in its name.
+  if (const size_t colon = given.rfind(':'); colon != std::string::npos && colon > 0)
+    return shown_path(given.substr(0, colon)) + given.substr(colon);
   fs::path path = fs::path(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "ckpt/"
   const bool below = path.is_relative() && *path.begin() != ".." && !given.starts_with("~");

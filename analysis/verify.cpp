@@ -12,6 +12,7 @@
 #include "analysis/unlike_data.h"
 #include "core/hash.h"
 #include "core/npy.h"
+#include "core/safetensors.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
 #include "core/temporary_files.h"
@@ -115,6 +116,16 @@ void check_digest(const json& written, const std::string& name, Verification& ou
     out.problems.push_back(name + " was altered after it was written");
 }
 
+/// Weights are not kept in git; where they are, they must be those that the trial left.
+void check_weights(const Record& record, const fs::path& folder, Verification& out) {
+  const std::string name = checkpoint_folder(record.train_id);
+  const json hash = record.provenance.value("weights_hash", json());
+  if (hash.is_null() || !fs::exists(folder / name / "model.safetensors")) return;
+  if (weights_hash(folder / name) != hash)
+    out.problems.push_back(name + "/model.safetensors is not what the trial " + record.id +
+                           " left");
+}
+
 /// Whether a record's configuration is the planned one. Ids that stand for content let names
 /// differ.
 bool is_of(json config, json planned, bool by_content) {
@@ -153,6 +164,7 @@ bool check_record(const fs::path& folder, const PlannedTrial& trial, bool by_con
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return true;
   check_arrays(record, folder / "arrays" / trial.id, out);
+  check_weights(record, folder, out);
   check_metrics(record, folder / "arrays" / trial.id, out);
   return true;
 }
@@ -211,8 +223,9 @@ void check_trials(const fs::path& folder, Verification& out) {
     const std::string where =
         first_difference(read_file(folder / name), print(read_study_data(folder)));
     if (!where.empty())
-      out.problems.push_back(std::string(name) + ", " + where +
-                             " (altered, or made by another version of the program)");
+      out.problems.push_back(
+          std::string(name) + ", " + where +
+          " (altered, older than the records, or made by another version of the program)");
   }
 }
 

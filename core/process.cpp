@@ -99,7 +99,8 @@ ExitState ChildProcess::wait() {
 }
 
 bool is_executable(const std::filesystem::path& path) {
-  return std::filesystem::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0;
+  std::error_code unreachable;  // a folder of PATH that may not be read holds no program for us
+  return std::filesystem::is_regular_file(path, unreachable) && ::access(path.c_str(), X_OK) == 0;
 }
 
 std::optional<std::filesystem::path> find_program(const std::string& name) {

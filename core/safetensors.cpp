@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/fields.h"
+#include "core/hash.h"
 
 namespace sublab {
 namespace {
@@ -109,6 +110,15 @@ std::vector<fs::path> safetensors_files(const fs::path& folder) {
   std::vector<fs::path> out;
   for (const std::string& name : names) out.push_back(folder / name);
   return out;
+}
+
+std::string weights_hash(const fs::path& folder) {
+  Sha256 hash;
+  for (const fs::path& path : safetensors_files(folder)) {
+    const MappedFile file(path);
+    hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  }
+  return hash.hex();
 }
 
 void write_safetensors(const fs::path& path, const std::map<std::string, TensorBytes>& tensors,

@@ -35,6 +35,9 @@ class SafetensorsFile {
 /// model.safetensors.index.json names. Throws UserError when there is neither.
 std::vector<fs::path> safetensors_files(const fs::path& folder);
 
+/// SHA-256 of those files' bytes, one after another.
+std::string weights_hash(const fs::path& folder);
+
 /// Writes tensors in order of name, durably.
 void write_safetensors(const fs::path& path, const std::map<std::string, TensorBytes>& tensors,
                        const std::map<std::string, std::string>& metadata);

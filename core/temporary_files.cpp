@@ -38,7 +38,7 @@ void remove_left_overs(const fs::path& folder, Writers writers, std::string_view
     const bool lives = ::kill(writer, 0) == 0 || errno == EPERM;
     if (writers == Writers::any || !lives) found.push_back(entry->path());
   }
-  for (const fs::path& path : found) fs::remove(path, error);
+  for (const fs::path& path : found) fs::remove_all(path, error);
 }
 
 }  // namespace sublab

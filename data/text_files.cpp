@@ -118,7 +118,8 @@ class Walk {
     } else if (!S_ISDIR(info.st_mode)) {
       throw UserError(path.string(), "is neither a file nor a folder");
     } else if (seen_.insert({info.st_dev, info.st_ino}).second) {  // a link may lead back up
-      for (const fs::path& entry : folder_entries(path)) open.push_back(entry);
+      for (const fs::path& entry : folder_entries(path))
+        if (!entry.filename().string().starts_with('.')) open.push_back(entry);
     }
   }
 

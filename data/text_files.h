@@ -30,7 +30,7 @@ struct FilesRead {
 };
 
 /// Hands over the documents of a file, or of every file below a folder in order of their paths;
-/// links are followed, and no folder is read twice. In JSON a document is a string, or an object
+/// links are followed, no folder is read twice, and hidden ones (".git") are passed over. In JSON a document is a string, or an object
 /// whose `field` is one. Documents of blanks alone are passed over. What is no text, no such JSON,
 /// no regular file, or must not be read, throws UserError that names it, or is left out where the
 /// rules say so.

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/hash.h"
-#include "core/safetensors.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
 
@@ -80,15 +78,6 @@ fs::path find_checkpoint(const std::string& given) {
   const fs::path folder = study / checkpoint_folder(trial.train_id);
   if (!fs::exists(folder / "config.json")) throw UserError(given, reason_of_absence(study, trial));
   return folder;
-}
-
-std::string weights_hash(const fs::path& folder) {
-  Sha256 hash;
-  for (const fs::path& path : safetensors_files(folder)) {
-    const MappedFile file(path);
-    hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
-  }
-  return hash.hex();
 }
 
 }  // namespace sublab

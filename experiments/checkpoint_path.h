@@ -14,7 +14,4 @@ bool names_variant(const std::string& given);
 /// UserError with the nearest variant, the seeds that exist, or why there are no weights.
 fs::path find_checkpoint(const std::string& given);
 
-/// Hash of the weights that a checkpoint folder holds.
-std::string weights_hash(const fs::path& folder);
-
 }  // namespace sublab

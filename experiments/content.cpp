@@ -1,5 +1,6 @@
 #include "experiments/content.h"
 
+#include "core/safetensors.h"
 #include "data/corpus.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint_path.h"

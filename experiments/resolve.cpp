@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/hash.h"
+#include "core/safetensors.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
@@ -175,7 +176,7 @@ class Planner {
     for (const Variant& variant : study_.variants) plan_.variants.push_back(variant.name);
     for (const Variant& variant : study_.variants) add_variant(variant);
     for (const Probe& probe : study_.probes) add_probe(probe);
-    check_match();
+    check_equal_cost(plan_, study_.file, catalog_);
     return std::move(plan_);
   }
 
@@ -218,14 +219,18 @@ class Planner {
       const std::string what = error.what();
       if (!what.starts_with(changed.at)) throw;
       const std::string rest = what.substr(changed.at.size());
-      std::string key = rest.substr(1, rest.find(": ") - 1);
-      std::replace(key.begin(), key.end(), '/', '.');
-      const bool is_change =
-          std::any_of(changed.keys.begin(), changed.keys.end(), [&](const std::string& k) {
-            return (key + ".").starts_with(k + ".") || (k + ".").starts_with(key + ".");
-          });
-      throw UserError(is_change ? what : where("/base") + rest);
+      throw UserError(is_of_base(rest) ? where("/base") + rest : what);
     }
+  }
+
+  /// Whether the base alone has the same mistake.
+  bool is_of_base(const std::string& mistake) const {
+    try {
+      resolve_trial(study_.base, "", catalog_, plan_.variants);
+    } catch (const UserError& error) {
+      return error.what() == mistake;
+    }
+    return false;
   }
 
   void add(const Changed& changed, const std::string& variant, const std::string& probe,
@@ -269,6 +274,8 @@ class Planner {
         check_from_tokenizer(planned_identity(theirs.data, plan_.content),
                              planned_identity(config.data, plan_.content), config.train,
                              at + "/train");
+        check_start(theirs.model, planned_vocab_size(theirs.data.tokenizer), config,
+                    planned_vocab_size(config.data.tokenizer), at, catalog_);
         return parent.train_id;
       }
     const bool is_variant = std::find(plan_.variants.begin(), plan_.variants.end(), from) !=
@@ -280,10 +287,17 @@ class Planner {
     if (!find_hash(plan_.content.checkpoints, from)) {
       const fs::path folder = find_checkpoint(from);
       plan_.content.checkpoints.push_back({from, weights_hash(folder)});
-      parents_[from] = identity_of(load_checkpoint(folder, catalog_));
+      const Checkpoint parent = load_checkpoint(folder, catalog_);
+      parents_[from] = {identity_of(parent), parent.info};
     }
-    check_from_tokenizer(parents_[from], planned_identity(config.data, plan_.content), config.train,
+    const auto& [tokenizer, info] = parents_[from];
+    check_from_tokenizer(tokenizer, planned_identity(config.data, plan_.content), config.train,
                          at + "/train");
+    // One that is trained may have fewer ids than it was asked for.
+    const std::string& own = config.data.tokenizer;
+    check_start(info.model, info.vocab_size, config,
+                own.starts_with("sentencepiece:") ? info.vocab_size : planned_vocab_size(own), at,
+                catalog_);
     return *find_hash(plan_.content.checkpoints, from);
   }
 
@@ -318,58 +332,11 @@ class Planner {
     }
   }
 
-  /// What one trial has of the quantity that a study holds equal.
-  double quantity(const std::string& by, const PlannedTrial& trial, const std::string& at) const {
-    TrialConfig config;
-    read_fields(trial.config, at, config);
-    if (by == "train_tokens") return static_cast<double>(config.train.tokens);
-    const auto model = catalog_.architecture(config.model.at("architecture"), at)
-                           .make(config.model, planned_vocab_size(config.data.tokenizer),
-                                 Initial::shapes(), catalog_.parts);
-    if (by == "parameters") {
-      double n = 0;
-      for (const Parameter& parameter : model->parameters())
-        n += static_cast<double>(parameter.tensor.numel());
-      return n;
-    }
-    Ledger ledger;
-    model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
-    return ledger.training_flops_causal(config.train.recompute) /
-           static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
-  }
-
-  void check_match() const {
-    for (size_t i = 0; i < study_.match.size(); ++i) {
-      const std::string at = where("/match/" + std::to_string(i));
-      EqualCost match;
-      read_fields(study_.match[i], at, match);
-      if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
-      check_one(match.by, match.tolerance, match.variants, at);
-    }
-  }
-
-  void check_one(const std::string& by, double tolerance, const std::vector<std::string>& among,
-                 const std::string& at) const {
-    std::string first_name;
-    double first = 0;
-    for (const PlannedTrial& trial : plan_.trials) {
-      const bool counts =
-          trial.probe.empty() && trial.seed == plan_.seeds.front() &&
-          (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
-      if (!counts) continue;
-      const double value = quantity(by, trial, at);
-      if (first_name.empty()) first = value, first_name = trial.variant;
-      if (std::abs(value - first) > tolerance * first)
-        throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
-                                trial.variant + " has " + json(value).dump() + ", tolerance " +
-                                json(tolerance).dump());
-    }
-  }
-
   const Study& study_;
   const Catalog& catalog_;
   const std::map<std::string, double>& rates_;
-  std::map<std::string, TokenizerIdentity> parents_;  ///< of checkpoints outside the study
+  /// Checkpoints outside the study.
+  std::map<std::string, std::pair<TokenizerIdentity, CheckpointInfo>> parents_;
   Plan plan_;
 };
 

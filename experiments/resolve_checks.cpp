@@ -1,8 +1,11 @@
 #include "experiments/resolve_checks.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "data/corpus.h"
+#include "data/tokenizer.h"
+#include "models/interchange/tensors.h"
 
 namespace sublab {
 
@@ -37,6 +40,71 @@ void check_trained_length(const TrialConfig& config, int64_t context_len,
                       std::to_string(window) + " is above the " + std::to_string(context_len) +
                           " tokens of a row that the weights of train.from were trained on; "
                           "\"extrapolate\": true allows it");
+  }
+}
+
+void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
+                 const std::string& where, const Catalog& catalog) {
+  const auto shapes_of = [&](const json& model, int64_t n) {
+    return catalog.architecture(model.at("architecture"), where)
+        .make(model, n, Initial::shapes(), catalog.parts);
+  };
+  const auto theirs = shapes_of(parent, parent_vocab), own = shapes_of(config.model, vocab);
+  const std::string at = where + "/train/from: the model of '" + config.train.from + "'";
+  own->graft(copy_shared_weights(*theirs, *own, at), at);
+}
+
+namespace {
+
+/// What one trial has of the quantity that a study holds equal.
+double quantity(const std::string& by, const PlannedTrial& trial, const std::string& at,
+                const Catalog& catalog) {
+  TrialConfig config;
+  read_fields(trial.config, at, config);
+  if (by == "train_tokens") return static_cast<double>(config.train.tokens);
+  const auto model = catalog.architecture(config.model.at("architecture"), at)
+                         .make(config.model, planned_vocab_size(config.data.tokenizer),
+                               Initial::shapes(), catalog.parts);
+  if (by == "parameters") {
+    double n = 0;
+    for (const Parameter& parameter : model->parameters())
+      n += static_cast<double>(parameter.tensor.numel());
+    return n;
+  }
+  Ledger ledger;
+  model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
+  return ledger.training_flops_causal(config.train.recompute) /
+         static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
+}
+
+void check_one(const EqualCost& match, const Plan& plan, const std::string& at,
+               const Catalog& catalog) {
+  const auto& [by, tolerance, among] = match;
+  std::string first_name;
+  double first = 0;
+  for (const PlannedTrial& trial : plan.trials) {
+    const bool counts =
+        trial.probe.empty() && trial.seed == plan.seeds.front() &&
+        (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
+    if (!counts) continue;
+    const double value = quantity(by, trial, at, catalog);
+    if (first_name.empty()) first = value, first_name = trial.variant;
+    if (std::abs(value - first) > tolerance * first)
+      throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
+                              trial.variant + " has " + json(value).dump() + ", tolerance " +
+                              json(tolerance).dump());
+  }
+}
+
+}  // namespace
+
+void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog) {
+  for (size_t i = 0; i < plan.match.size(); ++i) {
+    const std::string at = file + ": /match/" + std::to_string(i);
+    EqualCost match;
+    read_fields(plan.match[i], at, match);
+    if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
+    check_one(match, plan, at, catalog);
   }
 }
 

@@ -1,7 +1,9 @@
 // What is checked of a resolved trial beside the ranges of its fields, before anything trains.
 #pragma once
 
+#include "core/schema/plan.h"
 #include "data/documents.h"
+#include "experiments/catalog.h"
 #include "experiments/config.h"
 
 namespace sublab {
@@ -17,5 +19,15 @@ void check_splits(const TrialConfig& config, const std::string& where);
 /// Of a trial that trains nothing, where its weights saw rows of `context_len` tokens: throws
 /// UserError at `where` for a task whose window is longer and that does not say "extrapolate".
 void check_trained_length(const TrialConfig& config, int64_t context_len, const std::string& where);
+
+/// Throws UserError at `where` when the weights of a model `parent`, resolved, with `parent_vocab`
+/// ids are not those that `config` starts from: another shape, or tensors that only one of them has
+/// and that cannot be put in. `vocab` is that of `config`.
+void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
+                 const std::string& where, const Catalog& catalog);
+
+/// Throws UserError when what the plan's "match" holds equal, and what is known before trials run,
+/// is not.
+void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog);
 
 }  // namespace sublab

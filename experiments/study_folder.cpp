@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "core/safetensors.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/shape.h"
@@ -66,6 +67,9 @@ void set_aside_damaged_training(const fs::path& folder, const Plan& plan) {
                     {"/times", Kind::object, true},
                     {"/times/train_seconds", Kind::number, true}});
       if (!read.contains("metrics")) throw UserError(path.string(), "has no metrics");
+      if (trial_state(folder, trial) != "done" && read.contains("weights_hash") &&
+          read["weights_hash"] != weights_hash(path.parent_path()))
+        throw UserError(path.string(), "speaks of other weights than stand beside it");
     } catch (const UserError& error) {
       set_aside(path, problem_of(error, path));
     }
@@ -139,14 +143,33 @@ Plan next_plan(Study study, const fs::path& folder, const std::optional<Plan>& s
   return resolve_study(study, catalog, rates);
 }
 
+/// Without a plan the records say whose the folder is.
+void refuse_records_of_others(const fs::path& folder, const Plan& next) {
+  if (!fs::is_directory(folder / "records")) return;
+  for (const auto& entry : fs::directory_iterator(folder / "records")) {
+    if (entry.path().extension() != ".json") continue;
+    try {
+      const std::string study = read_record(entry.path()).study;
+      if (study != next.study)
+        throw UserError(folder.string(), "holds records of the study '" + study + "', not of '" +
+                                             next.study + "'; choose another folder with --out");
+    } catch (const DamagedRecord&) {
+    }
+  }
+}
+
 /// What becomes of the standing plan. Throws UserError when it would lose trials and may not.
 PlanChange check_change(const std::optional<Plan>& standing, const Plan& next,
                         const fs::path& folder, const PlanOptions& options) {
-  if (!standing) return {};
+  if (!standing) {
+    refuse_records_of_others(folder, next);
+    return {};
+  }
   Plan before = *standing;
   if (before.threads == 0) before.threads = next.threads;  // nothing was done by it
   PlanChange change = compare_plans(before, next, [&](const PlannedTrial& trial) {
-    return fs::exists(record_path(folder, trial));
+    return fs::exists(record_path(folder, trial)) ||
+           fs::exists(folder / checkpoint_folder(trial.train_id));
   });
   if (!change.conflict.empty() && !options.replan)
     throw UserError(folder.string(),

@@ -6,6 +6,7 @@
 
 #include "core/hash.h"
 #include "core/npy.h"
+#include "core/safetensors.h"
 #include "core/temporary_files.h"
 #include "experiments/audit.h"
 #include "experiments/checkpoint_path.h"
@@ -191,6 +192,7 @@ class Trial {
     if (result.outcome != "ok") return;
     model_->calibrate(training_batches(kCalibrationRows));
     save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
+    record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
     remember_training();
   }
 
@@ -211,7 +213,9 @@ class Trial {
     for (const char* name : kTrainingArrays)
       if (fs::exists(folders_.arrays / name))
         write_npy(folders_.checkpoint / name, read_npy(folders_.arrays / name));
-    json written = {{"metrics", metrics}, {"times", record_.times}};
+    json written = {{"metrics", metrics},
+                    {"times", record_.times},
+                    {"weights_hash", record_.provenance.at("weights_hash")}};
     if (record_.provenance.contains("from")) written["from"] = record_.provenance["from"];
     write_file_durably(folders_.checkpoint / kTrainingFile, written.dump(1) + "\n");
   }
@@ -227,6 +231,7 @@ class Trial {
     for (const auto& [name, value] : read.at("times").items())
       if (name.starts_with("train_")) record_.times[name] = value;
     if (read.contains("from")) record_.provenance["from"] = read["from"];
+    if (read.contains("weights_hash")) record_.provenance["weights_hash"] = read["weights_hash"];
     for (const char* name : kTrainingArrays)
       if (fs::exists(folders_.checkpoint / name))
         write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));
@@ -331,6 +336,7 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   remove_left_overs(folders.arrays, Writers::any);
   remove_left_overs(study_folder / "records", Writers::any, trial.id + ".");
   remove_left_overs(folders.checkpoint, Writers::gone);
+  remove_left_overs(study_folder / "checkpoints", Writers::gone, trial.train_id + ".");
   Record record;
   try {
     record = run_trial(config, trial.seed, folders, catalog, report);

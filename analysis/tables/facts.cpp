@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "analysis/format.h"
@@ -35,7 +36,27 @@ std::string corpus_text(const json& data) {
   return join(names);
 }
 
+/// " Not so: b, c." of the variants whose records differ from `first` in what `of` says.
+std::string exceptions(const StudyData& data, const Record& first,
+                       const std::function<json(const Record&)>& of) {
+  std::vector<std::string> names;
+  for (const VariantData& variant : data.variants)
+    for (const Record* each : variant.good())
+      if (of(*each) != of(first) && (names.empty() || names.back() != variant.name))
+        names.push_back(variant.name);
+  return names.empty() ? "" : " Not so: " + join(names) + ".";
+}
+
 std::string training_fact(const StudyData& data, const Record& record) {
+  const auto batches = [](const Record& each) {
+    const json& own = each.config.at("data");
+    return json{own.at("corpus"),
+                own.at("tokenizer"),
+                own.at("context_len"),
+                own.at("train_on"),
+                each.config.at("train").at("batch_tokens"),
+                each.config.at("train").at("final_learning_rate")};
+  };
   std::set<double> tokens;
   for (const VariantData& variant : data.variants)
     for (const Record* each : variant.good())
@@ -53,16 +74,22 @@ std::string training_fact(const StudyData& data, const Record& record) {
                                         : "the task " + text.at("train_on").get<std::string>()) +
          ". Every run ends its own schedule: cosine to " +
          significant(train.at("final_learning_rate").get<double>(), 3) +
-         " of the peak at its last token.";
+         " of the peak at its last token." + exceptions(data, record, batches);
 }
 
-std::string evaluation_fact(const Metric& loss) {
+std::string evaluation_fact(const StudyData& data, const Record& record, const Metric& loss) {
+  const auto conditions = [](const Record& each) {
+    const Metric* own = each.find("valid_loss_nats");
+    json said = own ? own->conditions : json::object();
+    said.erase("tokens");  // a tokenizer of its own makes other tokens of the same text
+    return said;
+  };
   const json& about = loss.conditions;
   return "Evaluated on " + si_text(about.value("tokens", 0.0)) + " tokens of " +
          about.value("documents", json(0)).dump() + " held-out documents (" +
          about.value("split", "") + " split), window " + about.value("window", json(0)).dump() +
          ", stride " + about.value("stride", json(0)).dump() +
-         "; sum of losses over sum of tokens.";
+         "; sum of losses over sum of tokens." + exceptions(data, record, conditions);
 }
 
 /// How learning rates were chosen, and whether the choice can be trusted.
@@ -138,7 +165,7 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
   if (const Record* record = first_good(data)) {
     report.facts.push_back(training_fact(data, *record));
     if (const Metric* loss = record->find("valid_loss_nats"))
-      report.facts.push_back(evaluation_fact(*loss));
+      report.facts.push_back(evaluation_fact(data, *record, *loss));
     add_tuning(data, *record, report);
     report.facts.push_back(machine_fact(record->environment));
   }

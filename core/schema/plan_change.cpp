@@ -115,11 +115,11 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
     n_done += is_done(trial);
     if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, standing, next);
   }
-  if (n_lost > 0)
+  if (n_done > 0)
     out.conflict = "holds another plan of this study, of which " + std::to_string(n_lost) + " of " +
                    n_trials + " trials (" + std::to_string(n_done) + " done) would be lost; " +
                    first;
-  out.differs = out.evaluations_grow || frame_of(standing) != frame_of(next);
+  out.differs = n_lost > 0 || out.evaluations_grow || frame_of(standing) != frame_of(next);
   for (const PlannedTrial& trial : next.trials)
     if (!standing.find(trial.id) && !follows_from_tuning(next, trial)) out.differs = true;
   return out;

@@ -19,7 +19,8 @@ struct PlanChange {
   bool evaluations_grow = false;
 };
 
-/// Every trial of `standing` must stand in `next`, with all its evaluations. The main trials of a
+/// Every trial of `standing` that `is_done` says was begun must stand in `next`, with all its
+/// evaluations, if any of those that do not was begun. The main trials of a
 /// variant whose learning rate is tuned follow from the tuning trials: they count once `is_done`
 /// says so of them.
 PlanChange compare_plans(const Plan& standing, const Plan& next,

@@ -63,8 +63,18 @@ struct ImportArguments {
 };
 
 void import_text(const ImportArguments& arguments, bool as_json) {
+  const fs::path old = corpus_folder(arguments.name) / "manifest.json";
+  const auto before = fs::exists(old) ? std::optional(read_manifest(arguments.name)) : std::nullopt;
   const ImportedCorpus imported = import_corpus(arguments.path, arguments.name, arguments.rules);
   const CorpusManifest& manifest = imported.manifest;
+  const auto differs = [&](Split split) {
+    return before->of(split).sha256 != manifest.of(split).sha256;
+  };
+  if (before && std::any_of(std::begin(kSplits), std::end(kSplits), differs))
+    std::cerr << arguments.name << " takes the place of other text of that name ("
+              << before->train.documents << " train, " << before->validation.documents
+              << " validation, " << before->test.documents
+              << " test documents); studies that were run on that text will say so\n";
   std::string empty;
   for (const Split split : kSplits)
     if (manifest.of(split).documents == 0)

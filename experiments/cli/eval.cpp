@@ -31,7 +31,7 @@ std::vector<std::string> documents_of(const Arguments& arguments) {
 json measured(const PerplexityResult& result, const PerplexityConfig& windows, size_t n_bytes) {
   const double loss = result.loss_sum / result.n_tokens;
   const ByteLoss bytes = byte_loss(result);
-  return {{"tokens", result.n_tokens},
+  return {{"tokens", static_cast<int64_t>(result.n_tokens)},
           {"documents", result.documents.size()},
           {"bytes", n_bytes},
           {"window", windows.window},

@@ -64,10 +64,6 @@ std::string command_to_go_on(const RunOptions& options, const RunArguments& argu
   return command + (arguments.as_json ? " --json" : "");
 }
 
-}  // namespace
-
-namespace {
-
 /// A study that will take a day or more says so before it starts.
 void warn_when_long(const Study& study, const fs::path& folder, const Catalog& catalog) {
   constexpr double kDay = 86400, kSlowestRate = 1e10;
@@ -77,6 +73,22 @@ void warn_when_long(const Study& study, const fs::path& folder, const Catalog& c
   if (seconds < kDay) return;
   std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
             << " on this machine, trial after trial (" << command_name() << " show says more)\n";
+}
+
+}  // namespace
+
+namespace {
+
+/// Ids stand for content, which is not known of a corpus that this machine has not prepared.
+void note_unprepared(const Plan& plan) {
+  std::set<std::string> names;
+  for (const PlannedTrial& trial : plan.trials)
+    if (trial.config.at("data").at("train_on") == "text")
+      for (const json& name : trial.config.at("data").at("corpus"))
+        if (!plan.content.corpus(name.get<std::string>())) names.insert(name.get<std::string>());
+  if (names.empty()) return;
+  std::cerr << "not prepared yet: " << join({names.begin(), names.end()})
+            << "; trials on them will have other ids\n";
 }
 
 }  // namespace
@@ -115,7 +127,8 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   warn_when_long(study, options.out, catalog);
   const RunSummary summary = run_study(study, options, catalog);
   if (summary.interrupted) {
-    std::cerr << "interrupted; finished trials are kept. Go on with: "
+    std::cerr << "interrupted; finished trials are kept. Go on with: cd "
+              << shell_word(fs::current_path().string()) << " && "
               << (fs::is_regular_file(file) ? context.command_line
                                             : command_to_go_on(options, arguments))
               << "\n";
@@ -125,11 +138,17 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
     std::cerr << "sublab: nothing matched --only '" << options.only << "'\n";
     return kNothingMatched;
   }
-  if (options.dry_run) return kDone;
+  if (options.dry_run) {
+    note_unprepared(whole_plan(study, catalog));
+    return kDone;
+  }
   std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
             << summary.failed << " failed\n";
   const Report report = build_report(options.out);
   write_file_durably(options.out / "report.md", report_as_markdown(report));
+  for (const std::string& format : report_formats())  // those that were made before are made anew
+    if (const fs::path path = options.out / ("report." + format); fs::exists(path))
+      write_file_durably(path, report_as(format, report));
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
   return summary.failed ? kTrialsFailed : kDone;
 }

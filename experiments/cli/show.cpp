@@ -148,8 +148,9 @@ void print_times(const std::vector<Shown>& all, double total_seconds, double mat
       "\nTraining time here, at %.0f %% of the matrix product's %.0f GFLOP/s (an estimate)\n",
       100 * kTrainingUtilisation, matmul_rate / 1e9);
   for (const Shown& each : all)
-    std::printf("%-28s %12s a trial, times %ld\n", each.variant.c_str(),
-                duration_text(each.train_seconds).c_str(), each.n_trials);
+    std::printf("%-28s %12s a trial of %s tokens, times %ld\n", each.variant.c_str(),
+                duration_text(each.train_seconds).c_str(),
+                si_text(each.config.at("train").at("tokens").get<double>()).c_str(), each.n_trials);
   std::printf("%-28s %12s for all trials of the study, tuning and probes included\n", "",
               duration_text(total_seconds).c_str());
 }

@@ -48,7 +48,7 @@ void train(const Arguments& arguments, CommandContext& context) {
         char text[120];
         std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss,
                       p.tokens_per_s);
-        if (!arguments.as_json) progress.show(p.done, text);
+        if (!arguments.as_json) progress.show(p.done, p.loss > 0 ? text : p.stage);
       });
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
@@ -57,7 +57,9 @@ void train(const Arguments& arguments, CommandContext& context) {
   }
   progress.note(record.outcome + (record.detail.empty() ? "" : ": " + record.detail));
   for (const Metric& metric : record.metrics)
-    if (metric.value) std::printf("%-26s %.6g\n", metric.name.c_str(), *metric.value);
+    if (metric.value)
+      std::printf("%-26s %.6g%s\n", metric.name.c_str(), *metric.value,
+                  metric.conditions.empty() ? "" : ("  " + metric.conditions.dump()).c_str());
   std::printf("%-26s %s\n", "causality", record.audit.value("verdict", "not audited").c_str());
 }
 

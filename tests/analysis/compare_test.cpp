@@ -139,3 +139,18 @@ TEST_CASE("columns that never vary are said once", "[unit]") {
   for (const Column& column : cost.columns) CHECK(column.name != "learning rate");
   CHECK(report_as_csv(report).find("all,learning rate,0.001") != std::string::npos);
 }
+
+TEST_CASE("losses through unlike windows are not compared, and the report says whose differ",
+          "[unit]") {
+  TemporaryFolder place;
+  write_fixture(place.path, {},
+                {{"a", 1, wavy_losses(3), "bytes", 1, {}, {{"window", 32}, {"stride", 16}}},
+                 {"b", 1, wavy_losses(2.9), "bytes", 1, {}, {{"window", 16}, {"stride", 8}}}});
+  const StudyData data = read_study_data(place.path);
+  const Comparison comparison = compare_losses(data.variant("b"), data.variant("a"));
+  CHECK_FALSE(comparison.possible);
+  CHECK(comparison.reason.find("window 16, stride 8") != std::string::npos);
+  std::string facts;
+  for (const std::string& fact : build_report(place.path).facts) facts += fact;
+  CHECK(facts.find("Not so: b.") != std::string::npos);
+}

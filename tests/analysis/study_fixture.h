@@ -30,6 +30,7 @@ struct FixtureTrial {
   std::string tokenizer = "bytes";
   uint64_t first_key = 1;
   std::vector<Metric> metrics = {};  ///< further ones
+  json conditions = json::object();  ///< further ones of the loss
 };
 
 /// Writes the losses of a trial as the perplexity task does; every document holds `tokens` tokens
@@ -49,7 +50,8 @@ inline void write_fixture_losses(const fs::path& arrays, const FixtureTrial& tri
   write_npy(arrays / "perplexity.document_keys.npy", keys, {n});
   for (const char* name : {"perplexity.documents.npy", "perplexity.document_keys.npy"})
     record.arrays[name] = sha256_hex(read_file(arrays / name));
-  const json about = {{"split", "test"}, {"tokens", tokens * static_cast<double>(n)}};
+  json about = {{"split", "test"}, {"tokens", tokens * static_cast<double>(n)}};
+  about.update(trial.conditions);
   record.metrics.push_back({"valid_loss_nats", loss, about, ""});
   record.metrics.push_back({"valid_perplexity", std::exp(loss), about, ""});
   record.metrics.push_back({"valid_bits_per_byte", loss / std::log(2.0), about, ""});

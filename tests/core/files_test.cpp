@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/hints.h"
 #include "core/npy.h"
+#include "core/process.h"
 #include "core/random.h"
 #include "core/safetensors.h"
 #include "core/temporary_files.h"
@@ -203,4 +204,13 @@ TEST_CASE("folders and files that cannot be read are named", "[unit]") {
   CHECK_THROWS_WITH(read_file(folder.path / "loop"), Contains("loop: cannot read"));
   const Setting gone("TMPDIR", (folder.path / "gone").string());
   CHECK_THROWS_WITH(TemporaryFolder(), Contains("TMPDIR: names no folder"));
+}
+
+TEST_CASE("a folder of PATH that cannot be looked at is passed over", "[unit]") {
+  const TemporaryFolder folder;
+  fs::create_symlink("loop", folder.path / "loop");
+  const std::string before = std::getenv("PATH");
+  const Setting path("PATH", (folder.path / "loop").string() + ":" + before);
+  CHECK(find_program("sh").has_value());
+  CHECK_FALSE(find_program("no-such-program").has_value());
 }

@@ -119,3 +119,18 @@ TEST_CASE("a tokenizer is judged by the very text that it is given", "[unit]") {
     CHECK(blank->text_of(blank->encode(text)) == text);
   CHECK(blank->decode(blank->encode("note")) == " note");
 }
+
+TEST_CASE("what is named gzip is a whole gzip stream; hidden files are passed over", "[unit]") {
+  const Texts texts;
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i * 7919) + " ";
+  texts.write_gzip("a.txt.gz", text);
+  texts.write(".hidden.txt", "no");
+  texts.write(".git/HEAD", "no");
+  CHECK(texts.read() == std::vector<std::string>{text});
+  const std::string whole = read_file(texts.path / "a.txt.gz");
+  texts.write("a.txt.gz", whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_WITH(texts.read(), Contains("a.txt.gz") && Contains("cut off"));
+  texts.write("a.txt.gz", "plain text");
+  CHECK_THROWS_WITH(texts.read(), Contains("a.txt.gz: is not gzip"));
+}

@@ -246,3 +246,57 @@ TEST_CASE("files of a killed process are neither sealed nor kept", "[end_to_end]
   for (const fs::path& path : {left[0], left[1]}) write_file_durably(place.path(path), "half");
   CHECK(place.run("verify results/tiny").code == 0);
 }
+
+TEST_CASE("weights belong to the training that left them", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study({{"seeds", {1, 2}}}).dump());
+  REQUIRE(place.run("run tiny.json --only llama").code == 0);
+  const std::vector<Record> records = read_records(place.path(kFolder));
+  REQUIRE(records.size() == 2);
+  const auto weights = [&](const Record& record) {
+    return place.path(kFolder) / "checkpoints" / record.train_id / "model.safetensors";
+  };
+  write_file_durably(weights(records[0]), read_file(weights(records[1])));
+  const Ran found = place.run("verify results/tiny");
+  CHECK(found.code == 4);
+  CHECK_THAT(found.out + found.err, Contains("is not what the trial " + records[0].id + " left"));
+  const fs::path record = place.path(kFolder) / "records" / (records[0].id + ".json");
+  for (const char* damage : {"another's", ""}) {
+    if (!*damage) write_file_durably(weights(records[0]), "");
+    fs::remove(record);
+    const Ran again = place.run("run tiny.json --only llama");
+    INFO(again.err);
+    CHECK(again.code == 0);
+    CHECK_THAT(again.err, Contains("training.json") && Contains("1 trials run, 1 done before"));
+    CHECK(read_record(record).find("valid_loss_nats")->value ==
+          records[0].find("valid_loss_nats")->value);
+  }
+}
+
+TEST_CASE("a folder of results whose plan is gone takes no other study", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json --only llama").code == 0);
+  place.write("other.json", place.study({{"study", "other"}}).dump());
+  fs::remove(place.path(kFolder / "plan.json"));
+  const Ran refused = place.run("run other.json --out results/tiny");
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("holds records of the study 'tiny', not of 'other'"));
+  CHECK_THAT(place.run("run tiny.json --only llama").err, Contains("0 trials run, 1 done before"));
+}
+
+TEST_CASE("weights of another shape are refused when the study is read", "[end_to_end]") {
+  const Workplace place;
+  const auto refused = [&](const json& changes, const std::string& expected) {
+    place.write("tiny.json",
+                place.study({{"variants", {{"subllm", nullptr}, {"more", changes}}}}).dump());
+    const Ran ran = place.run("run tiny.json");
+    CHECK(ran.code == 2);
+    CHECK_THAT(ran.err,
+               Contains("/variants/more/train/from: the model of 'llama'") && Contains(expected));
+    CHECK_FALSE(fs::exists(place.path(kFolder)));
+  };
+  refused({{"train.from", "llama"}, {"model.d_model", 32}}, "has shape [257, 16]");
+  refused({{"train.from", "llama"}, {"model.n_layers", 3}}, "has no tensor model.layers.2");
+  refused({{"train.from", "llama"}, {"model.n_layers", 1}}, "has a tensor model.layers.1");
+}
