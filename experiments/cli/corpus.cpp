@@ -57,6 +57,18 @@ void prepare(std::vector<std::string> names) {
   }
 }
 
+/// What stands in the way of a whole folder may be left out.
+ImportedCorpus import_or_hint(const std::string& path, const std::string& name,
+                              const TextFileRules& rules) {
+  try {
+    return import_corpus(path, name, rules);
+  } catch (const UserError& error) {
+    const std::string what = error.what();
+    const bool inside = what.starts_with(path + "/") && !rules.skip_unreadable;
+    throw UserError(what + (inside ? "; --skip-unreadable leaves such files out whole" : ""));
+  }
+}
+
 struct ImportArguments {
   std::string path, name;
   TextFileRules rules;
@@ -65,7 +77,7 @@ struct ImportArguments {
 void import_text(const ImportArguments& arguments, bool as_json) {
   const fs::path old = corpus_folder(arguments.name) / "manifest.json";
   const auto before = fs::exists(old) ? std::optional(read_manifest(arguments.name)) : std::nullopt;
-  const ImportedCorpus imported = import_corpus(arguments.path, arguments.name, arguments.rules);
+  const ImportedCorpus imported = import_or_hint(arguments.path, arguments.name, arguments.rules);
   const CorpusManifest& manifest = imported.manifest;
   const auto differs = [&](Split split) {
     return before->of(split).sha256 != manifest.of(split).sha256;
