@@ -213,18 +213,28 @@ TEST_CASE("windows score every token once and never more than they hold", "[unit
     }
 }
 
-TEST_CASE("a shard that was damaged is refused", "[unit]") {
+TEST_CASE("a shard that was damaged is refused, by one bit too", "[unit]") {
   const TemporaryCache cache;
   make_corpus("mine", 100);
   const auto tokenizer = bytes_tokenizer();
   open_shard({"mine"}, Split::train, *tokenizer, 0);
-  for (const auto& entry : fs::directory_iterator(cache.path / "shards")) {
-    if (entry.path().extension() != ".tokens") continue;
-    std::string bytes = read_file(entry.path());
-    write_file_durably(entry.path(), bytes.substr(0, bytes.size() - 2));
+  fs::path path;
+  for (const auto& entry : fs::directory_iterator(cache.path / "shards"))
+    if (entry.path().extension() == ".tokens") path = entry.path();
+  const std::string whole = read_file(path);
+  const auto check_damaged = [&](const std::string& bytes) {
+    write_file_durably(path, bytes);
+    CHECK_THROWS_WITH(open_shard({"mine"}, Split::train, *tokenizer, 0),
+                      Contains("is damaged; delete it"));
+  };
+  check_damaged(whole.substr(0, whole.size() - 2));
+  for (const size_t place : {size_t{40}, whole.size() / 2, whole.size() - 1}) {
+    std::string other = whole;
+    other[place] ^= 1;
+    check_damaged(other);
   }
-  CHECK_THROWS_WITH(open_shard({"mine"}, Split::train, *tokenizer, 0),
-                    Contains("is damaged; delete it"));
+  write_file_durably(path, whole);
+  CHECK_NOTHROW(open_shard({"mine"}, Split::train, *tokenizer, 0));
 }
 
 TEST_CASE("the trigram is a distribution, and finds the entropy of a Markov source", "[unit]") {
