@@ -5,7 +5,6 @@
 #include <set>
 
 #include "data/tokenizer.h"
-#include "experiments/run_study.h"
 #include "experiments/train.h"
 #include "models/parts/lm_head.h"
 
@@ -13,13 +12,6 @@ namespace sublab {
 namespace {
 
 constexpr double kFloatBytes = 4, kTokenBytes = 8;
-
-double n_weights(const LanguageModel& model) {
-  double n = 0;
-  for (const Parameter& parameter : model.parameters())
-    n += static_cast<double>(parameter.tensor.numel());
-  return n;
-}
 
 double logits_bytes(const LanguageModel& model, double tokens, double bytes_per_number) {
   const auto chunk = static_cast<double>(loss_chunk_tokens(model.vocab_size()));
@@ -41,7 +33,7 @@ MemoryEstimate inference_memory(const LanguageModel& model, const CostShape& sha
   Ledger ledger;
   model.add_cost(shape, ledger);
   MemoryEstimate out;
-  out.weights = n_weights(model) * kFloatBytes;
+  out.weights = n_parameters(model) * kFloatBytes;
   out.cache = ledger.cache_bytes();
   out.activations = largest_block(ledger);
   out.peak = out.weights + out.cache + out.activations;
@@ -53,7 +45,7 @@ MemoryEstimate inference_memory(const LanguageModel& model, const CostShape& sha
 MemoryEstimate training_memory(const LanguageModel& model, const TrainConfig& config,
                                int64_t context_len) {
   const bool half = config.dtype == "bfloat16";
-  const double n = n_weights(model), bytes = half ? 2 : kFloatBytes;
+  const double n = n_parameters(model), bytes = half ? 2 : kFloatBytes;
   const StepShape step = step_shape(config, context_len);
   CostShape shape = CostShape::whole_rows(step.rows_per_pass, context_len);
   shape.bytes_per_number = bytes;
@@ -91,6 +83,13 @@ std::unique_ptr<LanguageModel> planned_model(const TrialConfig& config, const Ca
                     catalog.parts);
 }
 
+double n_parameters(const LanguageModel& model) {
+  double n = 0;
+  for (const Parameter& parameter : model.parameters())
+    n += static_cast<double>(parameter.tensor.numel());
+  return n;
+}
+
 double training_flops(const LanguageModel& model, const TrialConfig& config) {
   Ledger ledger;
   model.add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
@@ -98,14 +97,13 @@ double training_flops(const LanguageModel& model, const TrialConfig& config) {
          static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
 }
 
-double missing_training_flops(const Plan& plan, const fs::path& study_folder,
-                              const Catalog& catalog) {
+double missing_training_flops(const Plan& plan, const Catalog& catalog,
+                              const std::function<bool(const PlannedTrial&)>& is_done) {
   std::set<std::string> counted;
   std::map<std::string, double> known;  // seeds and rates of one configuration cost the same
   double sum = 0;
   for (const PlannedTrial& trial : plan.trials) {
-    if (!counted.insert(trial.train_id).second || trial_state(study_folder, trial) == "done")
-      continue;
+    if (!counted.insert(trial.train_id).second || is_done(trial)) continue;
     TrialConfig config;
     read_fields(trial.config, "plan", config);
     const std::string key = config.model.dump() + write_fields(config.data).dump() +

@@ -2,6 +2,8 @@
 // machine's rate.
 #pragma once
 
+#include <functional>
+
 #include "core/schema/plan.h"
 #include "experiments/catalog.h"
 #include "experiments/config.h"
@@ -32,11 +34,13 @@ MemoryEstimate decode_memory(const LanguageModel& model, int64_t n_rows, int64_t
 /// has.
 std::unique_ptr<LanguageModel> planned_model(const TrialConfig& config, const Catalog& catalog);
 
+double n_parameters(const LanguageModel& model);
+
 /// FLOPs of training by the ledger, causal.
 double training_flops(const LanguageModel& model, const TrialConfig& config);
-/// Of the plan's trials that have not ended well in `study_folder`, each train_id once.
-double missing_training_flops(const Plan& plan, const fs::path& study_folder,
-                              const Catalog& catalog);
+/// The same of the plan's trials that `is_done` says nothing of, each train_id once.
+double missing_training_flops(const Plan& plan, const Catalog& catalog,
+                              const std::function<bool(const PlannedTrial&)>& is_done);
 
 /// Seconds that training FLOPs take on this machine: at kTrainingUtilisation of the rate of a
 /// matrix product, which is measured for a fifth of a second.

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "data/corpus.h"
-#include "data/tokenizer.h"
+#include "experiments/cost_estimate.h"
 #include "models/interchange/tensors.h"
 
 namespace sublab {
@@ -62,19 +62,8 @@ double quantity(const std::string& by, const PlannedTrial& trial, const std::str
   TrialConfig config;
   read_fields(trial.config, at, config);
   if (by == "train_tokens") return static_cast<double>(config.train.tokens);
-  const auto model = catalog.architecture(config.model.at("architecture"), at)
-                         .make(config.model, planned_vocab_size(config.data.tokenizer),
-                               Initial::shapes(), catalog.parts);
-  if (by == "parameters") {
-    double n = 0;
-    for (const Parameter& parameter : model->parameters())
-      n += static_cast<double>(parameter.tensor.numel());
-    return n;
-  }
-  Ledger ledger;
-  model->add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
-  return ledger.training_flops_causal(config.train.recompute) /
-         static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
+  const auto model = planned_model(config, catalog);
+  return by == "parameters" ? n_parameters(*model) : training_flops(*model, config);
 }
 
 void check_one(const EqualCost& match, const Plan& plan, const std::string& at,

@@ -61,8 +61,7 @@ void add_checkpoints_table(const StudyData& data, Report& report) {
   if (table.rows.empty()) return;
   table.caption =
       "Commands that take a checkpoint also take STUDY_DIR:VARIANT@SEED. Checkpoints are not kept "
-      "in "
-      "git. ";
+      "in git. ";
   report.tables.push_back(table);
 }
 

@@ -64,21 +64,6 @@ std::string command_to_go_on(const RunOptions& options, const RunArguments& argu
   return command + (arguments.as_json ? " --json" : "");
 }
 
-/// A study that will take a day or more says so before it starts.
-void warn_when_long(const Study& study, const fs::path& folder, const Catalog& catalog) {
-  constexpr double kDay = 86400, kSlowestRate = 1e10;
-  const double flops = missing_training_flops(whole_plan(study, catalog), folder, catalog);
-  if (flops < kDay * kSlowestRate) return;
-  const double seconds = training_seconds(flops, matmul_flops_per_s());
-  if (seconds < kDay) return;
-  std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
-            << " on this machine, trial after trial (" << command_name() << " show says more)\n";
-}
-
-}  // namespace
-
-namespace {
-
 /// Ids stand for content, which is not known of a corpus that this machine has not prepared.
 void note_unprepared(const Plan& plan) {
   std::set<std::string> names;
@@ -89,6 +74,24 @@ void note_unprepared(const Plan& plan) {
   if (names.empty()) return;
   std::cerr << "not prepared yet: " << join({names.begin(), names.end()})
             << "; trials on them will have other ids\n";
+}
+
+/// A study that will take a day or more says so before it starts.
+void warn_when_long(const Study& study, const fs::path& folder, const Catalog& catalog) {
+  constexpr double kDay = 86400, kSlowestRate = 1e10;
+  const Plan plan = whole_plan(study, catalog);
+  const auto flops = [&](const auto& is_done) {
+    return missing_training_flops(plan, catalog, is_done);
+  };
+  // Most studies are small, and their records need not be read for this.
+  if (flops([](const PlannedTrial&) { return false; }) < kDay * kSlowestRate) return;
+  const auto is_done = [&](const PlannedTrial& trial) {
+    return trial_state(folder, trial) == "done";
+  };
+  const double seconds = training_seconds(flops(is_done), matmul_flops_per_s());
+  if (seconds < kDay) return;
+  std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
+            << " on this machine, trial after trial (" << command_name() << " show says more)\n";
 }
 
 }  // namespace
@@ -145,9 +148,9 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
             << summary.failed << " failed\n";
   const Report report = build_report(options.out);
-  write_file_durably(options.out / "report.md", report_as_markdown(report));
   for (const std::string& format : report_formats())  // those that were made before are made anew
-    if (const fs::path path = options.out / ("report." + format); fs::exists(path))
+    if (const fs::path path = options.out / ("report." + format);
+        format == "md" || fs::exists(path))
       write_file_durably(path, report_as(format, report));
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
   return summary.failed ? kTrialsFailed : kDone;

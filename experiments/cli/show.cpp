@@ -32,7 +32,8 @@ struct Shown {
   std::vector<CacheSize> caches;
 };
 
-Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, const Catalog& catalog) {
+Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, double matmul_rate,
+               const Catalog& catalog) {
   Shown out;
   TrialConfig config;
   read_fields(trial.config, "show", config);
@@ -40,14 +41,14 @@ Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, const Ca
   out.config = trial.config;
   const int64_t context = config.data.context_len;
   const auto model = planned_model(config, catalog);
-  for (const Parameter& parameter : model->parameters())
-    out.parameters += static_cast<double>(parameter.tensor.numel());
+  out.parameters = n_parameters(*model);
   model->add_cost(CostShape::whole_rows(1, context), out.ledger);
   const bool again = config.train.recompute;
   out.train_flops = out.ledger.training_flops_causal(again) / static_cast<double>(context);
   out.train_flops_square = out.ledger.training_flops_square(again) / static_cast<double>(context);
   model->add_cost(CostShape::decode(1, context), out.decode);
   out.step = step_shape(config.train, context);
+  out.train_seconds = training_seconds(training_flops(*model, config), matmul_rate);
   out.memory = training_memory(*model, config.train, context);
   for (const int64_t length : measure.context)
     for (const int64_t batch : measure.batch)
@@ -64,11 +65,7 @@ std::vector<Shown> describe_all(const Study& study, const Plan& plan, const std:
     if (!only.empty() && trial.variant != only) continue;
     if (trial.probe.empty() && trial.seed == plan.seeds.front()) {
       if (!study.has_measure) measure.context = {trial.config.at("data").at("context_len")};
-      out.push_back(describe(trial, measure, catalog));
-      TrialConfig config;
-      read_fields(trial.config, "show", config);
-      out.back().train_seconds = training_seconds(
-          out.back().train_flops * static_cast<double>(config.train.tokens), matmul_rate);
+      out.push_back(describe(trial, measure, matmul_rate, catalog));
     }
     if (trial.probe.empty() && !out.empty()) ++out.back().n_trials;
   }
@@ -204,10 +201,12 @@ void show(const Arguments& arguments, const Catalog& catalog) {
   std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n", plan.study.c_str(),
               plan.question.c_str(), plan.variants.size(), plan.seeds.size(), plan.trials.size(),
               plan.compare_to.c_str());
+  const double all_flops =
+      missing_training_flops(plan, catalog, [](const PlannedTrial&) { return false; });
   print_costs(all);
   print_memory(all);
   print_caches(all);
-  print_times(all, training_seconds(missing_training_flops(plan, "", catalog), rate), rate);
+  print_times(all, training_seconds(all_flops, rate), rate);
   if (!only.empty()) print_details(all.front());
 }
 
