@@ -6,10 +6,12 @@
 #include <numbers>
 #include <set>
 
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
 #include "analysis/print/trials.h"
-#include "analysis/report.h"
-#include "analysis/study_data.h"
-#include "analysis/unlike_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
+#include "analysis/study/unlike_data.h"
 #include "core/hash.h"
 #include "core/npy.h"
 #include "core/safetensors.h"

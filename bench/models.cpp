@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "experiments/catalog.h"
-#include "experiments/optimizer.h"
+#include "experiments/train/optimizer.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {

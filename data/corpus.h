@@ -10,8 +10,8 @@
 
 #include "core/fields.h"
 #include "core/files.h"
-#include "data/documents.h"
-#include "data/text_files.h"
+#include "data/text/documents.h"
+#include "data/text/text_files.h"
 
 namespace sublab {
 

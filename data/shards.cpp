@@ -4,11 +4,11 @@
 #include <cstring>
 #include <exception>
 #include <thread>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/corpus.h"
+#include "data/document_sample.h"
 
 namespace sublab {
 namespace {
@@ -16,41 +16,6 @@ namespace {
 constexpr std::string_view kMagic = "SUBLABT2";
 /// Hex characters of the SHA-256 at the end, of all before it.
 constexpr size_t kDigestBytes = 64;
-
-struct SampledDocument {
-  std::string text;
-  uint64_t key;
-  uint64_t source;
-  double place;  ///< share of its source's text that stands before it
-};
-
-std::vector<SampledDocument> sample(const std::vector<std::string>& corpora, Split split,
-                                    int64_t bytes_per_source) {
-  std::vector<SampledDocument> out;
-  std::unordered_set<uint64_t> seen;
-  for (size_t source = 0; source < corpora.size(); ++source) {
-    std::vector<SampledDocument> documents;
-    read_documents(corpora[source], split, [&](std::string_view text) {
-      documents.push_back({std::string(text), document_key(text), source, 0});
-    });
-    std::sort(documents.begin(), documents.end(),
-              [](const auto& a, const auto& b) { return a.key < b.key; });
-    int64_t bytes = 0;
-    const size_t first = out.size();
-    for (SampledDocument& document : documents) {
-      if (bytes_per_source > 0 && bytes >= bytes_per_source) break;
-      document.place = static_cast<double>(bytes);
-      bytes += static_cast<int64_t>(document.text.size());
-      // The same text may stand in two corpora; it counts once.
-      if (seen.insert(document.key).second) out.push_back(std::move(document));
-    }
-    for (size_t i = first; i < out.size(); ++i) out[i].place /= static_cast<double>(bytes);
-  }
-  // Any beginning of the list holds the sources in their shares.
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return a.place < b.place; });
-  return out;
-}
 
 std::vector<std::vector<int32_t>> encode_all(const std::vector<SampledDocument>& documents,
                                              const Tokenizer& tokenizer) {
@@ -142,14 +107,6 @@ TokenShard::TokenShard(const fs::path& path) : file_(path) {
   token_bytes_ = static_cast<int64_t>(token_bytes);
 }
 
-std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
-                                          int64_t bytes_per_source) {
-  std::vector<std::string> out;
-  for (SampledDocument& document : sample(corpora, split, bytes_per_source))
-    out.push_back(std::move(document.text));
-  return out;
-}
-
 TokenShard open_shard(const std::vector<std::string>& corpora, Split split,
                       const Tokenizer& tokenizer, int64_t bytes_per_source) {
   std::string identity = "v3 " + std::string(split_name(split)) + " " + tokenizer.content_hash() +
@@ -158,7 +115,8 @@ TokenShard open_shard(const std::vector<std::string>& corpora, Split split,
   const fs::path path = cache_folder() / "shards" / (short_hash(identity) + ".tokens");
   if (!fs::exists(path)) {  // what is there was renamed there as a whole, and needs no lock
     const FileLock lock(path.string() + ".lock");
-    if (!fs::exists(path)) write_shard(path, sample(corpora, split, bytes_per_source), tokenizer);
+    if (!fs::exists(path))
+      write_shard(path, sampled_documents(corpora, split, bytes_per_source), tokenizer);
   }
   return TokenShard(path);
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/files.h"
-#include "data/documents.h"
+#include "data/text/documents.h"
 #include "data/tokenizer.h"
 
 namespace sublab {
@@ -48,12 +48,6 @@ class TokenShard {
   const uint8_t* tokens_ = nullptr;
   int64_t n_tokens_ = 0, token_bytes_ = 2;
 };
-
-/// Documents of `split`, at most `bytes_per_source` of text of each corpus (0 = all): those with
-/// the lowest keys, a sample that depends on the corpora alone. They stand in such an order that
-/// any beginning of the list holds the sources in their shares.
-std::vector<std::string> sample_documents(const std::vector<std::string>& corpora, Split split,
-                                          int64_t bytes_per_source);
 
 /// The shard of these documents, made when it is not in <cache>/shards yet.
 TokenShard open_shard(const std::vector<std::string>& corpora, Split split,

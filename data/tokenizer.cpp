@@ -10,7 +10,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "data/corpus.h"
-#include "data/shards.h"
+#include "data/document_sample.h"
 
 namespace sublab {
 namespace {
@@ -123,7 +123,7 @@ std::vector<std::string> training_lines(const std::vector<std::string>& corpora,
   const int64_t budget =
       bytes_per_source > 0 ? std::min(bytes_per_source, kMostPerSource) : kMostPerSource;
   std::vector<std::string> lines;
-  for (const std::string& text : sample_documents(corpora, Split::train, budget)) {
+  for (const auto& [text, key, source, place] : sampled_documents(corpora, Split::train, budget)) {
     constexpr size_t kLine = 2000;
     for (size_t at = 0; at < text.size();) {
       size_t end = std::min(at + kLine, text.size());

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/tasks/task.h"
-#include "models/architecture.h"
+#include "models/entries/architecture.h"
 
 namespace sublab {
 

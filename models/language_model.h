@@ -42,7 +42,7 @@ struct Run {
   Mode mode = Mode::evaluate;
   double progress = 1.0;         ///< share of the training run done, in [0, 1]; drives schedules
   int64_t step = 0;              ///< optimizer steps done; drives schedules counted in steps
-  bool recompute = false;  ///< blocks keep their input only and compute again going backward
+  bool recompute = false;        ///< blocks keep their input only and compute again going backward
   const Coins* coins = nullptr;  ///< training coins; null = off
   const KeepRule* forced = nullptr;   ///< decides instead of the selectors; null = they decide
   RecordedKeeps* recorded = nullptr;  ///< filled with the decisions taken

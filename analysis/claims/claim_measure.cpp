@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/compare.h"
-#include "analysis/format.h"
+#include "analysis/study/compare.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 

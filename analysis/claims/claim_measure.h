@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/study_data.h"
+#include "analysis/study/study_data.h"
 #include "core/schema/claim.h"
 
 namespace sublab {

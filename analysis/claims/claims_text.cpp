@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "analysis/claims/claims.h"
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,8 +1,8 @@
 // What the builders of figures share; included by them only.
 #pragma once
 
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
 #include "core/npy.h"
 
 namespace sublab::figures {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/figures/figure.h"
+#include "analysis/report/figure.h"
 
 namespace sublab {
 

@@ -1,6 +1,8 @@
 // Figures as files, for documents that take them from there.
+#include "analysis/figures/figure_files.h"
+
 #include "analysis/figures/gnuplot.h"
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 namespace sublab {
 

@@ -1,8 +1,8 @@
 // The figures of a report.
 #pragma once
 
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 #include "core/process.h"
 #include "core/work_folder.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "analysis/figures/figure.h"
+#include "analysis/report/figure.h"
 #include "core/files.h"
 
 namespace sublab {

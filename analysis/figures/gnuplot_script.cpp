@@ -4,7 +4,7 @@
 
 #include "analysis/figures/canvas.h"
 #include "analysis/figures/gnuplot.h"
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

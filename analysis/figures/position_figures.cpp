@@ -5,7 +5,7 @@
 #include <set>
 
 #include "analysis/figures/builders.h"
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 
 namespace sublab::figures {
 namespace {

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <set>
 
-#include "analysis/busy_machine.h"
 #include "analysis/figures/builders.h"
 #include "analysis/figures/figures.h"
+#include "analysis/study/busy_machine.h"
 
 namespace sublab {
 

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "analysis/figures/builders.h"
-#include "analysis/format.h"
-#include "analysis/statistics.h"
+#include "analysis/statistics/statistics.h"
+#include "analysis/text/format.h"
 
 namespace sublab::figures {
 namespace {

@@ -54,7 +54,7 @@ std::map<int64_t, std::string> levels_of(const Record& record) {
   return out;
 }
 
-/// Columns of selection_curve.npy (SelectionPoint in experiments/selection_monitor.h).
+/// Columns of selection_curve.npy (SelectionPoint in experiments/observe/selection_monitor.h).
 constexpr size_t kStep = 0, kModule = 1, kAboveThreshold = 2;
 
 Curve above_threshold(const NpyArray& array, int64_t module) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 #include "core/utf8.h"
 
 namespace sublab {

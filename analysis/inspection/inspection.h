@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/report.h"
-#include "analysis/statistics.h"
+#include "analysis/report/report.h"
+#include "analysis/statistics/statistics.h"
 #include "core/schema/token_classes.h"
 
 namespace sublab {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

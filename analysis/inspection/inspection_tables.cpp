@@ -1,10 +1,10 @@
 // What an inspection says in tables.
 #include <algorithm>
 
-#include "analysis/format.h"
 #include "analysis/inspection/inspection.h"
 #include "analysis/inspection/kept_histogram.h"
 #include "analysis/tables/selection_tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,10 +1,12 @@
 // An inspection as a page and as JSON.
 #include <algorithm>
 
-#include "analysis/format.h"
 #include "analysis/inspection/inspected_text_html.h"
 #include "analysis/inspection/inspection_page.h"
 #include "analysis/print/html.h"
+#include "analysis/text/format.h"
+#include "core/fields.h"
+#include "core/files.h"
 
 namespace sublab {
 namespace {

@@ -1,5 +1,8 @@
 // CSV, one line per cell: what a spreadsheet or a script takes without guessing.
-#include "analysis/format.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/text/format.h"
+#include "core/fields.h"
 
 namespace sublab {
 namespace {

@@ -2,7 +2,9 @@
 #include "analysis/print/html.h"
 
 #include "analysis/figures/gnuplot.h"
-#include "analysis/format.h"
+#include "analysis/print/print.h"
+#include "analysis/text/format.h"
+#include "core/fields.h"
 
 namespace sublab {
 namespace {

@@ -1,5 +1,7 @@
 // The report as JSON, numbers and texts both.
-#include "analysis/report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "core/fields.h"
 
 namespace sublab {
 namespace {

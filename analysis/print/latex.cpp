@@ -2,9 +2,10 @@
 #include <algorithm>
 #include <cctype>
 
-#include "analysis/format.h"
 #include "analysis/print/latex_text.h"
-#include "analysis/report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,7 +1,9 @@
 // Markdown that also reads well in a terminal: columns are aligned.
 #include <algorithm>
 
-#include "analysis/format.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

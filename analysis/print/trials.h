@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "analysis/study_data.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -1,6 +1,6 @@
 #include "analysis/tables/claims_table.h"
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

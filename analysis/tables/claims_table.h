@@ -2,7 +2,7 @@
 #pragma once
 
 #include "analysis/claims/claims.h"
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 namespace sublab {
 

@@ -1,5 +1,5 @@
-#include "analysis/format.h"
 #include "analysis/tables/tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "analysis/context_cost.h"
-#include "analysis/format.h"
+#include "analysis/study/context_cost.h"
 #include "analysis/tables/tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,7 +1,7 @@
-#include "analysis/busy_machine.h"
-#include "analysis/format.h"
+#include "analysis/study/busy_machine.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

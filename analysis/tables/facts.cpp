@@ -3,9 +3,9 @@
 #include <functional>
 #include <set>
 
-#include "analysis/format.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,8 +1,8 @@
 // How long a user waits, and how many rows fit, from the speed measurement.
 #include <algorithm>
 
-#include "analysis/format.h"
 #include "analysis/tables/speed_table.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -1,7 +1,7 @@
-#include "analysis/format.h"
-#include "analysis/scaling.h"
+#include "analysis/study/scaling.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 #include "core/npy.h"
 #include "core/schema/token_classes.h"
 

@@ -2,8 +2,8 @@
 // by class of token, and how far the kept sets of two variants agree.
 #pragma once
 
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -1,7 +1,7 @@
 #include "analysis/tables/speed_table.h"
 
-#include "analysis/format.h"
 #include "analysis/tables/cells.h"
+#include "analysis/text/format.h"
 
 namespace sublab {
 namespace {
@@ -123,14 +123,6 @@ void add_speed_tables(const BenchFile& bench, Report& report) {
   }
   add_latency_tables(bench, report);
   add_batch_tables(bench, report);
-}
-
-void add_bench_report(const fs::path& study_folder, Report& report) {
-  const auto bench = read_bench(study_folder);
-  if (!bench) throw UserError(study_folder.string(), "has no speed measurement");
-  report.study = read_plan(study_folder).study;
-  add_speed_tables(*bench, report);
-  finish_tables(report);
 }
 
 }  // namespace sublab

@@ -1,8 +1,8 @@
 // The tables of a report that come from the speed measurement.
 #pragma once
 
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -2,9 +2,9 @@
 // has nothing to say.
 #pragma once
 
-#include "analysis/compare.h"
-#include "analysis/report.h"
-#include "analysis/study_data.h"
+#include "analysis/report/report.h"
+#include "analysis/study/compare.h"
+#include "analysis/study/study_data.h"
 
 namespace sublab {
 

@@ -11,11 +11,11 @@
 #include <functional>
 #include <iostream>
 
-#include "analysis/statistics.h"
+#include "analysis/statistics/statistics.h"
 #include "bench/peers/straightforward_llama.h"
 #include "core/process.h"
 #include "experiments/catalog.h"
-#include "experiments/optimizer.h"
+#include "experiments/train/optimizer.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
@@ -32,7 +32,7 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Our step, as experiments/train.cpp does it.
+/// Our step, as experiments/train/train.cpp does it.
 class OurStep {
  public:
   OurStep(json config, int64_t vocab_size, int64_t batch, int64_t context) {

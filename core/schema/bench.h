@@ -28,7 +28,7 @@ struct BenchSeries {
   std::vector<double> kept_fraction;  ///< realised, per subsampling module; empty without any
   /// Share of the passes in which any token entered, per module.
   std::vector<double> reached_fraction;
-  bool assumed_keeps = false;    ///< keeps were forced at a stated rate for want of a checkpoint
+  bool assumed_keeps = false;  ///< keeps were forced at a stated rate for want of a checkpoint
   /// Of tensors at the peak, weights included. Files of schema 1: resident set above start-up.
   double peak_memory_bytes = 0;
   /// Per round, in prefill and decode: from the prompt to the logits of the first new token.

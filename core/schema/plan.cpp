@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "core/schema/measure_config.h"
 #include "core/schema/record.h"
 #include "core/schema/shape.h"
-#include "core/schema/study.h"
 
 namespace sublab {
 namespace {

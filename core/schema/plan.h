@@ -7,6 +7,7 @@
 
 #include "core/fields.h"
 #include "core/files.h"
+#include "core/schema/equal_cost.h"
 #include "core/schema/plan_content.h"
 
 namespace sublab {
@@ -30,21 +31,6 @@ struct PlannedTrial {
     f("seed", seed, "trial seed");
     f("from", from, "trial that this one starts from");
     f("config", config, "resolved configuration");
-  }
-};
-
-/// One entry of a study's "match".
-struct EqualCost {
-  std::string by;
-  double tolerance = 0.01;
-  std::vector<std::string> variants;
-
-  template <class F>
-  void fields(F& f) {
-    f("by", by, "what is held equal",
-      one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
-    f("tolerance", tolerance, "relative", within(0, 10));
-    f("variants", variants, "among these; empty = all");
   }
 };
 

@@ -44,7 +44,7 @@ struct Record {
   std::string outcome = "ok";
   std::string detail;  ///< for outcomes other than ok: one line (signal, step of divergence, ...)
   std::vector<Metric> metrics;
-  json audit = json::object();   ///< verdict per check (see experiments/audit.h)
+  json audit = json::object();   ///< verdict per check (see experiments/audit/audit.h)
   json ledger = json::object();  ///< FLOPs and bytes per part and level
   json environment = json::object();
   json provenance = json::object();  ///< commit, dirty, build, corpus manifest hash, tokenizer hash

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "core/schema/plan.h"
+#include "core/schema/equal_cost.h"
 
 namespace sublab {
 namespace {

@@ -4,9 +4,10 @@
 #include <set>
 
 #include "core/error.h"
-#include "data/documents.h"
 #include "data/sources/sources.h"
 #include "data/sources/text_cleaning.h"
+#include "data/text/documents.h"
+#include "data/text/gzip.h"
 
 namespace sublab {
 namespace {

@@ -25,10 +25,6 @@ struct Source {
 /// Every built-in source.
 const std::vector<Source>& text_sources();
 
-/// Downloads the package, unpacks it (no root needed), extracts and writes the corpus. Does nothing
-/// when it is prepared already. Throws UserError when apt cannot deliver the package.
-void prepare_source(const Source& source);
-
 /// Dictionary of the dictd format: /usr/share/dictd/`name`.{dict.dz,index}; an entry is a document.
 Extractor dictd_extractor(const std::string& name);
 /// Files below `folder` whose name ends in `ending`, through `clean`; ".gz" is unpacked.
@@ -40,8 +36,5 @@ std::string clean_markdown(const std::string& text);
 std::string clean_rst(const std::string& text);
 std::string clean_pod(const std::string& text);
 std::string clean_plain(const std::string& text);
-
-/// Unpacks gzip (also dictzip). Throws UserError when damaged.
-std::string gunzip(const fs::path& path);
 
 }  // namespace sublab

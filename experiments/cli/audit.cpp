@@ -1,15 +1,15 @@
-#include "experiments/audit.h"
+#include "experiments/audit/audit.h"
 
 #include <cstdio>
 #include <iostream>
 #include <set>
 
-#include "experiments/checkpoint.h"
-#include "experiments/checkpoint_path.h"
+#include "core/schema/checkpoint_path.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "experiments/cli/run.h"
 #include "experiments/cli/threads_option.h"
-#include "experiments/resolve.h"
-#include "experiments/token_hints.h"
+#include "experiments/plan/resolve.h"
+#include "experiments/text/token_hints.h"
 
 namespace sublab {
 namespace {

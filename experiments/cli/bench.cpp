@@ -2,10 +2,12 @@
 
 #include <iostream>
 
-#include "analysis/report.h"
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
 #include "experiments/cli/run.h"
-#include "experiments/measure.h"
-#include "experiments/resolve.h"
+#include "experiments/measure/measure.h"
+#include "experiments/plan/resolve.h"
 
 namespace sublab {
 namespace {

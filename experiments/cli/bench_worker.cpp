@@ -2,7 +2,7 @@
 
 #include "core/process.h"
 #include "experiments/cli/command.h"
-#include "experiments/measure.h"
+#include "experiments/measure/measure.h"
 
 namespace sublab {
 

@@ -1,4 +1,4 @@
-#include "experiments/calibrate.h"
+#include "experiments/machine/calibrate.h"
 
 #include <cstdio>
 #include <iostream>

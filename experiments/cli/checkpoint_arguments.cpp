@@ -1,7 +1,8 @@
 #include "experiments/cli/checkpoint_arguments.h"
 
 #include "data/sources/sources.h"
-#include "data/text_files.h"
+#include "data/text/gzip.h"
+#include "data/text/text_files.h"
 #include "experiments/cli/threads_option.h"
 
 namespace sublab {

@@ -1,8 +1,8 @@
 // What the commands that run one checkpoint have in common.
 #pragma once
 
-#include "experiments/checkpoint_path.h"
-#include "experiments/checkpoint_tokenizer.h"
+#include "core/schema/checkpoint_path.h"
+#include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {

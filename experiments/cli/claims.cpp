@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <iostream>
 
-#include "analysis/format.h"
 #include "analysis/tables/claims_table.h"
-#include "experiments/claim_files.h"
+#include "analysis/text/format.h"
 #include "experiments/cli/command.h"
+#include "experiments/plan/claim_files.h"
 
 namespace sublab {
 namespace {

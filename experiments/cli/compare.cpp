@@ -1,9 +1,9 @@
-#include "analysis/compare.h"
+#include "analysis/study/compare.h"
 
 #include <cstdio>
 #include <iostream>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {

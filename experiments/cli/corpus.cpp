@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "data/prepare_source.h"
 #include "data/sources/sources.h"
 #include "experiments/cli/command.h"
 

@@ -9,7 +9,7 @@
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "experiments/cli/command.h"
-#include "experiments/environment.h"
+#include "experiments/machine/environment.h"
 
 namespace sublab {
 namespace {

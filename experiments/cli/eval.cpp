@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <iostream>
 
-#include "data/text_files.h"
+#include "data/text/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/tasks/perplexity.h"
 

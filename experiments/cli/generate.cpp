@@ -1,9 +1,9 @@
-#include "experiments/generate.h"
+#include "experiments/generate/generate.h"
 
 #include <cstdio>
 #include <iostream>
 
-#include "data/documents.h"
+#include "data/text/documents.h"
 #include "experiments/cli/checkpoint_arguments.h"
 
 namespace sublab {

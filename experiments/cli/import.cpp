@@ -1,8 +1,8 @@
 #include <cstdio>
 #include <iostream>
 
-#include "experiments/checkpoint.h"
-#include "experiments/checkpoint_path.h"
+#include "core/schema/checkpoint_path.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "experiments/cli/command.h"
 
 namespace sublab {

@@ -1,9 +1,9 @@
-#include "experiments/inspect.h"
+#include "experiments/inspect/inspect.h"
 
 #include <iostream>
 
-#include "analysis/format.h"
-#include "data/text_files.h"
+#include "analysis/text/format.h"
+#include "data/text/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/cli/threads_option.h"
 

@@ -14,7 +14,7 @@
 #include "core/build_info.h"
 #include "core/error.h"
 #include "core/hints.h"
-#include "data/documents.h"
+#include "data/text/documents.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/usage.h"
 

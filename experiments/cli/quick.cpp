@@ -1,5 +1,5 @@
 #include "experiments/cli/run.h"
-#include "experiments/environment.h"
+#include "experiments/machine/environment.h"
 
 namespace sublab {
 

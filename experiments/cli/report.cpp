@@ -1,8 +1,11 @@
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 #include <iostream>
 #include <optional>
 
+#include "analysis/build_report.h"
+#include "analysis/figures/figure_files.h"
+#include "analysis/print/print.h"
 #include "analysis/print/trials.h"
 #include "analysis/report_changes.h"
 #include "core/process.h"

@@ -5,15 +5,18 @@
 #include <set>
 #include <sstream>
 
-#include "analysis/report.h"
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
 #include "core/hints.h"
 #include "core/progress.h"
 #include "data/corpus.h"
+#include "data/prepare_source.h"
 #include "data/sources/sources.h"
-#include "experiments/calibrate.h"
-#include "experiments/cost_estimate.h"
-#include "experiments/environment.h"
-#include "experiments/resolve.h"
+#include "experiments/machine/calibrate.h"
+#include "experiments/machine/environment.h"
+#include "experiments/plan/cost_estimate.h"
+#include "experiments/plan/resolve.h"
 
 namespace sublab {
 

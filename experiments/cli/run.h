@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/cli/command.h"
-#include "experiments/run_study.h"
+#include "experiments/run/run_study.h"
 
 namespace sublab {
 

@@ -3,14 +3,14 @@
 #include <cstdio>
 #include <iostream>
 
-#include "analysis/format.h"
+#include "analysis/text/format.h"
 #include "core/progress.h"
-#include "experiments/calibrate.h"
 #include "experiments/cli/run.h"
-#include "experiments/cost_estimate.h"
-#include "experiments/environment.h"
-#include "experiments/resolve.h"
-#include "experiments/train.h"
+#include "experiments/machine/calibrate.h"
+#include "experiments/machine/environment.h"
+#include "experiments/plan/cost_estimate.h"
+#include "experiments/plan/resolve.h"
+#include "experiments/train/train.h"
 
 namespace sublab {
 namespace {

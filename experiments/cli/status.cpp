@@ -3,7 +3,7 @@
 
 #include "core/progress.h"
 #include "experiments/cli/command.h"
-#include "experiments/run_study.h"
+#include "experiments/run/run_study.h"
 
 namespace sublab {
 namespace {

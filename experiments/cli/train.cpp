@@ -2,13 +2,13 @@
 #include <iostream>
 
 #include "core/progress.h"
-#include "experiments/checkpoint_path.h"
-#include "experiments/checkpoint_tokenizer.h"
+#include "core/schema/checkpoint_path.h"
+#include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/threads_option.h"
-#include "experiments/content.h"
-#include "experiments/resolve.h"
-#include "experiments/trial.h"
+#include "experiments/plan/resolve.h"
+#include "experiments/run/trial.h"
+#include "experiments/text/content.h"
 
 namespace sublab {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/trial.h"
+#include "experiments/run/trial.h"
 
 #include <ATen/Parallel.h>
 
@@ -6,7 +6,7 @@
 
 #include "core/process.h"
 #include "experiments/cli/command.h"
-#include "experiments/run_study.h"
+#include "experiments/run/run_study.h"
 
 namespace sublab {
 

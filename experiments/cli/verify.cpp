@@ -4,7 +4,7 @@
 #include <iostream>
 
 #include "experiments/cli/command.h"
-#include "experiments/rerun.h"
+#include "experiments/run/rerun.h"
 
 namespace sublab {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "analysis/inspection/kept_histogram.h"
 #include "core/npy.h"
-#include "experiments/keep_counter.h"
-#include "experiments/kept_tokens.h"
-#include "experiments/text_data.h"
+#include "experiments/observe/keep_counter.h"
+#include "experiments/observe/kept_tokens.h"
+#include "experiments/text/text_data.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {

@@ -10,7 +10,7 @@
 #include "core/npy.h"
 #include "core/random.h"
 #include "experiments/tasks/task.h"
-#include "experiments/train.h"
+#include "experiments/train/train.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {

@@ -8,13 +8,13 @@
 
 #include "core/files.h"
 #include "core/schema/record.h"
+#include "core/schema/trial_config.h"
 #include "data/row_source.h"
-#include "experiments/config.h"
 #include "models/language_model.h"
 
 namespace sublab {
 
-class TextData;  // experiments/text_data.h: tokenizer and shards of a DataConfig
+class TextData;  // experiments/text/text_data.h: tokenizer and shards of a DataConfig
 
 /// What an evaluation leaves behind.
 struct Evaluation {

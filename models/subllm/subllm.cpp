@@ -11,7 +11,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "models/architecture.h"
+#include "models/entries/architecture.h"
 #include "models/kernels/subsample.h"
 #include "models/selection/ranking.h"
 #include "models/subllm/module.h"

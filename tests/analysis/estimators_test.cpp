@@ -2,10 +2,10 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "analysis/compare.h"
-#include "analysis/context_cost.h"
-#include "analysis/scaling.h"
-#include "analysis/statistics.h"
+#include "analysis/statistics/statistics.h"
+#include "analysis/study/compare.h"
+#include "analysis/study/context_cost.h"
+#include "analysis/study/scaling.h"
 #include "tests/analysis/simulation.h"
 
 using namespace sublab;

@@ -2,12 +2,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "analysis/build_report.h"
 #include "analysis/claims/claims.h"
-#include "analysis/compare.h"
-#include "analysis/format.h"
 #include "analysis/inspection/inspection.h"
-#include "analysis/report.h"
-#include "analysis/scaling.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/study/compare.h"
+#include "analysis/study/scaling.h"
+#include "analysis/text/format.h"
 #include "tests/analysis/simulation.h"
 #include "tests/analysis/study_fixture.h"
 #include "tests/temporary_folder.h"

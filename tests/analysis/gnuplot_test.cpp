@@ -4,7 +4,9 @@
 #include <regex>
 
 #include "analysis/figures/canvas.h"
+#include "analysis/figures/figure_files.h"
 #include "analysis/figures/figures.h"
+#include "analysis/print/print.h"
 #include "tests/analysis/small_study.h"
 
 using namespace sublab;

@@ -1,9 +1,11 @@
 #include <catch2/catch.hpp>
 
+#include "analysis/figures/figure_files.h"
 #include "analysis/figures/figures.h"
 #include "analysis/figures/gnuplot.h"
 #include "analysis/print/latex_text.h"
-#include "analysis/report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
 #include "core/process.h"
 #include "tests/analysis/small_study.h"
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "analysis/compare.h"
+#include "analysis/study/compare.h"
 #include "tests/analysis/simulation.h"
 
 using namespace sublab;

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <sstream>
 
-#include "analysis/busy_machine.h"
-#include "analysis/compare.h"
-#include "analysis/format.h"
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
 #include "analysis/print/trials.h"
-#include "analysis/report.h"
+#include "analysis/report/report.h"
+#include "analysis/study/busy_machine.h"
+#include "analysis/study/compare.h"
+#include "analysis/text/format.h"
 #include "analysis/verify.h"
 #include "core/process.h"
 #include "core/schema/bench.h"

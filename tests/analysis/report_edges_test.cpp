@@ -2,9 +2,11 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "analysis/compare.h"
+#include "analysis/build_report.h"
 #include "analysis/figures/canvas.h"
-#include "analysis/report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/study/compare.h"
 #include "analysis/verify.h"
 #include "core/utf8.h"
 #include "tests/analysis/study_fixture.h"

@@ -1,7 +1,7 @@
 // A study of two variants and two seeds, small enough to know every number of its figures.
 #pragma once
 
-#include "analysis/study_data.h"
+#include "analysis/study/study_data.h"
 #include "core/npy.h"
 #include "tests/temporary_folder.h"
 

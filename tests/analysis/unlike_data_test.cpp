@@ -1,9 +1,11 @@
-#include "analysis/unlike_data.h"
+#include "analysis/study/unlike_data.h"
 
 #include <catch2/catch.hpp>
 
-#include "analysis/compare.h"
-#include "analysis/report.h"
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
+#include "analysis/study/compare.h"
 #include "analysis/verify.h"
 #include "tests/analysis/study_fixture.h"
 #include "tests/temporary_folder.h"

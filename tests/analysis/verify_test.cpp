@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "analysis/report.h"
+#include "analysis/build_report.h"
+#include "analysis/print/print.h"
+#include "analysis/report/report.h"
 #include "analysis/report_changes.h"
 #include "tests/analysis/study_fixture.h"
 #include "tests/temporary_folder.h"

@@ -1,4 +1,4 @@
-#include "data/text_files.h"
+#include "data/text/text_files.h"
 
 #include <sys/stat.h>
 #include <zlib.h>

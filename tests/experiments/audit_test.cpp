@@ -1,9 +1,9 @@
 // The audit catches models that look ahead, and has nothing to say of sound ones.
-#include "experiments/audit.h"
+#include "experiments/audit/audit.h"
 
 #include <catch2/catch.hpp>
 
-#include "experiments/train.h"
+#include "experiments/train/train.h"
 #include "tests/experiments/leaky_models.h"
 
 using namespace sublab;

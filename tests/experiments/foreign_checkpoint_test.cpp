@@ -1,7 +1,7 @@
 // A checkpoint whose config.json another program, or its user, has changed.
 #include <catch2/catch.hpp>
 
-#include "experiments/checkpoint.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "tests/experiments/shell.h"
 
 using namespace sublab;

@@ -1,9 +1,9 @@
 // Generation is what evaluation would have chosen, token by token; text comes in whole characters.
-#include "experiments/generate.h"
+#include "experiments/generate/generate.h"
 
 #include <catch2/catch.hpp>
 
-#include "data/documents.h"
+#include "data/text/documents.h"
 #include "tests/experiments/shell.h"
 #include "tests/models/small_models.h"
 

@@ -1,5 +1,5 @@
 // An inspection shows the very numbers that evaluation goes by.
-#include "experiments/inspect.h"
+#include "experiments/inspect/inspect.h"
 
 #include <catch2/catch.hpp>
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/audit.h"
+#include "experiments/audit/audit.h"
 #include "models/selection/ranking.h"
 #include "tests/models/small_models.h"
 

@@ -1,11 +1,11 @@
 // What the speed measurement is made of: the batch search, the memory limit, costs at real keeps.
-#include "experiments/measure.h"
+#include "experiments/measure/measure.h"
 
 #include <catch2/catch.hpp>
 
-#include "experiments/batch_search.h"
-#include "experiments/calibrate.h"
-#include "experiments/keep_counter.h"
+#include "experiments/machine/calibrate.h"
+#include "experiments/measure/batch_search.h"
+#include "experiments/observe/keep_counter.h"
 #include "tests/experiments/shell.h"
 #include "tests/models/small_models.h"
 

@@ -3,8 +3,8 @@
 
 #include "core/npy.h"
 #include "experiments/catalog.h"
-#include "experiments/resolve.h"
-#include "experiments/train.h"
+#include "experiments/plan/resolve.h"
+#include "experiments/train/train.h"
 #include "tests/temporary_folder.h"
 
 using namespace sublab;

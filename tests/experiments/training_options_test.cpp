@@ -2,8 +2,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "experiments/optimizer.h"
-#include "experiments/train.h"
+#include "experiments/train/optimizer.h"
+#include "experiments/train/train.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/small_models.h"
 

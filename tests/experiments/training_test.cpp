@@ -1,8 +1,8 @@
 // The trainer learns, adds up passes correctly, and gives the numbers that it gave before.
 #include <catch2/catch.hpp>
 
-#include "experiments/checkpoint.h"
-#include "experiments/train.h"
+#include "experiments/checkpoint/checkpoint.h"
+#include "experiments/train/train.h"
 #include "tests/models/small_models.h"
 #include "tests/temporary_folder.h"
 

@@ -1,7 +1,7 @@
 // What every architecture in the catalog promises, asked by name.
 #include <catch2/catch.hpp>
 
-#include "experiments/audit.h"
+#include "experiments/audit/audit.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/small_models.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "experiments/catalog.h"
-#include "experiments/token_hints.h"
+#include "experiments/text/token_hints.h"
 #include "models/interchange/tensors.h"
 
 namespace sublab {

@@ -5,7 +5,7 @@
 
 #include "core/npy.h"
 #include "core/safetensors.h"
-#include "experiments/checkpoint.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "models/interchange/hf_config.h"
 #include "tests/temporary_folder.h"
 

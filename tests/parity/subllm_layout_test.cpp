@@ -8,7 +8,7 @@
 
 #include "core/npy.h"
 #include "core/safetensors.h"
-#include "experiments/checkpoint.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "tests/experiments/shell.h"
 #include "tests/models/small_models.h"
 

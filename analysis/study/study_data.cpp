@@ -1,0 +1,168 @@
+#include "analysis/study/study_data.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/npy.h"
+
+namespace sublab {
+namespace {
+
+std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
+  if (!fs::exists(folder / "perplexity.documents.npy") ||
+      !fs::exists(folder / "perplexity.document_keys.npy"))
+    return std::nullopt;
+  const NpyArray sums = read_npy(folder / "perplexity.documents.npy");
+  const NpyArray keys = read_npy(folder / "perplexity.document_keys.npy");
+  if (sums.dtype != "<f8" || sums.shape.size() != 2 || sums.shape[1] != 3 || keys.dtype != "<u8" ||
+      keys.n_elements() != sums.shape[0])
+    throw UserError(folder.string(), "its perplexity arrays do not fit together");
+  DocumentLossTable out;
+  out.keys.resize(keys.n_elements());
+  std::memcpy(out.keys.data(), keys.bytes.data(), keys.bytes.size());
+  const std::vector<double> values = sums.as_doubles();
+  for (size_t d = 0; d < out.keys.size(); ++d) {
+    out.sums.push_back({values[3 * d], values[3 * d + 1]});
+    out.bytes.push_back(values[3 * d + 2]);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<const Record*> good_of(const std::vector<Record>& records) {
+  std::vector<const Record*> out;
+  for (const Record& record : records)
+    if (record.outcome == "ok") out.push_back(&record);
+  return out;
+}
+
+std::optional<double> metric_of(const Record& record, const std::string& name) {
+  const Metric* metric = record.find(name);
+  return metric ? metric->value : std::nullopt;
+}
+
+std::optional<double> training_flops(const Record& record) {
+  const auto per_token = metric_of(record, "train_flops_per_token"),
+             tokens = metric_of(record, "train_tokens");
+  return per_token && tokens ? std::optional(*per_token * *tokens) : std::nullopt;
+}
+
+std::optional<double> training_seconds(const Record& record) {
+  const double seconds = record.times.value("train_seconds", 0.0);
+  return seconds > 0 ? std::optional(seconds) : std::nullopt;
+}
+
+std::vector<double> readings(const std::vector<const Record*>& records, const Reading& read) {
+  std::vector<double> out;
+  for (const Record* record : records)
+    if (const auto value = read(*record)) out.push_back(*value);
+  return out;
+}
+
+bool keeps_everything(const Record& record) {
+  const json retention = record.config.at("model").value("retention", json());
+  return retention.is_number() && retention.get<double>() == 1;
+}
+
+const VariantData& StudyData::variant(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const VariantData& each : variants) {
+    if (each.name == name) return each;
+    names.push_back(each.name);
+  }
+  throw_unknown_name(folder.string(), "variant", name, names);
+}
+
+std::optional<BenchFile> read_bench(const fs::path& folder) {
+  if (!fs::is_directory(folder / "bench")) return std::nullopt;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder / "bench"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  if (files.empty()) return std::nullopt;
+  if (files.size() > 1)
+    throw UserError((folder / "bench").string(), "holds " + std::to_string(files.size()) +
+                                                     " speed measurements; one per study stands");
+  const std::string where = files[0].string() + ": ";
+  BenchFile bench;
+  read_fields(parse_json(read_file(files[0]), files[0].string()), where, bench);
+  for (const BenchMeasurement& measurement : bench.measurements)
+    for (const BenchSeries& series : measurement.series)
+      if (series.seconds.empty())
+        throw UserError(where + "/measurements", series.variant + " has no rounds");
+  return bench;
+}
+
+namespace {
+
+/// Losses of models of unlike text must not meet in one table.
+void refuse_unlike(StudyData& data) {
+  std::vector<const Record*> all;
+  for (const VariantData& variant : data.variants) {
+    for (const Record& record : variant.records) all.push_back(&record);
+    for (const auto& [probe, records] : variant.probes)
+      for (const Record& record : records) all.push_back(&record);
+  }
+  data.unlike = unlike_data(data.plan, all);
+  const auto refuse = [&](VariantData& variant, Record& record) {
+    const auto found = data.unlike.refused.find(record.id);
+    if (found == data.unlike.refused.end()) return;
+    refuse_losses(record, found->second);
+    variant.losses.erase(record.id);
+    variant.refused.insert(*found);
+  };
+  for (VariantData& variant : data.variants) {
+    for (Record& record : variant.records) refuse(variant, record);
+    for (auto& [probe, records] : variant.probes)
+      for (Record& record : records) refuse(variant, record);
+  }
+}
+
+/// What is there, which may be the plan alone.
+StudyData read_present(const fs::path& folder) {
+  StudyData data;
+  data.folder = folder;
+  data.plan = read_plan(folder);
+  for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
+  for (const PlannedTrial& trial : data.plan.trials) {
+    const fs::path path = folder / "records" / (trial.id + ".json");
+    if (!fs::exists(path)) {
+      ++data.missing;
+      continue;
+    }
+    Record record = read_record(path);
+    for (VariantData& variant : data.variants) {
+      if (variant.name != trial.variant) continue;
+      // Two variants may resolve to one trial, whose record names the first of them.
+      record.variant = trial.variant;
+      if (auto losses = read_losses(folder / "arrays" / trial.id))
+        variant.losses[trial.id] = std::move(*losses);
+      if (trial.probe.empty())
+        variant.records.push_back(record);
+      else
+        variant.probes[trial.probe].push_back(record);
+    }
+  }
+  refuse_unlike(data);
+  data.bench = read_bench(folder);
+  return data;
+}
+
+}  // namespace
+
+StudyData read_study_data(const fs::path& folder) {
+  StudyData data = read_present(folder);
+  if (!data.has_records())
+    throw UserError(folder.string(), "has no records yet; run the study first");
+  return data;
+}
+
+StudyData read_study_or_bench(const fs::path& folder) {
+  StudyData data = read_present(folder);
+  if (!data.has_records() && !data.bench)
+    throw UserError(folder.string(),
+                    "has neither records nor a speed measurement; run the study first");
+  return data;
+}
+
+}  // namespace sublab

@@ -1,0 +1,73 @@
+// A study folder read into plain values: what the report is built from.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/statistics/statistics.h"
+#include "analysis/study/unlike_data.h"
+#include "core/schema/bench.h"
+#include "core/schema/plan.h"
+#include "core/schema/record.h"
+
+namespace sublab {
+
+/// Those that ended well.
+std::vector<const Record*> good_of(const std::vector<Record>& records);
+
+/// A number of a record, or nothing.
+using Reading = std::function<std::optional<double>(const Record& record)>;
+std::optional<double> metric_of(const Record& record, const std::string& name);
+/// FLOPs of the whole training, by the ledger.
+std::optional<double> training_flops(const Record& record);
+/// Nothing where nothing was trained.
+std::optional<double> training_seconds(const Record& record);
+/// The reading of every record that has it.
+std::vector<double> readings(const std::vector<const Record*>& records, const Reading& read);
+
+/// A control without selection: everything enters, and no score decides.
+bool keeps_everything(const Record& record);
+
+/// Losses of one trial per validation document.
+struct DocumentLossTable {
+  std::vector<uint64_t> keys;
+  std::vector<DocumentSum> sums;
+  std::vector<double> bytes;  ///< of text that was scored
+};
+
+/// Everything known of one variant.
+struct VariantData {
+  std::string name;
+  std::vector<Record> records;  ///< main trials, in order of seed; any outcome
+  std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
+  std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
+  std::map<std::string, std::string> refused = {};  ///< trial id -> why its losses do not count
+  /// Main records that ended well.
+  std::vector<const Record*> good() const { return good_of(records); }
+};
+
+struct StudyData {
+  fs::path folder;
+  Plan plan;
+  std::vector<VariantData> variants;  ///< in the plan's order
+  std::optional<BenchFile> bench;
+  int64_t missing = 0;  ///< planned trials without a record
+  /// Names of text that do not mean the same in all records; the losses of these are taken out.
+  UnlikeData unlike;
+
+  bool has_records() const { return missing < static_cast<int64_t>(plan.trials.size()); }
+  const VariantData& variant(const std::string& name) const;
+};
+
+/// The folder's speed measurement, if there is one.
+std::optional<BenchFile> read_bench(const fs::path& folder);
+
+/// Throws UserError when the folder holds no plan, no record at all, or damaged files.
+StudyData read_study_data(const fs::path& folder);
+/// The same for a folder that may hold a speed measurement and nothing else.
+StudyData read_study_or_bench(const fs::path& folder);
+
+}  // namespace sublab

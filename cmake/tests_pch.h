@@ -1,0 +1,4 @@
+// What every test without torch parses.
+#include <catch2/catch.hpp>
+
+#include "cmake/plain_pch.h"

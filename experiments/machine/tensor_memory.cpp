@@ -1,0 +1,78 @@
+#include "experiments/machine/tensor_memory.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/Exception.h>
+
+#include <atomic>
+#include <new>
+#include <string>
+
+namespace sublab {
+namespace {
+
+std::atomic<int64_t> g_live{0}, g_peak{0}, g_most{0};
+
+/// In front of each block: its size. As wide as the alignment that alloc_cpu gives.
+constexpr size_t kHead = 64;
+
+void add_live(int64_t bytes) {
+  const int64_t live = g_live += bytes;
+  int64_t peak = g_peak;
+  while (live > peak && !g_peak.compare_exchange_weak(peak, live)) {
+  }
+}
+
+void free_counted(void* data) {
+  if (!data) return;
+  char* block = static_cast<char*>(data) - kHead;
+  g_live -= *reinterpret_cast<int64_t*>(block);
+  c10::free_cpu(block);
+}
+
+class CountingAllocator : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(size_t n) override {
+    const c10::Device cpu(c10::DeviceType::CPU);
+    if (n == 0) return {nullptr, nullptr, &free_counted, cpu};
+    const auto bytes = static_cast<int64_t>(n);
+    const int64_t most = g_most;
+    TORCH_CHECK_WITH(OutOfMemoryError, most == 0 || g_live + bytes <= most,
+                     "not enough memory: tensors of ", g_live + bytes, " bytes, limited to ", most);
+    char* block = static_cast<char*>(c10::alloc_cpu(n + kHead));
+    *reinterpret_cast<int64_t*>(block) = bytes;
+    add_live(bytes);
+    return {block + kHead, block + kHead, &free_counted, cpu};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_counted; }
+  void copy_data(void* to, const void* from, size_t n) const override {
+    default_copy_data(to, from, n);
+  }
+};
+
+}  // namespace
+
+void count_tensor_bytes() {
+  static CountingAllocator allocator;
+  static const bool once = [] {
+    c10::SetCPUAllocator(&allocator, /*priority=*/100);
+    return true;
+  }();
+  (void)once;
+}
+
+int64_t live_tensor_bytes() { return g_live; }
+int64_t peak_tensor_bytes() { return g_peak; }
+void reset_peak_tensor_bytes() { g_peak = g_live.load(); }
+void limit_tensor_bytes(int64_t most) { g_most = most; }
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error))
+    return true;
+  const std::string what = error.what();
+  return what.find("not enough memory") != std::string::npos ||
+         what.find("can't allocate memory") != std::string::npos;
+}
+
+}  // namespace sublab

@@ -1,0 +1,68 @@
+// The largest batch within a memory budget, measured by real steps (experiments/measure/measure.h).
+#include "experiments/machine/environment.h"
+#include "experiments/measure/batch_search.h"
+#include "experiments/measure/measure.h"
+
+namespace sublab {
+namespace {
+
+constexpr int64_t kMostRows = 1 << 16;
+
+/// One search. A process that has run a large batch keeps its memory, so each try has its own.
+LargestBatch search(const PlannedTrial& trial, const fs::path& folder, const MeasureConfig& config,
+                    const std::string& mode, int64_t context) {
+  const auto budget = static_cast<double>(config.memory_budget_bytes);
+  LargestBatch out;
+  out.variant = trial.variant;
+  out.mode = mode;
+  out.context = context;
+  const auto bytes = [&](int64_t batch) -> std::optional<double> {
+    RoundOrder order{mode, context, batch, config.decode_tokens, 0, 2};  // twice: buffers are warm
+    const auto result = BenchWorker(trial, folder, "memory-" + trial.id, budget).ask(order);
+    if (!result) return std::nullopt;
+    out.assumed_keeps = result->assumed_keeps;
+    return result->peak_memory_bytes;
+  };
+  const BatchSearch found =
+      search_largest_batch(bytes, budget, available_memory_bytes(), kMostRows);
+  out.trial = out.assumed_keeps ? "" : trial.id;
+  out.batch = found.largest;
+  out.peak_bytes = found.bytes;
+  out.at_limit = found.at_limit;
+  for (const BatchTry& tried : found.tries) {
+    out.tried.push_back(tried.batch);
+    out.tried_bytes.push_back(tried.bytes.value_or(0));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<LargestBatch> find_largest_batches(const Plan& plan, const fs::path& study_folder,
+                                               ProgressLine& progress) {
+  MeasureConfig config;
+  read_fields(plan.measure, "plan.json: /measure", config);
+  std::vector<LargestBatch> out;
+  if (config.memory_budget_bytes == 0) return out;
+  const double room = available_memory_bytes();
+  if (static_cast<double>(config.memory_budget_bytes) > room)
+    throw UserError("measure/memory_budget_bytes", std::to_string(config.memory_budget_bytes) +
+                                                       " is above the " +
+                                                       std::to_string(static_cast<int64_t>(room)) +
+                                                       " bytes that this machine has free");
+  const auto trials = measured_trials(plan);
+  std::vector<std::string> modes;
+  for (const std::string& mode : config.modes)
+    if (mode == "train" || mode == "decode") modes.push_back(mode);
+  const size_t total = modes.size() * config.context.size() * trials.size();
+  for (const std::string& mode : modes)
+    for (const int64_t context : config.context)
+      for (const PlannedTrial* trial : trials) {
+        progress.show(static_cast<double>(out.size()) / static_cast<double>(total),
+                      "largest batch: " + mode + ", " + trial->variant);
+        out.push_back(search(*trial, study_folder, config, mode, context));
+      }
+  return out;
+}
+
+}  // namespace sublab

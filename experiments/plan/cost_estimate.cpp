@@ -1,0 +1,123 @@
+#include "experiments/plan/cost_estimate.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "data/tokenizer.h"
+#include "experiments/train/train.h"
+#include "models/parts/lm_head.h"
+
+namespace sublab {
+namespace {
+
+constexpr double kFloatBytes = 4, kTokenBytes = 8;
+
+double logits_bytes(const LanguageModel& model, double tokens, double bytes_per_number) {
+  const auto chunk = static_cast<double>(loss_chunk_tokens(model.vocab_size()));
+  return std::min(tokens, chunk) * static_cast<double>(model.vocab_size()) * bytes_per_number;
+}
+
+/// What the largest block holds while it runs without gradients: its activations, what the
+/// feed-forward part gives and the sum that leaves it.
+double largest_block(const Ledger& ledger) {
+  std::map<int64_t, double> of_block;
+  for (const LedgerLine& line : ledger.lines())
+    if (line.layer >= 0) of_block[line.layer] += line.activation_bytes + 2 * line.input_bytes;
+  double largest = 0;
+  for (const auto& [layer, bytes] : of_block) largest = std::max(largest, bytes);
+  return largest;
+}
+
+MemoryEstimate inference_memory(const LanguageModel& model, const CostShape& shape) {
+  Ledger ledger;
+  model.add_cost(shape, ledger);
+  MemoryEstimate out;
+  out.weights = n_parameters(model) * kFloatBytes;
+  out.cache = ledger.cache_bytes();
+  out.activations = largest_block(ledger);
+  out.peak = out.weights + out.cache + out.activations;
+  return out;
+}
+
+}  // namespace
+
+MemoryEstimate training_memory(const LanguageModel& model, const TrainConfig& config,
+                               int64_t context_len) {
+  const bool half = config.dtype == "bfloat16";
+  const double n = n_parameters(model), bytes = half ? 2 : kFloatBytes;
+  const StepShape step = step_shape(config, context_len);
+  CostShape shape = CostShape::whole_rows(step.rows_per_pass, context_len);
+  shape.bytes_per_number = bytes;
+  shape.plain = half;
+  Ledger ledger;
+  model.add_cost(shape, ledger);
+  const auto tokens = static_cast<double>(step.rows_per_pass * context_len);
+  MemoryEstimate out;
+  out.weights = n * (half ? bytes + kFloatBytes : bytes);
+  out.optimizer = 2 * n * kFloatBytes;
+  out.gradients = n * (half ? bytes + kFloatBytes : bytes);
+  // The plain form of the loss makes the logits' gradient beside the logits, in four pieces.
+  out.activations = ledger.activation_bytes(config.recompute) +
+                    logits_bytes(model, tokens, bytes) * (half ? 4 : 1);
+  // Gradients come while activations go; those of earlier passes of a step are there throughout.
+  const bool several = step.rows_per_pass < step.rows_per_step;
+  const double pass = out.activations + (several ? n * bytes : 0);
+  const double batch = 3 * kTokenBytes * static_cast<double>(step.rows_per_step * context_len);
+  out.peak = out.weights + out.optimizer + batch + std::max(pass, out.gradients);
+  return out;
+}
+
+MemoryEstimate prefill_memory(const LanguageModel& model, int64_t n_rows, int64_t context) {
+  return inference_memory(model, CostShape::whole_rows(n_rows, context));
+}
+
+MemoryEstimate decode_memory(const LanguageModel& model, int64_t n_rows, int64_t context) {
+  return inference_memory(model, CostShape::decode(n_rows, context));
+}
+
+std::unique_ptr<LanguageModel> planned_model(const TrialConfig& config, const Catalog& catalog) {
+  const ArchitectureEntry& entry =
+      catalog.architecture(config.model.at("architecture"), "/model/architecture");
+  return entry.make(config.model, planned_vocab_size(config.data.tokenizer), Initial::shapes(),
+                    catalog.parts);
+}
+
+double n_parameters(const LanguageModel& model) {
+  double n = 0;
+  for (const Parameter& parameter : model.parameters())
+    n += static_cast<double>(parameter.tensor.numel());
+  return n;
+}
+
+double training_flops(const LanguageModel& model, const TrialConfig& config) {
+  Ledger ledger;
+  model.add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
+  return ledger.training_flops_causal(config.train.recompute) /
+         static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
+}
+
+double missing_training_flops(const Plan& plan, const Catalog& catalog,
+                              const std::function<bool(const PlannedTrial&)>& is_done) {
+  std::set<std::string> counted;
+  std::map<std::string, double> known;  // seeds and rates of one configuration cost the same
+  double sum = 0;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (!counted.insert(trial.train_id).second || is_done(trial)) continue;
+    TrialConfig config;
+    read_fields(trial.config, "plan", config);
+    const std::string key = config.model.dump() + write_fields(config.data).dump() +
+                            std::to_string(config.train.tokens) +
+                            (config.train.recompute ? "again" : "");
+    const auto [at, fresh] = known.try_emplace(key, 0);
+    if (fresh) at->second = training_flops(*planned_model(config, catalog), config);
+    sum += at->second;
+  }
+  return sum;
+}
+
+double training_seconds(double flops, double matmul_flops_per_s) {
+  return flops / (kTrainingUtilisation * matmul_flops_per_s);
+}
+
+}  // namespace sublab

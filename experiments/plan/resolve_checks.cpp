@@ -1,0 +1,100 @@
+#include "experiments/plan/resolve_checks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/corpus.h"
+#include "experiments/plan/cost_estimate.h"
+#include "models/interchange/tensors.h"
+
+namespace sublab {
+
+void check_split(const DataConfig& data, Split split, const std::string& who,
+                 const std::string& where) {
+  if (data.train_on != "text") return;
+  for (const std::string& name : data.corpus)
+    if (!fs::exists(corpus_folder(name) / "manifest.json")) return;
+  const auto empty = empty_splits(data.corpus);
+  if (std::find(empty.begin(), empty.end(), split) != empty.end())
+    throw UserError(where + "/data/corpus",
+                    "no document of " + join(data.corpus) + " fell into the " + split_name(split) +
+                        " split, which " + who + " needs; import more, or shorter, documents");
+}
+
+void check_splits(const TrialConfig& config, const std::string& where) {
+  check_split(config.data, Split::train, "training", where);
+  for (const json& task : config.evaluate)
+    for (const Split split : kSplits)
+      if (task.value("split", json()) == split_name(split))
+        check_split(config.data, split, "task " + task.at("task").get<std::string>(), where);
+}
+
+void check_trained_length(const TrialConfig& config, int64_t context_len,
+                          const std::string& where) {
+  if (config.train.tokens > 0) return;
+  for (size_t i = 0; i < config.evaluate.size(); ++i) {
+    const json& task = config.evaluate[i];
+    const auto window = task.value("window", int64_t{0});
+    if (window > context_len && !task.value("extrapolate", false))
+      throw UserError(where + "/evaluate/" + std::to_string(i) + "/window",
+                      std::to_string(window) + " is above the " + std::to_string(context_len) +
+                          " tokens of a row that the weights of train.from were trained on; "
+                          "\"extrapolate\": true allows it");
+  }
+}
+
+void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
+                 const std::string& where, const Catalog& catalog) {
+  const auto shapes_of = [&](const json& model, int64_t n) {
+    return catalog.architecture(model.at("architecture"), where)
+        .make(model, n, Initial::shapes(), catalog.parts);
+  };
+  const auto theirs = shapes_of(parent, parent_vocab), own = shapes_of(config.model, vocab);
+  const std::string at = where + "/train/from: the model of '" + config.train.from + "'";
+  own->graft(copy_shared_weights(*theirs, *own, at), at);
+}
+
+namespace {
+
+/// What one trial has of the quantity that a study holds equal.
+double quantity(const std::string& by, const PlannedTrial& trial, const std::string& at,
+                const Catalog& catalog) {
+  TrialConfig config;
+  read_fields(trial.config, at, config);
+  if (by == "train_tokens") return static_cast<double>(config.train.tokens);
+  const auto model = planned_model(config, catalog);
+  return by == "parameters" ? n_parameters(*model) : training_flops(*model, config);
+}
+
+void check_one(const EqualCost& match, const Plan& plan, const std::string& at,
+               const Catalog& catalog) {
+  const auto& [by, tolerance, among] = match;
+  std::string first_name;
+  double first = 0;
+  for (const PlannedTrial& trial : plan.trials) {
+    const bool counts =
+        trial.probe.empty() && trial.seed == plan.seeds.front() &&
+        (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
+    if (!counts) continue;
+    const double value = quantity(by, trial, at, catalog);
+    if (first_name.empty()) first = value, first_name = trial.variant;
+    if (std::abs(value - first) > tolerance * first)
+      throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
+                              trial.variant + " has " + json(value).dump() + ", tolerance " +
+                              json(tolerance).dump());
+  }
+}
+
+}  // namespace
+
+void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog) {
+  for (size_t i = 0; i < plan.match.size(); ++i) {
+    const std::string at = file + ": /match/" + std::to_string(i);
+    EqualCost match;
+    read_fields(plan.match[i], at, match);
+    if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
+    check_one(match, plan, at, catalog);
+  }
+}
+
+}  // namespace sublab

@@ -1,0 +1,33 @@
+// What is checked of a resolved trial beside the ranges of its fields, before anything trains.
+#pragma once
+
+#include "core/schema/plan.h"
+#include "core/schema/trial_config.h"
+#include "data/text/documents.h"
+#include "experiments/catalog.h"
+
+namespace sublab {
+
+/// Throws UserError at `where` when the corpora of `data` hold no document of `split`, which `who`
+/// needs. Corpora that are not prepared yet are not looked at.
+void check_split(const DataConfig& data, Split split, const std::string& who,
+                 const std::string& where);
+
+/// The same for what a trial trains on and for each task that names a split.
+void check_splits(const TrialConfig& config, const std::string& where);
+
+/// Of a trial that trains nothing, where its weights saw rows of `context_len` tokens: throws
+/// UserError at `where` for a task whose window is longer and that does not say "extrapolate".
+void check_trained_length(const TrialConfig& config, int64_t context_len, const std::string& where);
+
+/// Throws UserError at `where` when the weights of a model `parent`, resolved, with `parent_vocab`
+/// ids are not those that `config` starts from: another shape, or tensors that only one of them has
+/// and that cannot be put in. `vocab` is that of `config`.
+void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
+                 const std::string& where, const Catalog& catalog);
+
+/// Throws UserError when what the plan's "match" holds equal, and what is known before trials run,
+/// is not.
+void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog);
+
+}  // namespace sublab

@@ -1,0 +1,46 @@
+// One trial in this process: train (or take the checkpoint that is there), evaluate, audit.
+#pragma once
+
+#include <functional>
+
+#include "core/schema/plan.h"
+#include "core/schema/record.h"
+#include "experiments/catalog.h"
+#include "experiments/checkpoint/checkpoint.h"
+
+namespace sublab {
+
+/// What a trial reports while it runs; the parent process draws the progress line from it.
+struct TrialProgress {
+  std::string stage;  ///< "data", "train", "evaluate" or "audit"
+  double done = 0;    ///< share of the stage, in [0, 1]
+  double loss = 0;    ///< training loss in nats; 0 when there is none
+  double tokens_per_s = 0;
+
+  template <class F>
+  void fields(F& f) {
+    f("stage", stage, "what is being done");
+    f("done", done, "share of it");
+    f("loss", loss, "training loss");
+    f("tokens_per_s", tokens_per_s, "rate");
+  }
+};
+using ReportProgress = std::function<void(const TrialProgress&)>;
+
+struct TrialFolders {
+  fs::path checkpoint;  ///< written, or taken from there when it is finished already
+  fs::path arrays;      ///< written
+  fs::path from;        ///< checkpoint whose weights training starts from; empty = new weights
+};
+
+/// Trains the model of `config`, evaluates it and fills the record's metrics. Expected failures
+/// (divergence, time limit) are outcomes; a user's mistake throws UserError.
+Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
+                 const Catalog& catalog, const ReportProgress& report);
+
+/// The same for a planned trial of a study: folders and names follow from the plan. The record is
+/// returned, not written.
+Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+                         const Catalog& catalog, const ReportProgress& report);
+
+}  // namespace sublab

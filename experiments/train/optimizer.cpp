@@ -1,0 +1,104 @@
+#include "experiments/train/optimizer.h"
+
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace sublab {
+
+namespace {
+
+/// Autograd allows another dtype only while the tensor is no leaf of it.
+void replace_data(at::Tensor& parameter, const at::Tensor& data) {
+  parameter.set_requires_grad(false);
+  parameter.set_data(data);
+  parameter.set_requires_grad(true);
+}
+
+}  // namespace
+
+double learning_rate_at(const TrainConfig& config, double progress) {
+  if (progress < config.warmup) return config.learning_rate * (progress / config.warmup);
+  const double along = config.warmup < 1 ? (progress - config.warmup) / (1 - config.warmup) : 1;
+  const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(along, 1.0)));
+  return config.learning_rate *
+         (config.final_learning_rate + (1 - config.final_learning_rate) * cosine);
+}
+
+AdamW::AdamW(std::vector<Parameter> parameters, const TrainConfig& config) : config_(config) {
+  for (const Parameter& parameter : parameters) {
+    const double decay = parameter.decay ? config.weight_decay : 0;
+    auto group = std::find_if(groups_.begin(), groups_.end(), [&](const ParameterGroup& g) {
+      return g.learning_rate_scale == parameter.learning_rate_scale && g.weight_decay == decay;
+    });
+    if (group == groups_.end())
+      group =
+          groups_.insert(groups_.end(), {parameter.learning_rate_scale, decay, {}, {}, {}, {}, {}});
+    group->parameters.push_back(parameter.tensor);
+    group->first_moments.push_back(at::zeros_like(parameter.tensor));
+    group->second_moments.push_back(at::zeros_like(parameter.tensor));
+    group->steps.push_back(at::zeros({}, at::kFloat));
+  }
+}
+
+double AdamW::clip_gradients() {
+  std::vector<at::Tensor> gradients;
+  for (const ParameterGroup& group : groups_)
+    for (const at::Tensor& parameter : group.parameters)
+      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  if (gradients.empty()) return 0;
+  const double norm =
+      at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients))).item<double>();
+  if (config_.clip_norm > 0 && norm > config_.clip_norm)
+    at::_foreach_mul_(gradients, config_.clip_norm / norm);
+  return norm;
+}
+
+void AdamW::step(double learning_rate) {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_) {
+    std::vector<at::Tensor> parameters, gradients, first, second, steps, rounded;
+    for (size_t i = 0; i < group.parameters.size(); ++i) {
+      if (!group.parameters[i].grad().defined()) continue;
+      const bool half = !group.masters.empty();
+      parameters.push_back(half ? group.masters[i] : group.parameters[i]);
+      gradients.push_back(half ? group.parameters[i].grad().to(at::kFloat)
+                               : group.parameters[i].grad());
+      rounded.push_back(group.parameters[i]);
+      first.push_back(group.first_moments[i]);
+      second.push_back(group.second_moments[i]);
+      steps.push_back(group.steps[i].add_(1));
+    }
+    if (parameters.empty()) continue;
+    at::_fused_adamw_(parameters, gradients, first, second, {}, steps,
+                      learning_rate * group.learning_rate_scale, config_.beta1, config_.beta2,
+                      group.weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    for (size_t i = 0; i < rounded.size(); ++i) {
+      if (!group.masters.empty()) rounded[i].copy_(parameters[i]);
+      rounded[i].mutable_grad() = at::Tensor();
+    }
+  }
+}
+
+void AdamW::halve_weights() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_)
+    for (at::Tensor& parameter : group.parameters) {
+      group.masters.push_back(parameter.detach().clone());
+      replace_data(parameter, parameter.to(at::kBFloat16));
+    }
+}
+
+void AdamW::restore_weights() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_) {
+    for (size_t i = 0; i < group.masters.size(); ++i)
+      replace_data(group.parameters[i], group.masters[i]);
+    group.masters.clear();
+  }
+}
+
+}  // namespace sublab

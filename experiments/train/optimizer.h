@@ -1,0 +1,41 @@
+// AdamW with decoupled decay (arXiv:1711.05101), fused, and the schedule of its learning rate.
+#pragma once
+
+#include <vector>
+
+#include "core/schema/trial_config.h"
+#include "models/language_model.h"
+
+namespace sublab {
+
+/// Linear warm-up over the first `warmup` share of the run, then a cosine from the peak to
+/// `final_learning_rate` of it. `progress` in [0, 1] is the share of tokens done before the step.
+double learning_rate_at(const TrainConfig& config, double progress);
+
+class AdamW {
+ public:
+  AdamW(std::vector<Parameter> parameters, const TrainConfig& config);
+
+  /// Global gradient norm before clipping. Scales the gradients down to `clip_norm` if it is above.
+  double clip_gradients();
+  /// One update at `learning_rate`; clears the gradients.
+  void step(double learning_rate);
+  /// From now on the model computes in bfloat16; the optimizer updates float32 weights of its own
+  /// and rounds them into the model's after every step (arXiv:1710.03740).
+  void halve_weights();
+  /// The model gets the float32 weights back.
+  void restore_weights();
+
+ private:
+  /// Parameters with the same scale and decay are updated by one fused call.
+  struct ParameterGroup {
+    double learning_rate_scale;
+    double weight_decay;
+    std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
+    std::vector<at::Tensor> masters;  ///< float32 weights behind bfloat16 parameters; or empty
+  };
+  TrainConfig config_;
+  std::vector<ParameterGroup> groups_;
+};
+
+}  // namespace sublab
