@@ -31,7 +31,7 @@ class RoundServer {
     if (config_.data.train_on != "text")
       throw UserError("bench", trial.variant + " is not trained on text");
     check_content(read_plan(folder).content, config_);
-    text_.emplace(config_.data);
+    text_.emplace(config_.data, catalog.data);
     const fs::path checkpoint = folder / checkpoint_folder(trial.train_id);
     if (fs::exists(checkpoint / "config.json")) {
       model_ = load_checkpoint(checkpoint, catalog).model;

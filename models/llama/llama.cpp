@@ -10,19 +10,9 @@
 namespace sublab {
 namespace llama {
 
-struct Config : DecoderConfig {
-  std::string architecture = "llama";
-
-  template <class F>
-  void fields(F& f) {
-    f("architecture", architecture, "llama", one_of({"llama"}));
-    DecoderConfig::fields(f);
-  }
-};
-
 class Llama : public LanguageModel {
  public:
-  Llama(const Config& config, int64_t vocab_size, const Initial& initial)
+  Llama(const DecoderConfig& config, int64_t vocab_size, const Initial& initial)
       : decoder_(config, vocab_size, initial) {}
 
   at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
@@ -66,27 +56,15 @@ class Llama : public LanguageModel {
   Decoder decoder_;
 };
 
-Config read(const json& given, const std::string& path) {
-  Config config;
-  read_fields(given, path, config);
-  config.resolve(path);
-  return config;
-}
-
 }  // namespace llama
 
 ArchitectureEntry llama_architecture() {
-  ArchitectureEntry entry;
-  entry.name = "llama";
-  entry.summary = "decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU";
-  entry.source = "arXiv:2302.13971";
-  entry.describe = [] { return describe_fields<llama::Config>(); };
-  entry.resolve = [](const json& given, const std::string& path, const Parts&) {
-    return write_fields(llama::read(given, path));
-  };
-  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial, const Parts&) {
-    return std::make_unique<llama::Llama>(llama::read(resolved, "/model"), vocab_size, initial);
-  };
+  auto entry = architecture_entry<llama::Llama, DecoderConfig>(
+      "llama", "decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU",
+      "arXiv:2302.13971");
+  entry.examples = {
+      {"", {{"n_layers", 3}, {"d_model", 32}, {"n_heads", 4}, {"n_kv_heads", 2}}},
+      {"tied", {{"n_layers", 2}, {"d_model", 32}, {"n_heads", 4}, {"tied_head", true}}}};
   return entry;
 }
 

@@ -12,6 +12,7 @@
 #include "models/language_model.h"
 #include "models/parts/attention.h"
 #include "models/parts/kv_cache.h"
+#include "models/parts/readout.h"
 #include "models/parts/rope.h"
 
 namespace sublab {
@@ -71,7 +72,7 @@ struct BlockContext {
   BlockProbe* probe = nullptr;  ///< filled when set
 };
 
-class Decoder {
+class Decoder : public Readout {
  public:
   Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial);
 
@@ -81,8 +82,8 @@ class Decoder {
   /// The same over whole rows, keeping its input alone for the backward pass.
   at::Tensor recomputed_block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
                               const RowsPtr& rows, const at::Tensor& key_bias) const;
-  at::Tensor final_norm(const at::Tensor& x) const;
-  const at::Tensor& head_weight() const { return config_.tied_head ? embedding_ : head_; }
+  at::Tensor final_norm(const at::Tensor& x) const override;
+  const at::Tensor& head_weight() const override { return config_.tied_head ? embedding_ : head_; }
   RopeAngles angles(const Rows& rows) const {
     return rope_->angles(rows.positions(), embedding_.options());
   }

@@ -1,4 +1,4 @@
-// A control: keeps a token with probability d, whatever it is. The draw hashes (seed, module,
+// A control: keeps a token with probability d, whatever it is. The draw hashes (seed, site,
 // ordinal at the parent level), so that it is causal, the same in every mode and for every row.
 #include "models/selection/scorer.h"
 
@@ -8,7 +8,7 @@ namespace random_scorer_detail {
 class Random : public Scorer {
  public:
   explicit Random(const ScorerContext& context)
-      : key_(stream_key(context.initial.seed, "random_scorer", context.module)),
+      : key_(stream_key(context.initial.seed, "random_scorer", context.site)),
         retention_(context.retention) {}
 
   /// d - u with u uniform in [0, 1): above 0 with probability d.
@@ -29,15 +29,8 @@ class Random : public Scorer {
 }  // namespace random_scorer_detail
 
 ScorerEntry random_scorer() {
-  return {"random",
-          "keeps each token with probability d (control)",
-          "control",
-          true,
-          true,
-          false,
-          [](const ScorerContext& context) {
-            return std::make_unique<random_scorer_detail::Random>(context);
-          }};
+  return scorer_entry<random_scorer_detail::Random>(
+      "random", "keeps each token with probability d (control)", "control");
 }
 
 }  // namespace sublab

@@ -25,13 +25,7 @@ class Stride : public Scorer {
 }  // namespace stride
 
 ScorerEntry stride_scorer() {
-  return {"stride",
-          "keeps evenly spread tokens (control)",
-          "control",
-          true,
-          true,
-          false,
-          [](const ScorerContext& context) { return std::make_unique<stride::Stride>(context); }};
+  return scorer_entry<stride::Stride>("stride", "keeps evenly spread tokens (control)", "control");
 }
 
 }  // namespace sublab

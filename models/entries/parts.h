@@ -1,0 +1,10 @@
+// The interchangeable parts that architectures are built from; a value, handed down.
+#pragma once
+
+#include "models/selection/router.h"
+
+namespace sublab {
+
+struct Parts : SelectionParts {};
+
+}  // namespace sublab
