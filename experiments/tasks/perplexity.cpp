@@ -381,6 +381,7 @@ TaskEntry perplexity_task() {
     return write_fields(config);
   };
   entry.evaluate = perplexity::evaluate;
+  entry.examples = {{"", {{"max_tokens", 2000}}}};
   return entry;
 }
 

@@ -36,6 +36,7 @@ class FlopCounter {
     };
     double& flops = flops_of_thread();
     if (name == "aten::mm") flops += 2 * size(0, 0) * size(0, 1) * size(1, 1);
+    if (name == "aten::bmm") flops += 2 * size(0, 0) * size(0, 1) * size(0, 2) * size(1, 2);
     if (name == "aten::addmm") flops += 2 * size(1, 0) * size(1, 1) * size(2, 1);
     if (name == "sublab::linear_map") flops += 2 * size(0, 0) * size(0, 1) * size(1, 0);
     if (name == "sublab::decode_attention")
@@ -54,18 +55,13 @@ double without_head(const Ledger& ledger, double LedgerLine::*field) {
   return sum;
 }
 
-std::vector<json> subjects() {
-  return {{{"architecture", "llama"}, {"n_layers", 3}, {"n_kv_heads", 2}},
-          {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}}};
-}
-
 }  // namespace
 
 #ifdef NDEBUG  // LibTorch is built so, and what its hook hands over differs otherwise
 TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]") {
-  for (const json& config : subjects()) {
-    INFO(config.dump());
-    const auto model = small_model(config);
+  for (const ModelCase& each : model_cases(tree_catalog())) {
+    INFO(each.name);
+    const auto model = fitted_model(each);
     const EvenKeeps keeps(model->retention());
     Run run;
     if (!model->retention().empty()) run.forced = &keeps;
@@ -104,7 +100,9 @@ TEST_CASE("the ledger's activations are what the allocator holds for the backwar
     return static_cast<double>(info.uordblks + info.hblkhd);
   };
   std::vector<double> kept, predicted;
-  for (json config : subjects()) {
+  for (json config : std::vector<json>{
+           {{"architecture", "llama"}, {"n_layers", 3}, {"n_kv_heads", 2}},
+           {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}}}) {
     INFO(config.dump());
     config["d_model"] = 128;
     const auto model = small_model(config);
