@@ -149,7 +149,7 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   Evaluation evaluation;
   evaluation.arrays = folder.path;
   task.evaluate(config.evaluate.at(0), {*trained, config, text ? &*text : nullptr, 1}, evaluation);
-  for (const Metric& metric : evaluation.metrics) out[metric.name] = metric.value;
+  for (const Metric& metric : evaluation.metrics) if (metric.value) out[metric.name] = *metric.value;
   return out;
 }
 
