@@ -19,7 +19,8 @@ struct Subject {
     json given = {{"architecture", name}, {"d_model", 256}, {"n_heads", 4}};
     if (name != "subllm") given["n_layers"] = 8;
     model = entry.make(entry.resolve(given, "/model", catalog.parts), kVocab, 1, catalog.parts);
-    if (!model->retention().empty()) keeps = std::make_unique<EvenKeeps>(model->retention());
+    if (!model->selection_sites().empty())
+      keeps = std::make_unique<EvenKeeps>(model->selection_sites());
     batch = {at::randint(0, kVocab, {kTokens}, at::kLong), Rows::contiguous({kTokens})};
   }
   Run run(Mode mode) const {

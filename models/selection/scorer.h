@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "models/language_model.h"
-#include "models/parts/decoder.h"
+#include "models/parts/kv_policy.h"
+#include "models/parts/readout.h"
 
 namespace sublab {
 
@@ -20,6 +21,8 @@ class RowMemory {
  public:
   virtual ~RowMemory() = default;
   virtual int64_t n_bytes() const { return 0; }
+  /// A memory of its own whose row i remembers what row `rows[i]` of this one does.
+  virtual std::unique_ptr<RowMemory> fork(const std::vector<int64_t>& rows) const = 0;
 };
 
 /// What a scorer may look at: the module's parent level.
@@ -29,7 +32,7 @@ struct ScorerInput {
   const at::Tensor& tokens;  ///< [N] int64, the input tokens at this level
   const at::Tensor& hints;   ///< [N] double, what the task says; undefined without
   const Run& run;
-  const Decoder& decoder;   ///< final norm and head, for scorers that look through them
+  const Readout& readout;   ///< final norm and head, for scorers that look through them
   const BlockProbe* probe;  ///< the block before at this level; null unless needed and there
   RowMemory* memory;        ///< what new_memory() returned; null when it returned null
 };

@@ -1,5 +1,7 @@
 #include "models/subllm/module.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "models/subllm/training_aids.h"
 
 namespace sublab::subllm {
@@ -25,7 +27,7 @@ Selection forced_selection(const at::Tensor& scores, const Rows& rows, int64_t m
   std::vector<int64_t> index, lengths(rows.n_rows(), 0);
   for (int64_t b = 0; b < rows.n_rows(); ++b)
     for (int64_t i = 0; i < rows.length(b); ++i)
-      if (rule.keep(module, b, rows.start(b) + i)) {
+      if (rule.keep(module, b, rows.ordinal(b, i))) {
         index.push_back(rows.begin(b) + i);
         ++lengths[b];
       }
@@ -37,7 +39,7 @@ Selection forced_selection(const at::Tensor& scores, const Rows& rows, int64_t m
 
 using namespace module_detail;
 
-Module::Module(const Config& config, int64_t index, const std::string& name, const Decoder& decoder,
+Module::Module(const Config& config, int64_t index, const std::string& name, const TokenEnds& ends,
                const Initial& initial, const Parts& parts)
     : config_(config),
       index_(index),
@@ -49,9 +51,9 @@ Module::Module(const Config& config, int64_t index, const std::string& name, con
       bypass_(constant_parameter({config.d_model}, config.bypass_init, initial)),
       threshold_(at::zeros({}, at::kDouble)) {
   if (retention_ >= 1) return;
-  const ScorerContext context{
-      name + ".scorer", index,   config.d_model,       decoder.head_weight().size(0),
-      retention_,       initial, write_fields(config), decoder.options()};
+  const ScorerContext context{name + ".scorer",           index,         config.d_model,
+                              ends.head_weight().size(0), retention_,    initial,
+                              write_fields(config),       ends.options()};
   const ScorerEntry& entry = find_scorer(parts, config.scorer, "/model/scorer");
   scorer_ = entry.make(context);
   reads_attention_ = entry.needs.attention;
@@ -63,6 +65,14 @@ Module::Module(const Config& config, int64_t index, const std::string& name, con
   reads_attention_ |= trains.needs.attention;
 }
 
+ModuleMemory ModuleMemory::fork(const std::vector<int64_t>& rows) const {
+  ModuleMemory out;
+  if (scorer) out.scorer = scorer->fork(rows);
+  if (selector) out.selector = selector->fork(rows);
+  for (const int64_t row : rows) out.kept.push_back(kept.at(row));
+  return out;
+}
+
 ModuleMemory Module::new_memory(int64_t n_rows) const {
   ModuleMemory memory;
   if (scorer_) memory.scorer = scorer_->new_memory(n_rows);
@@ -71,11 +81,11 @@ ModuleMemory Module::new_memory(int64_t n_rows) const {
   return memory;
 }
 
-at::Tensor Module::scores_of(const Scorer& scorer, const Level& parent, const Decoder& decoder,
+at::Tensor Module::scores_of(const Scorer& scorer, const Level& parent, const Readout& readout,
                              RowMemory* memory, const Run& run) const {
   const BlockProbe* probe = parent.probe.q_NHK.defined() ? &parent.probe : nullptr;
   const at::Tensor scores = scorer.scores(
-      {parent.x, *parent.rows, parent.tokens, parent.hints, run, decoder, probe, memory});
+      {parent.x, *parent.rows, parent.tokens, parent.hints, run, readout, probe, memory});
   // The gate's arithmetic is done in fp32 at least.
   return scores.scalar_type() == at::kDouble ? scores : scores.to(at::kFloat);
 }
@@ -89,15 +99,38 @@ at::Tensor Module::balanced(const at::Tensor& scores, double retention, const Ru
   return Balancer{retention, config_.balancer_strength}(scores);
 }
 
-Selection Module::decide(const Level& parent, const Decoder& decoder, ModuleMemory& memory,
+/// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
+Selection Module::decide(const Level& parent, const Readout& readout, ModuleMemory& memory,
                          const Run& run) const {
+  if (parent.rows->ascending()) return decide_in_order(parent, readout, memory, run);
+  at::Tensor order = parent.rows->ascending_order();
+  Level ordered;
+  ordered.rows = parent.rows->permuted(order);
+  order = order.to(parent.x.device());
+  const auto in_order = [&](const at::Tensor& x) {
+    return x.defined() ? x.index_select(0, order) : x;
+  };
+  ordered.x = in_order(parent.x);
+  ordered.tokens = in_order(parent.tokens);
+  ordered.hints = in_order(parent.hints);
+  ordered.probe = {in_order(parent.probe.q_NHK), in_order(parent.probe.k_NGK)};
+  Selection selection = decide_in_order(ordered, readout, memory, run);
+  const at::Tensor places = order.index_select(0, selection.index);
+  const at::Tensor ascending = places.argsort();
+  selection.index = places.index_select(0, ascending);
+  selection.weights = selection.weights.index_select(0, ascending);
+  return selection;
+}
+
+Selection Module::decide_in_order(const Level& parent, const Readout& readout, ModuleMemory& memory,
+                                  const Run& run) const {
   if (!scorer_ && !run.forced) return keep_all(parent.x, *parent.rows);
   const bool training = run.mode == Mode::train;
   const double retention =
       training ? ramped(1.0, retention_, config_.retention_ramp, run.progress) : retention_;
   at::Tensor scores = at::ones({parent.rows->n_tokens()}, parent.x.options());
   if (scorer_) {
-    scores = scores_of(*scorer_, parent, decoder, memory.scorer.get(), run);
+    scores = scores_of(*scorer_, parent, readout, memory.scorer.get(), run);
     const double threshold = threshold_.item<double>() + config_.threshold;
     if (threshold != 0) scores = scores - threshold;
     if (training) scores = balanced(scores, retention, run);
@@ -106,7 +139,7 @@ Selection Module::decide(const Level& parent, const Decoder& decoder, ModuleMemo
   at::Tensor selecting = scores;
   if (other) {
     const auto own = train_scorer_->new_memory(parent.rows->n_rows());
-    selecting = scores_of(*train_scorer_, parent, decoder, own.get(), run).detach();
+    selecting = scores_of(*train_scorer_, parent, readout, own.get(), run).detach();
   }
   const SelectorEntry& selector = training ? train_selector_ : evaluate_selector_;
   std::unique_ptr<RowMemory> fresh;

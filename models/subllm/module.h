@@ -9,33 +9,31 @@
 namespace sublab::subllm {
 
 /// What a level works on between its parentheses.
-struct Level {
-  at::Tensor x;  // [N, D]
-  RowsPtr rows;
-  RopeAngles angles;
-  at::Tensor tokens;    // [N]
-  at::Tensor hints;     // [N], or undefined
-  at::Tensor key_bias;  // [N], or undefined: log weights of this level and those around it
-  Selection selection;  // how the level was entered; empty for level 0
-  BlockProbe probe;     // of the last block, where a scorer asks for it
+struct Level : LevelContext {  // its key bias: log weights of this level and those around it
+  at::Tensor x;                // [N, D]
+  at::Tensor tokens;           // [N]
+  at::Tensor hints;            // [N], or undefined
+  Selection selection;         // how the level was entered; empty for level 0
+  BlockProbe probe;            // of the last block, where a scorer asks for it
 };
 
 /// What a module remembers between the steps of a decode state.
 struct ModuleMemory {
   std::unique_ptr<RowMemory> scorer, selector;
   std::vector<int64_t> kept;  // per row: tokens let in so far
+  ModuleMemory fork(const std::vector<int64_t>& rows) const;
 };
 
 class Module {
  public:
   /// `name` stands before its tensors in a checkpoint. At retention 1 everything is kept with
   /// weight 1 and there is no scorer.
-  Module(const Config& config, int64_t index, const std::string& name, const Decoder& decoder,
+  Module(const Config& config, int64_t index, const std::string& name, const TokenEnds& ends,
          const Initial& initial, const Parts& parts);
 
   ModuleMemory new_memory(int64_t n_rows) const;
   /// Who of `parent` is kept, with which weight. `memory` goes on where the last step ended.
-  Selection decide(const Level& parent, const Decoder& decoder, ModuleMemory& memory,
+  Selection decide(const Level& parent, const Readout& readout, ModuleMemory& memory,
                    const Run& run) const;
   /// The bypass scale [D] as this run sees it: with its limits on the gradient in training.
   at::Tensor bypass(const Run& run) const;
@@ -54,7 +52,9 @@ class Module {
   std::vector<Buffer> buffers() const;
 
  private:
-  at::Tensor scores_of(const Scorer& scorer, const Level& parent, const Decoder& decoder,
+  Selection decide_in_order(const Level& parent, const Readout& readout, ModuleMemory& memory,
+                            const Run& run) const;
+  at::Tensor scores_of(const Scorer& scorer, const Level& parent, const Readout& readout,
                        RowMemory* memory, const Run& run) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
 

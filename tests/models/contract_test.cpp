@@ -93,7 +93,7 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
       const at::Tensor expected = run_model(*model, batch, nullptr, whole);
       Run step;
       step.mode = Mode::step;
-      if (!model->retention().empty()) step.forced = &keeps;
+      if (!model->selection_sites().empty()) step.forced = &keeps;
       for (int64_t cut = 0; cut <= 17; ++cut) {
         const auto state = model->new_state(3, 2);
         std::vector<int64_t> first, second;

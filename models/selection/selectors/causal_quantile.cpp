@@ -41,6 +41,11 @@ struct Seen : RowMemory {
       sum += static_cast<int64_t>(row.ascending.size() * sizeof(double) + sizeof row.kept);
     return sum;
   }
+  std::unique_ptr<RowMemory> fork(const std::vector<int64_t>& of) const override {
+    auto out = std::make_unique<Seen>(0);
+    for (const int64_t row : of) out->rows.push_back(rows.at(row));
+    return out;
+  }
   std::vector<SeenRow> rows;
 };
 
