@@ -1,6 +1,6 @@
-// Every example of the catalog, at d_model 256: a training step, a prefill and decode steps. Items are
-// tokens. Keeps are forced evenly at the configured retention. For comparisons use `sublab bench`,
-// which interleaves; this is for a profiler and for changes to one model.
+// Every example of the catalog, at d_model 256: a training step, a prefill and decode steps. Items
+// are tokens. Keeps are forced evenly at the configured retention. For comparisons use `sublab
+// bench`, which interleaves; this is for a profiler and for changes to one model.
 #include <benchmark/benchmark.h>
 
 #include "experiments/examples.h"
@@ -21,7 +21,8 @@ const Catalog& catalog() {
 struct Subject {
   explicit Subject(const ModelCase& each) {
     model = each.entry->make(each.config, kVocab, 1, catalog().parts);
-    if (!model->retention().empty()) keeps = std::make_unique<EvenKeeps>(model->retention());
+    if (!model->selection_sites().empty())
+      keeps = std::make_unique<EvenKeeps>(model->selection_sites());
     batch = with_token_hints(
         {at::randint(0, kVocab, {kTokens}, at::kLong), Rows::contiguous({kTokens})});
   }

@@ -33,13 +33,14 @@ struct EntryFacts {
 };
 
 /// An entry that makes a `Product` of its settings and of what is known where it is made.
-template <class Product, class ContextType>
+template <class Product, class ContextType, class PointerType = std::unique_ptr<Product>>
 struct Entry : EntryFacts {
   using Context = ContextType;
+  using Pointer = PointerType;
   /// Checks a choice, an object with "type", and returns it with every default written out. Throws
   /// UserError with the JSON path.
   std::function<json(const json& choice, const std::string& path)> resolve;
-  std::function<std::unique_ptr<Product>(const json& resolved, const Context& context)> make;
+  std::function<Pointer(const json& resolved, const Context& context)> make;
 };
 
 /// For entries that have nothing to set.
@@ -75,7 +76,7 @@ EntryType entry_of(std::string name, std::string summary, std::string source) {
     out["type"] = name;
     return out;
   };
-  entry.make = [](const json& resolved, const Context& context) {
+  entry.make = [](const json& resolved, const Context& context) -> typename EntryType::Pointer {
     const auto config = read_settings<Config>(resolved, "");
     if constexpr (std::is_constructible_v<Made, const Config&, const Context&>)
       return std::make_unique<Made>(config, context);

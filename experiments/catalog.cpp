@@ -32,6 +32,12 @@ namespace sublab {
   LINE(score)              \
   LINE(one)
 
+#define SUBLAB_ROPES(LINE) LINE(none)
+
+#define SUBLAB_EXECUTIONS(LINE) LINE(local)
+
+#define SUBLAB_KV_POLICIES(LINE) LINE(full)
+
 #define SUBLAB_SAMPLINGS(LINE) LINE(plain)
 
 #define SUBLAB_POSITIONS(LINE) LINE(contiguous)
@@ -44,6 +50,9 @@ namespace sublab {
 #define SUBLAB_DECLARE_SCORER(name) ScorerEntry name##_scorer();
 #define SUBLAB_DECLARE_SELECTOR(name) SelectorEntry name##_selector();
 #define SUBLAB_DECLARE_GATE(name) GateEntry name##_gate();
+#define SUBLAB_DECLARE_ROPE(name) RopeEntry name##_rope();
+#define SUBLAB_DECLARE_EXECUTION(name) ExecutionEntry name##_execution();
+#define SUBLAB_DECLARE_KV_POLICY(name) KvPolicyEntry name##_kv_policy_entry();
 #define SUBLAB_DECLARE_SAMPLING(name) SamplingEntry name##_sampling();
 #define SUBLAB_DECLARE_POSITIONS(name) PositionsEntry name##_positions();
 #define SUBLAB_DECLARE_TASK(name) TaskEntry name##_task();
@@ -51,6 +60,9 @@ SUBLAB_ARCHITECTURES(SUBLAB_DECLARE_ARCHITECTURE)
 SUBLAB_SCORERS(SUBLAB_DECLARE_SCORER)
 SUBLAB_SELECTORS(SUBLAB_DECLARE_SELECTOR)
 SUBLAB_GATES(SUBLAB_DECLARE_GATE)
+SUBLAB_ROPES(SUBLAB_DECLARE_ROPE)
+SUBLAB_EXECUTIONS(SUBLAB_DECLARE_EXECUTION)
+SUBLAB_KV_POLICIES(SUBLAB_DECLARE_KV_POLICY)
 SUBLAB_SAMPLINGS(SUBLAB_DECLARE_SAMPLING)
 SUBLAB_POSITIONS(SUBLAB_DECLARE_POSITIONS)
 SUBLAB_TASKS(SUBLAB_DECLARE_TASK)
@@ -60,6 +72,9 @@ Catalog built_in_catalog() {
 #define SUBLAB_SCORER(name) name##_scorer(),
 #define SUBLAB_SELECTOR(name) name##_selector(),
 #define SUBLAB_GATE(name) name##_gate(),
+#define SUBLAB_ROPE(name) name##_rope(),
+#define SUBLAB_EXECUTION(name) name##_execution(),
+#define SUBLAB_KV_POLICY(name) name##_kv_policy_entry(),
 #define SUBLAB_SAMPLING(name) name##_sampling(),
 #define SUBLAB_POSITION(name) name##_positions(),
 #define SUBLAB_TASK(name) name##_task(),
@@ -68,6 +83,9 @@ Catalog built_in_catalog() {
   catalog.parts.scorers = {SUBLAB_SCORERS(SUBLAB_SCORER)};
   catalog.parts.selectors = {SUBLAB_SELECTORS(SUBLAB_SELECTOR)};
   catalog.parts.gates = {SUBLAB_GATES(SUBLAB_GATE)};
+  catalog.parts.ropes = {SUBLAB_ROPES(SUBLAB_ROPE)};
+  catalog.parts.executions = {SUBLAB_EXECUTIONS(SUBLAB_EXECUTION)};
+  catalog.parts.kv_policies = {SUBLAB_KV_POLICIES(SUBLAB_KV_POLICY)};
   catalog.data.samplings = {SUBLAB_SAMPLINGS(SUBLAB_SAMPLING)};
   catalog.data.positions = {SUBLAB_POSITIONS(SUBLAB_POSITION)};
   catalog.tasks = {SUBLAB_TASKS(SUBLAB_TASK)};

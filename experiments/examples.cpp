@@ -67,6 +67,12 @@ std::vector<ModelCase> model_cases(const Catalog& catalog, const json& changes) 
     });
     cases.add_parts(entry, "gate", catalog.parts.gates,
                     [](const GateEntry&) { return Keys{"gate"}; });
+    cases.add_parts(entry, "rope", catalog.parts.ropes,
+                    [](const RopeEntry&) { return Keys{"rope"}; });
+    cases.add_parts(entry, "execution", catalog.parts.executions,
+                    [](const ExecutionEntry&) { return Keys{"execution"}; });
+    cases.add_parts(entry, "kv_policy", catalog.parts.kv_policies,
+                    [](const KvPolicyEntry&) { return Keys{"kv_policy"}; });
   }
   return std::move(cases.out);
 }

@@ -26,6 +26,9 @@ std::string property_of(const GateEntry& entry) {
   return entry.reads_scores ? "trains the scorer" : "trains no scorer";
 }
 
+std::string property_of(const RopeEntry&) { return "of attention"; }
+std::string property_of(const ExecutionEntry&) { return "of attention"; }
+std::string property_of(const KvPolicyEntry&) { return "of attention"; }
 std::string property_of(const SamplingEntry&) { return "of training text"; }
 std::string property_of(const PositionsEntry&) { return "of training text"; }
 
@@ -50,6 +53,9 @@ std::vector<Kind> kinds_of(const Catalog& catalog) {
           kind("scorer", {"/model/scorer", "/model/train_scorer"}, parts.scorers),
           kind("selector", {"/model/train_selector", "/model/evaluate_selector"}, parts.selectors),
           kind("gate", {"/model/gate"}, parts.gates),
+          kind("rope", {"/model/rope"}, parts.ropes),
+          kind("execution", {"/model/execution"}, parts.executions),
+          kind("kv_policy", {"/model/kv_policy"}, parts.kv_policies),
           kind("sampling", {"/data/sampling"}, catalog.data.samplings),
           kind("positions", {"/data/positions"}, catalog.data.positions),
           kind("task", {}, catalog.tasks)};

@@ -171,7 +171,7 @@ AuditCheck Auditor::suffix_replacement(bool forced) {
     if (suffix == Suffix::up) kept_up = std::min(kept_up, after.decisions.kept_share(cut));
     if (suffix == Suffix::down) kept_down = std::max(kept_down, after.decisions.kept_share(cut));
   }
-  if (!forced && !model_.retention().empty()) {
+  if (!forced && !model_.selection_sites().empty()) {
     char text[80];
     std::snprintf(text, sizeof text, "later tokens kept: %.2f when driven up, %.2f down", kept_up,
                   kept_down);

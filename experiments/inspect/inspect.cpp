@@ -162,8 +162,8 @@ InspectedText inspect_tokens(const LanguageModel& model, const TokenizedText& te
     out.tokens.push_back(token);
   }
   const std::vector<double> nothing(ids.size(), kNone);
-  for (const int64_t level : model.module_levels())
-    out.modules.push_back({level, nothing, nothing});
+  for (const SelectionSite& site : model.selection_sites())
+    out.modules.push_back({site.level, nothing, nothing});
   for (size_t at = 0; at < ids.size(); at += static_cast<size_t>(window))
     inspect_window(model, forced, at, std::min(at + static_cast<size_t>(window), ids.size()), out);
   return out;

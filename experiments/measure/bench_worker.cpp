@@ -39,7 +39,8 @@ class RoundServer {
       const ArchitectureEntry& entry =
           catalog.architecture(config_.model.at("architecture"), "/model/architecture");
       model_ = entry.make(config_.model, text_->tokenizer().vocab_size(), 1, catalog.parts);
-      if (!model_->retention().empty()) assumed_ = std::make_unique<EvenKeeps>(model_->retention());
+      if (!model_->selection_sites().empty())
+        assumed_ = std::make_unique<EvenKeeps>(model_->selection_sites());
     }
   }
 

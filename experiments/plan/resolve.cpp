@@ -18,7 +18,6 @@
 #include "experiments/plan/claim_files.h"
 #include "experiments/plan/resolve_checks.h"
 #include "experiments/text/content.h"
-#include "models/parts/decoder.h"
 
 namespace sublab {
 namespace {
@@ -89,8 +88,10 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
 
 /// `model` with the sizes of `theirs` where it does not say its own.
 json with_shape_of(const json& theirs, json model) {
-  for (const FieldHelp& field : describe_fields<DecoderConfig>())
-    if (!model.contains(field.name)) model[field.name] = theirs.at(field.name);
+  for (const auto& fields : {describe_fields<DecoderConfig>(), describe_fields<AttentionConfig>()})
+    for (const FieldHelp& field : fields)
+      if (!model.contains(field.name) && theirs.contains(field.name))
+        model[field.name] = theirs.at(field.name);
   return model;
 }
 

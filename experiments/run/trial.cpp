@@ -252,10 +252,10 @@ class Trial {
       for (const double number : point.numbers()) numbers.push_back(number);
     write_npy(folders_.arrays / "selection_curve.npy", numbers,
               {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
-    const auto levels = model_->module_levels();
+    const auto sites = model_->selection_sites();
     for (const SelectionPoint& point : points) {
       if (point.step != points.back().step) continue;
-      const std::string level = "_" + std::to_string(levels[point.module]);
+      const std::string level = "_" + std::to_string(sites[point.module].level);
       for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
                {"score_above_threshold", point.above_threshold},
                {"score_inside", point.inside},

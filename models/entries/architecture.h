@@ -34,7 +34,8 @@ struct ArchitectureEntry : EntryFacts {
 };
 
 /// The settings of a model. A `Config` has fields(); where fields alone do not say what is allowed
-/// it also has resolve(path), or resolve(path, given, parts) where it chooses parts.
+/// it also has resolve(path), resolve(path, parts) where it chooses parts, or resolve(path, given,
+/// parts) where it matters what was given.
 template <class Config>
 Config read_model(const json& given, const std::string& path, const Parts& parts) {
   json settings = given;
@@ -45,6 +46,8 @@ Config read_model(const json& given, const std::string& path, const Parts& parts
   read_fields(settings, path, config);
   if constexpr (requires { config.resolve(path, given, parts); })
     config.resolve(path, given, parts);
+  else if constexpr (requires { config.resolve(path, parts); })
+    config.resolve(path, parts);
   else if constexpr (requires { config.resolve(path); })
     config.resolve(path);
   return config;

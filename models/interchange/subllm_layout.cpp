@@ -98,6 +98,7 @@ void refuse_inexpressible(const json& model, const std::string& where) {
   need(whole("n_kv_heads") == whole("n_heads"), "n_kv_heads", "a key and a value for every head");
   need(whole("head_dim") * whole("n_heads") == whole("d_model"), "head_dim",
        "heads of d_model / n_heads");
+  need(chosen_type(model.at("rope")) == "none", "rope", "plain rotary positions only");
   need(model.at("rope_theta") == kRopeBase, "rope_theta", "10000 only");
   need(model.at("norm_epsilon") == kNormEpsilon, "norm_epsilon", "1e-5 only");
   need(!model.at("mlp_bias").get<bool>(), "mlp_bias", "no biases there");

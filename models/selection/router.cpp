@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/parts/kv_policy.h"
 #include "models/selection/balancer.h"
 
 namespace sublab {
@@ -23,7 +24,7 @@ Selection forced_selection(const Rows& rows, int64_t site, const KeepRule& rule,
   std::vector<int64_t> index;
   for (int64_t b = 0; b < rows.n_rows(); ++b)
     for (int64_t i = 0; i < rows.length(b); ++i)
-      if (rule.keep(site, b, rows.start(b) + i)) {
+      if (rule.keep(site, b, rows.ordinal(b, i))) {
         index.push_back(rows.begin(b) + i);
         ++out.lengths[b];
       }
@@ -39,7 +40,7 @@ void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const 
     for (int64_t i = 0; i < rows.length(b); ++i) {
       const bool kept = next != end && *next == rows.begin(b) + i;
       next += kept;
-      out.record(site, b, rows.start(b) + i, kept);
+      out.record(site, b, rows.ordinal(b, i), kept);
     }
 }
 
@@ -178,7 +179,30 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
     router::record_decisions(*run.recorded, context_.site, level.rows, selection.index);
 }
 
+/// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
 Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run& run) const {
+  if (level.rows.ascending()) return decide_in_order(level, memory, run);
+  at::Tensor order = level.rows.ascending_order();
+  const RowsPtr rows = level.rows.permuted(order);
+  order = order.to(level.x.device());
+  const auto in_order = [&](const at::Tensor& x) {
+    return x.defined() ? x.index_select(0, order) : x;
+  };
+  const at::Tensor x = in_order(level.x), tokens = in_order(level.tokens),
+                   hints = in_order(level.hints);
+  BlockProbe probe;
+  if (level.probe) probe = {in_order(level.probe->q_NHK), in_order(level.probe->k_NGK)};
+  Selection selection = decide_in_order(
+      {x, *rows, tokens, hints, level.readout, level.probe ? &probe : nullptr}, memory, run);
+  const at::Tensor places = order.index_select(0, selection.index);
+  const at::Tensor ascending = places.argsort();
+  selection.index = places.index_select(0, ascending);
+  selection.weights = selection.weights.index_select(0, ascending);
+  return selection;
+}
+
+Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
+                                  const Run& run) const {
   if (run.mode == Mode::step && !run.forced && !causal_)
     throw UserError("/model/evaluate_selector",
                     "'" + chosen_type(config_.evaluate_selector) + "' over scorer '" +

@@ -112,6 +112,7 @@ class Router {
  private:
   at::Tensor scores_of(const Scorer& scorer, const LevelView& level, RowMemory* memory,
                        const Run& run) const;
+  Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
   double threshold(bool training) const;
   Selection select(const at::Tensor& scores, const LevelView& level, double retention,

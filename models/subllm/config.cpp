@@ -51,6 +51,7 @@ void Config::resolve(const std::string& path, const json& given, const Parts& pa
                                             std::to_string(parsed.n_blocks) + " T");
   n_layers = parsed.n_blocks;
   DecoderConfig::resolve(path);
+  AttentionConfig::resolve(path, parts);
   const size_t n_modules = parsed.module_levels.size();
   RouterConfig::resolve(path, n_modules, parts);
   for (const json& choice : {scorer, train_scorer}) {

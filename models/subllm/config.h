@@ -4,12 +4,11 @@
 #include <string>
 
 #include "models/entries/parts.h"
-#include "models/parts/decoder.h"
 #include "models/subllm/structure.h"
 
 namespace sublab::subllm {
 
-struct Config : DecoderConfig, RouterConfig {
+struct Config : DecoderConfig, AttentionConfig, RouterConfig {
   std::string structure = "TT(T(TT)T)TT";
   std::string positions = "composed";
   bool attention_log_weight = false;
@@ -23,6 +22,7 @@ struct Config : DecoderConfig, RouterConfig {
   template <class F>
   void fields(F& f) {
     DecoderConfig::fields(f);
+    AttentionConfig::fields(f);
     f("structure", structure, "T = block, ( = leave tokens out, ) = bring them back");
     RouterConfig::fields(f);
     f("positions", positions,

@@ -1,6 +1,8 @@
 // What SUBLLM adds to a router: the way back.
 #include "models/subllm/module.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "models/subllm/training_aids.h"
 
 namespace sublab::subllm {
@@ -10,25 +12,25 @@ namespace {
 constexpr double kPaperBypassSteps = 20000;
 
 ScorerContext scorer_context(const Config& config, int64_t index, const std::string& name,
-                             const Decoder& decoder, const Initial& initial) {
+                             const TokenEnds& ends, const Initial& initial) {
   ScorerContext context;
   context.name = name;
   context.site = index;
   context.d_model = config.d_model;
-  context.vocab_size = decoder.head_weight().size(0);
+  context.vocab_size = ends.head_weight().size(0);
   context.query_width = config.n_heads * config.head_dim;
   context.norm_epsilon = config.norm_epsilon;
   context.retention = config.retention_at(index);
   context.initial = initial;
-  context.tensor_options = decoder.options();
+  context.tensor_options = ends.options();
   return context;
 }
 
 }  // namespace
 
-Module::Module(const Config& config, int64_t index, const std::string& name, const Decoder& decoder,
+Module::Module(const Config& config, int64_t index, const std::string& name, const TokenEnds& ends,
                const Initial& initial, const Parts& parts)
-    : router(config, scorer_context(config, index, name, decoder, initial), parts),
+    : router(config, scorer_context(config, index, name, ends, initial), parts),
       config_(config),
       index_(index),
       name_(name),

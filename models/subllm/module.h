@@ -7,21 +7,18 @@
 namespace sublab::subllm {
 
 /// What a level works on between its parentheses.
-struct Level {
-  at::Tensor x;  // [N, D]
-  RowsPtr rows;
-  RopeAngles angles;
-  at::Tensor tokens;    // [N]
-  at::Tensor hints;     // [N], or undefined
-  at::Tensor key_bias;  // [N], or undefined: log weights of this level and those around it
-  Selection selection;  // how the level was entered; empty for level 0
-  BlockProbe probe;     // of the last block, where a scorer asks for it
+struct Level : LevelContext {  // its key bias: log weights of this level and those around it
+  at::Tensor x;                // [N, D]
+  at::Tensor tokens;           // [N]
+  at::Tensor hints;            // [N], or undefined
+  Selection selection;         // how the level was entered; empty for level 0
+  BlockProbe probe;            // of the last block, where a scorer asks for it
 };
 
 class Module {
  public:
   /// `name` stands before its tensors in a checkpoint.
-  Module(const Config& config, int64_t index, const std::string& name, const Decoder& decoder,
+  Module(const Config& config, int64_t index, const std::string& name, const TokenEnds& ends,
          const Initial& initial, const Parts& parts);
 
   /// The bypass scale [D] as this run sees it: with its limits on the gradient in training.

@@ -22,12 +22,20 @@ struct State : DecoderState {
   State(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches,
         std::vector<RouterMemory> memories)
       : DecoderState(n_rows, std::move(caches)), memories(std::move(memories)) {}
+  std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
+    return std::unique_ptr<DecodeState>(new State(*this, rows));
+  }
   int64_t n_bytes() const override {
     int64_t sum = DecoderState::n_bytes();
     for (const RouterMemory& memory : memories) sum += memory.n_bytes();
     return sum;
   }
   std::vector<RouterMemory> memories;
+
+ private:
+  State(const State& of, const std::vector<int64_t>& rows) : DecoderState(of, rows) {
+    for (const RouterMemory& memory : of.memories) memories.push_back(memory.fork(rows));
+  }
 };
 
 class Subllm : public LanguageModel {
@@ -35,16 +43,16 @@ class Subllm : public LanguageModel {
   Subllm(const Config& config, int64_t vocab_size, const Initial& initial, const Parts& parts)
       : config_(config),
         structure_(parse_structure(config.structure, "/model/structure")),
-        decoder_(config, vocab_size, initial) {
+        decoder_(config, vocab_size, initial, config.attention(config, parts)) {
     for (size_t m = 0; m < structure_.module_levels.size(); ++m)
-      modules_.emplace_back(config_, static_cast<int64_t>(m), module_name(m), decoder_, initial,
-                            parts);
+      modules_.emplace_back(config_, static_cast<int64_t>(m), module_name(m), decoder_.ends,
+                            initial, parts);
   }
 
-  at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
+  at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.ends.embed(tokens); }
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
                      const Run& run) const override;
-  const at::Tensor& head_weight() const override { return decoder_.head_weight(); }
+  const at::Tensor& head_weight() const override { return decoder_.ends.head_weight(); }
   std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected_tokens) const override;
 
   std::vector<Parameter> parameters() const override {
@@ -61,12 +69,13 @@ class Subllm : public LanguageModel {
   }
 
   void add_cost(const CostShape& shape, Ledger& ledger) const override;
-  std::vector<double> retention() const override {
-    std::vector<double> out;
-    for (const Module& module : modules_) out.push_back(module.router.retention());
+  std::vector<SelectionSite> selection_sites() const override {
+    std::vector<SelectionSite> out;
+    for (size_t m = 0; m < modules_.size(); ++m)
+      out.push_back(
+          {.level = structure_.module_levels[m], .retention = modules_[m].router.retention()});
     return out;
   }
-  std::vector<int64_t> module_levels() const override { return structure_.module_levels; }
   void prepare(const std::vector<Batch>& batches) override {
     for (Module& module : modules_) module.router.prepare(batches);
   }
@@ -80,7 +89,7 @@ class Subllm : public LanguageModel {
 
   Level enter(int64_t m, const Level& parent, RouterMemory& memory, const Run& run) const;
   void leave(int64_t m, const Level& inner, Level& parent, const Run& run) const;
-  void pass_block(const Step& step, Level& level, KvCache* cache, const Run& run) const;
+  void pass_block(const Step& step, Level& level, KvCache* cache) const;
 
   Config config_;
   Structure structure_;
@@ -97,14 +106,13 @@ at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
       fresh.push_back(module.router.new_memory(batch.rows->n_rows()));
   auto& memories = state ? own_state->memories : fresh;
   std::vector<Level> levels(1);
+  static_cast<LevelContext&>(levels[0]) = decoder_.blocks.level(batch.rows, run, state);
   levels[0].x = std::move(x);
-  levels[0].rows = batch.rows;
-  levels[0].angles = decoder_.angles(*batch.rows);
   levels[0].tokens = batch.tokens;
   levels[0].hints = batch.hints;
   for (const Step& step : structure_.steps) {
     if (step.kind == Step::Kind::block) {
-      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr, run);
+      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr);
     } else if (step.kind == Step::Kind::open) {
       levels.push_back(enter(step.index, levels.back(), memories[step.index], run));
     } else {
@@ -114,7 +122,7 @@ at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
     }
   }
   if (state) state->advance(*batch.rows);
-  return decoder_.final_norm(levels.back().x);
+  return decoder_.ends.final_norm(levels.back().x);
 }
 
 std::unique_ptr<DecodeState> Subllm::new_state(int64_t n_rows, int64_t expected_tokens) const {
@@ -125,8 +133,9 @@ std::unique_ptr<DecodeState> Subllm::new_state(int64_t n_rows, int64_t expected_
       share.push_back(share.back() * modules_[step.index].router.retention());
     if (step.kind == Step::Kind::close) share.pop_back();
     if (step.kind == Step::Kind::block)
-      caches[step.index] = decoder_.new_cache(
-          n_rows, static_cast<int64_t>(std::ceil(share.back() * double(expected_tokens))),
+      caches[step.index] = decoder_.blocks.new_cache(
+          step.index, n_rows,
+          static_cast<int64_t>(std::ceil(share.back() * double(expected_tokens))),
           biased(step.level));
   }
   std::vector<RouterMemory> memories;
@@ -134,35 +143,33 @@ std::unique_ptr<DecodeState> Subllm::new_state(int64_t n_rows, int64_t expected_
   return std::make_unique<State>(n_rows, std::move(caches), std::move(memories));
 }
 
-void Subllm::pass_block(const Step& step, Level& level, KvCache* cache, const Run& run) const {
+void Subllm::pass_block(const Step& step, Level& level, KvCache* cache) const {
   const auto next = &step + 1;
   const bool probed = next != structure_.steps.data() + structure_.steps.size() &&
                       next->kind == Step::Kind::open &&
                       modules_[next->index].router.needs_attention();
-  if (run.recompute && !probed)
-    level.x =
-        decoder_.recomputed_block(step.index, level.x, level.angles, level.rows, level.key_bias);
-  else
-    level.x = decoder_.block(
-        step.index, level.x,
-        {level.angles, *level.rows, cache, level.key_bias, probed ? &level.probe : nullptr});
+  level.x =
+      decoder_.blocks.pass(step.index, level.x, level, cache, probed ? &level.probe : nullptr);
 }
 
 Level Subllm::enter(int64_t m, const Level& parent, RouterMemory& memory, const Run& run) const {
   const Router& router = modules_[m].router;
   LevelView view{parent.x, *parent.rows, parent.tokens, parent.hints};
-  if (router.needs_readout()) view.readout = &decoder_;
-  if (router.needs_attention() && parent.probe.q_NHK.defined()) view.probe = &parent.probe;
+  if (router.needs_readout()) view.readout = &decoder_.ends;
+  if (parent.probe.q_NHK.defined()) view.probe = &parent.probe;
   Selection selection = router.decide(view, memory, run);
   const at::Tensor& index = selection.index;
   Level inner;
-  const at::Tensor on_host = index.to(at::kCPU);
+  static_cast<LevelContext&>(inner) = parent;
+  inner.level = parent.level + 1;
+  inner.key_bias = at::Tensor();
   inner.rows = config_.positions == "composed"
-                   ? parent.rows->keep(on_host, selection.lengths, selection.starts)
-                   : parent.rows->keep_places(on_host, selection.lengths, selection.starts);
+                   ? parent.rows->keep(index, selection.lengths, selection.starts)
+                   : parent.rows->keep_places(index, selection.lengths, selection.starts);
   inner.x = gather_rows(parent.x, index);
-  inner.angles =
-      config_.positions == "composed" ? parent.angles.keep(index) : decoder_.angles(*inner.rows);
+  inner.angles = config_.positions == "composed"
+                     ? parent.angles.keep(index)
+                     : decoder_.blocks.angles(*inner.rows, parent.declared_length);
   inner.tokens = parent.tokens.index_select(0, index);
   if (parent.hints.defined()) inner.hints = parent.hints.index_select(0, index);
   if (config_.attention_log_weight) {
@@ -197,9 +204,15 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
     const Counts& at = levels.back();
     const double bytes = shape.bytes_per_number;
     if (step.kind == Step::Kind::block) {
-      decoder_.add_block_cost({step.index, step.level, at.tokens, at.past, at.reached, bytes,
-                               biased(step.level), shape.plain},
-                              ledger);
+      decoder_.blocks.add_cost(step.index,
+                               {.level = step.level,
+                                .new_tokens = at.tokens,
+                                .past_tokens = at.past,
+                                .reached = at.reached,
+                                .bytes_per_number = bytes,
+                                .biased = biased(step.level),
+                                .plain = shape.plain},
+                               ledger);
     } else if (step.kind == Step::Kind::open) {
       const Router& router = modules_[step.index].router;
       router.add_cost({step.level, at.tokens, at.reached, bytes}, ledger);
@@ -226,7 +239,7 @@ void Subllm::add_cost(const CostShape& shape, Ledger& ledger) const {
       ledger.add({"bypass", -1, step.level, inner, 0, 0, 0, kept * bytes + inner * 8});
     }
   }
-  decoder_.add_head_cost(all, shape, ledger);
+  decoder_.ends.add_cost(all, static_cast<double>(config_.head_dim), shape, ledger);
 }
 
 void Subllm::calibrate(const std::vector<Batch>& batches) {

@@ -52,7 +52,14 @@ class FoldedSegments : public LanguageModel {
   struct State : DecodeState {
     State(int64_t n_rows, std::unique_ptr<DecodeState> inner, const at::Tensor& zero)
         : DecodeState(n_rows), inner(std::move(inner)), sums(n_rows, zero) {}
+    State(const State& of, const std::vector<int64_t>& rows)
+        : DecodeState(of, rows), inner(of.inner->fork(rows)) {
+      for (const int64_t row : rows) sums.push_back(of.sums[row]);
+    }
     int64_t n_bytes() const override { return inner->n_bytes(); }
+    std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
+      return std::make_unique<State>(*this, rows);
+    }
     std::unique_ptr<DecodeState> inner;
     std::vector<at::Tensor> sums;  // [D] of each row's tokens so far
   };

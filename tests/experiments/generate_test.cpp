@@ -58,7 +58,7 @@ TEST_CASE("greedy generation is what evaluation finds most likely", "[contract]"
     }
     CHECK(made.n_read == static_cast<int64_t>(1 + kPrompt.size()) + made.n_steps);
     CHECK(made.kv_cache_bytes > 0);
-    CHECK(made.reached.size() == model->retention().size());
+    CHECK(made.reached.size() == model->selection_sites().size());
     for (size_t m = 1; m < made.reached.size(); ++m) CHECK(made.reached[m] <= made.reached[m - 1]);
   }
 }

@@ -55,6 +55,13 @@ class Mixed : public LanguageModel {
     State(int64_t n_rows, std::unique_ptr<DecodeState> inner)
         : DecodeState(n_rows), inner(std::move(inner)), past(n_rows) {}
     int64_t n_bytes() const override { return inner->n_bytes(); }
+    std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
+      return std::unique_ptr<DecodeState>(new State(*this, rows));
+    }
+    State(const State& of, const std::vector<int64_t>& rows)
+        : DecodeState(of, rows), inner(of.inner->fork(rows)) {
+      for (const int64_t row : rows) past.push_back(of.past[row]);
+    }
     std::unique_ptr<DecodeState> inner;
     std::vector<at::Tensor> past;  // hidden states of each row so far
   };

@@ -65,7 +65,7 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
       const at::Tensor expected = run_model(*model, batch, nullptr, whole);
       Run step;
       step.mode = Mode::step;
-      if (!model->retention().empty()) step.forced = &keeps;
+      if (!model->selection_sites().empty()) step.forced = &keeps;
       for (int64_t cut = 0; cut <= 17; ++cut) {
         const auto state = model->new_state(3, 2);
         std::vector<int64_t> first, second;
@@ -98,10 +98,9 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
 TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
   for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
-    const auto report =
-        audit_model({[&] { return fitted_model(subject); }, subject.entry->expects,
-                     subject.entry->exact_cut_of(subject.config)},
-                    AuditSettings{});
+    const auto report = audit_model({[&] { return fitted_model(subject); }, subject.entry->expects,
+                                     subject.entry->exact_cut_of(subject.config)},
+                                    AuditSettings{});
     INFO(report.verdict);
     CHECK(report.as_expected());
   }

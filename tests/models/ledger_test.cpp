@@ -62,9 +62,9 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
   for (const ModelCase& each : model_cases(tree_catalog())) {
     INFO(each.name);
     const auto model = fitted_model(each);
-    const EvenKeeps keeps(model->retention());
+    const EvenKeeps keeps(model->selection_sites());
     Run run;
-    if (!model->retention().empty()) run.forced = &keeps;
+    if (!model->selection_sites().empty()) run.forced = &keeps;
     at::NoGradGuard no_grad;
     const Batch batch = random_batch({24, 24});
     {
@@ -84,7 +84,7 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
     Ledger ledger;  // four tokens against 24, half of them kept per level: the same products
     CostShape shape = CostShape::whole_rows(2, 4);
     shape.past_tokens = {24, 24};
-    shape.kept_fraction.assign(model->retention().size(), 0.5);
+    shape.kept_fraction.assign(model->selection_sites().size(), 0.5);
     model->add_cost(shape, ledger);
     CHECK(counter.flops() == Approx(without_head(ledger, &LedgerLine::flops_causal)));
   }
@@ -106,10 +106,10 @@ TEST_CASE("the ledger's activations are what the allocator holds for the backwar
     INFO(config.dump());
     config["d_model"] = 128;
     const auto model = small_model(config);
-    const EvenKeeps keeps(model->retention());
+    const EvenKeeps keeps(model->selection_sites());
     Run run;
     run.mode = Mode::train;
-    if (!model->retention().empty()) run.forced = &keeps;
+    if (!model->selection_sites().empty()) run.forced = &keeps;
     const Batch batch = random_batch({512, 512});
     const auto pass = [&] {
       const at::Tensor hidden = run_model(*model, batch, nullptr, run);

@@ -24,7 +24,7 @@ struct Bench {
     context.query_width = 16;
     context.retention = 0.5;
     context.initial = 1;
-    context.tensor_options = decoder.options();
+    context.tensor_options = decoder.ends.options();
     scorer = entry.make(settings, context);
     batch = random_batch({9, 1, 0, 14});
     x = at::randn({24, kWidth}).requires_grad_();
@@ -40,7 +40,7 @@ struct Bench {
   at::Tensor scores(const at::Tensor& hints) const {
     const auto memory = scorer->new_memory(4);
     return scorer->scores(
-        {{x, *batch.rows, batch.tokens, hints, &decoder, &probe}, Run{}, memory.get()});
+        {{x, *batch.rows, batch.tokens, hints, &decoder.ends, &probe}, Run{}, memory.get()});
   }
   at::Tensor scores() const { return scores(batch.hints); }
 
@@ -71,7 +71,7 @@ void check_scores(const Bench& bench, const F& expected) {
 at::Tensor prediction(const Bench& bench, int64_t i) {
   const at::Tensor x = bench.x.detach()[i].to(at::kDouble);
   const at::Tensor normed = x / (x.square().mean() + 1e-5).sqrt();
-  return at::mv(bench.decoder.head_weight().detach().to(at::kDouble), normed).softmax(0);
+  return at::mv(bench.decoder.ends.head_weight().detach().to(at::kDouble), normed).softmax(0);
 }
 
 /// Rows of `lengths` from `begin` tokens on, and which tokens of the whole rows they are.
@@ -156,11 +156,13 @@ TEST_CASE("the probe of a block sees the logits that its attention sees, a key b
   config.n_layers = 1;
   const Decoder decoder(config, kSmallVocab, 1);
   const RowsPtr rows = Rows::contiguous({6});
-  const RopeAngles angles = decoder.angles(*rows);
+  const Run run;
+  LevelContext level = decoder.blocks.level(rows, run, nullptr);
   const at::Tensor x = at::randn({6, kWidth}), bias = at::randn({6});
   const auto logits = [&](const at::Tensor& key_bias) {
     BlockProbe probe;
-    decoder.block(0, x, {angles, *rows, nullptr, key_bias, &probe});
+    level.key_bias = key_bias;
+    decoder.blocks.pass(0, x, level, nullptr, &probe);
     const double width = static_cast<double>(probe.q_NHK.size(2));
     return at::bmm(probe.q_NHK.transpose(0, 1), probe.k_NGK.permute({1, 2, 0})) / std::sqrt(width);
   };
@@ -229,11 +231,9 @@ TEST_CASE("scorers that remember go on where a row was cut", "[unit]") {
         const at::Tensor x = bench.x.index_select(0, index),
                          tokens = bench.batch.tokens.index_select(0, index);
         const at::Tensor got = bench.scorer->scores(
-            {{x, rows, tokens, at::Tensor(), &bench.decoder, nullptr}, Run{}, memory.get()});
+            {{x, rows, tokens, at::Tensor(), &bench.decoder.ends, nullptr}, Run{}, memory.get()});
         CHECK(max_difference(got, whole.index_select(0, index)) < 1e-5);
       });
-      const auto fork = memory->fork({2, 0, 0});  // each goes on by itself
-      CHECK(fork->n_bytes() == 3 * kWidth * 4);
       CHECK(memory->n_bytes() == 4 * kWidth * 4);
     }
   }

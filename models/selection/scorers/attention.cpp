@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "models/parts/decoder.h"
+#include "models/parts/kv_policy.h"
 #include "models/selection/scorer.h"
 
 namespace sublab {

@@ -17,7 +17,7 @@ class Random : public Scorer {
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
-        *value++ = retention_ - unit_interval(mix_bits(key_ ^ (input.rows.start(b) + i)));
+        *value++ = retention_ - unit_interval(mix_bits(key_ ^ input.rows.ordinal(b, i)));
     return out.to(input.x.options());
   }
 

@@ -14,7 +14,7 @@ class Stride : public Scorer {
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
-        *value++ = evenly_kept(input.rows.start(b) + i, retention_) ? 1.0 : -1.0;
+        *value++ = evenly_kept(input.rows.ordinal(b, i), retention_) ? 1.0 : -1.0;
     return out.to(input.x.options());
   }
 
