@@ -175,6 +175,9 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
                   const Run& run) const {
   if (run.observer && scores.defined())
     run.observer->selected(context_.site, scores, level.rows, selection.index, selection.weights);
+  if (run.activity)
+    run.activity->count("kept", static_cast<double>(selection.index.size(0)),
+                        static_cast<double>(level.rows.n_tokens()), {.level = level.level + 1});
   if (run.recorded)
     router::record_decisions(*run.recorded, context_.site, level.rows, selection.index);
 }
@@ -192,8 +195,9 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
                    hints = in_order(level.hints);
   BlockProbe probe;
   if (level.probe) probe = {in_order(level.probe->q_NHK), in_order(level.probe->k_NGK)};
-  Selection selection = decide_in_order(
-      {x, *rows, tokens, hints, level.readout, level.probe ? &probe : nullptr}, memory, run);
+  LevelView ordered{x, *rows, tokens, hints, level.level, level.readout};
+  if (level.probe) ordered.probe = &probe;
+  Selection selection = decide_in_order(ordered, memory, run);
   const at::Tensor places = order.index_select(0, selection.index);
   const at::Tensor ascending = places.argsort();
   selection.index = places.index_select(0, ascending);

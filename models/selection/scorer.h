@@ -21,10 +21,11 @@ struct BlockProbe;  // queries and keys of a block
 
 /// The tokens of a level, before some of them are chosen.
 struct LevelView {
-  const at::Tensor& x;                ///< [N, D] residual stream
-  const Rows& rows;                   ///< of this level
-  const at::Tensor& tokens;           ///< [N] int64, the input tokens at this level
-  const at::Tensor& hints;            ///< [N] double, what the task says; undefined without
+  const at::Tensor& x;       ///< [N, D] residual stream
+  const Rows& rows;          ///< of this level
+  const at::Tensor& tokens;  ///< [N] int64, the input tokens at this level
+  const at::Tensor& hints;   ///< [N] double, what the task says; undefined without
+  int64_t level = 0;         ///< whose tokens these are; those that are kept enter the next one
   const Readout* readout = nullptr;   ///< final norm and head, where a scorer needs them
   const BlockProbe* probe = nullptr;  ///< of the block right before; set where a scorer needs it
 };

@@ -154,7 +154,7 @@ void Subllm::pass_block(const Step& step, Level& level, KvCache* cache) const {
 
 Level Subllm::enter(int64_t m, const Level& parent, RouterMemory& memory, const Run& run) const {
   const Router& router = modules_[m].router;
-  LevelView view{parent.x, *parent.rows, parent.tokens, parent.hints};
+  LevelView view{parent.x, *parent.rows, parent.tokens, parent.hints, parent.level};
   if (router.needs_readout()) view.readout = &decoder_.ends;
   if (parent.probe.q_NHK.defined()) view.probe = &parent.probe;
   Selection selection = router.decide(view, memory, run);

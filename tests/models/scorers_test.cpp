@@ -40,7 +40,7 @@ struct Bench {
   at::Tensor scores(const at::Tensor& hints) const {
     const auto memory = scorer->new_memory(4);
     return scorer->scores(
-        {{x, *batch.rows, batch.tokens, hints, &decoder.ends, &probe}, Run{}, memory.get()});
+        {{x, *batch.rows, batch.tokens, hints, 0, &decoder.ends, &probe}, Run{}, memory.get()});
   }
   at::Tensor scores() const { return scores(batch.hints); }
 
@@ -230,8 +230,10 @@ TEST_CASE("scorers that remember go on where a row was cut", "[unit]") {
       for_two_steps(*bench.batch.rows, cut, [&](const Rows& rows, const at::Tensor& index) {
         const at::Tensor x = bench.x.index_select(0, index),
                          tokens = bench.batch.tokens.index_select(0, index);
-        const at::Tensor got = bench.scorer->scores(
-            {{x, rows, tokens, at::Tensor(), &bench.decoder.ends, nullptr}, Run{}, memory.get()});
+        const at::Tensor got =
+            bench.scorer->scores({{x, rows, tokens, at::Tensor(), 0, &bench.decoder.ends, nullptr},
+                                  Run{},
+                                  memory.get()});
         CHECK(max_difference(got, whole.index_select(0, index)) < 1e-5);
       });
       CHECK(memory->n_bytes() == 4 * kWidth * 4);
