@@ -88,9 +88,15 @@ std::string field_type_name(const json& value) {
 
 namespace {
 
+/// A name stands for the object that has it as its "type" where settings are put beside it.
+void lengthen(json& choice) {
+  if (choice.is_string()) choice = json::object({{"type", choice}});
+}
+
 /// Sets `to`. An object is put in key by key, so that what it leaves out stays; only where both
 /// name their "type" and the types differ do the settings of the old one go with it.
 void merge(json& to, const json& value) {
+  if (value.is_object() && !value.contains("type")) lengthen(to);
   const bool same_kind =
       to.is_object() && value.is_object() &&
       (!to.contains("type") || !value.contains("type") || to.at("type") == value.at("type"));
@@ -119,6 +125,7 @@ void set_by_dotted_key(json& root, const std::string& dotted_key, const json& va
   while (std::getline(parts, next, '.')) {
     json& child = (*node)[part];
     if (child.is_null()) child = json::object();
+    lengthen(child);
     if (!child.is_object())
       throw UserError(dotted_key, "'" + part + "' is not an object, so it has no '" + next + "'");
     node = &child;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/sampling.h"
 #include "experiments/tasks/task.h"
 #include "models/entries/architecture.h"
 
@@ -13,6 +14,7 @@ namespace sublab {
 struct Catalog {
   std::vector<ArchitectureEntry> architectures;
   Parts parts;
+  DataParts data;
   std::vector<TaskEntry> tasks;
 
   /// Throws UserError at `where` with the nearest name when there is none of this name.

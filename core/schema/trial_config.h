@@ -15,6 +15,8 @@ struct DataConfig {
   int64_t context_len = 256;
   std::string train_on = "text";
   std::string packing = "stream";
+  json sampling = "plain";
+  json positions = "contiguous";
   int64_t unique_tokens = 0;
   int64_t bytes_per_source = 8'000'000;
 
@@ -26,6 +28,9 @@ struct DataConfig {
     f("train_on", train_on, "'text', or a task that makes its own rows, such as 'recall'");
     f("packing", packing, "stream: documents end to end; document: a row never mixes documents",
       one_of({"stream", "document"}));
+    f("sampling", sampling, "which documents an epoch has (see `sublab list sampling`)");
+    f("positions", positions,
+      "what position encoding is told in training (see `sublab list positions`)");
     f("unique_tokens", unique_tokens, "train on this many tokens, several times if needed; 0 = all",
       within(0, 1e15));
     f("bytes_per_source", bytes_per_source, "at most this much text of each corpus; 0 = all",

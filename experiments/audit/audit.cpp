@@ -66,7 +66,7 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   const auto ask = [&](std::unique_ptr<LanguageModel> model, const char* weights, bool noise) {
     convert_model(*model, at::kDouble);
     if (noise) audit_detail::add_noise(*model, settings.seed);
-    for (AuditCheck& check : Auditor(*model, settings, weights, subject.cut_dependent).run())
+    for (AuditCheck& check : Auditor(*model, settings, weights, subject.exact_cut).run())
       report.checks.push_back(std::move(check));
     return model->vocab_size();
   };
@@ -82,7 +82,7 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   }
   if (subject.rows)
     report.checks.push_back(check_labels(*subject.rows, audit_detail::kLabelledRows));
-  report.verdict = audit_detail::verdict_of(report.checks, subject.cut_dependent);
+  report.verdict = audit_detail::verdict_of(report.checks, subject.exact_cut != nullptr);
   return report;
 }
 

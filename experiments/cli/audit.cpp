@@ -1,3 +1,4 @@
+// `sublab audit`: who is asked, and how the answers are printed.
 #include "experiments/audit/audit.h"
 
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include "experiments/checkpoint/checkpoint.h"
 #include "experiments/cli/run.h"
 #include "experiments/cli/threads_option.h"
+#include "experiments/examples.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/text/token_hints.h"
 
@@ -48,34 +50,17 @@ AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int
     return model;
   };
   out.expects = entry.expects;
-  out.cut_dependent = entry.cut_dependent;
+  out.exact_cut = entry.exact_cut_of(resolved);
   out.make_untrained = make;
   return out;
 }
 
-/// A small model of every architecture, with each scorer where there are scorers.
+/// The small models that the catalog's entries give as examples.
 std::vector<Subject> all_variants(const Catalog& catalog) {
   constexpr int64_t kVocab = 97;
   std::vector<Subject> subjects;
-  const auto add = [&](const std::string& name, const ArchitectureEntry& entry, json given) {
-    given.update({{"architecture", entry.name}, {"d_model", 32}, {"n_heads", 2}});
-    const json resolved = entry.resolve(given, "/model", catalog.parts);
-    subjects.push_back({name, untrained(entry, resolved, kVocab, catalog)});
-  };
-  for (const ArchitectureEntry& entry : catalog.architectures) {
-    const auto fields = entry.describe();
-    const bool scored = std::any_of(fields.begin(), fields.end(),
-                                    [](const FieldHelp& field) { return field.name == "scorer"; });
-    if (!scored) add(entry.name, entry, json::object());
-    for (const ScorerEntry& scorer : catalog.parts.scorers)
-      if (scored && scorer.causal)
-        add(entry.name + " / " + scorer.name, entry,
-            {{"scorer", scorer.name}, {"scorer_init_std", scorer.weighs ? 0.5 : 0.0}});
-    for (const SelectorEntry& selector : catalog.parts.selectors)
-      if (scored && selector.causal && selector.name != "threshold")
-        add(entry.name + " / learned / " + selector.name, entry,
-            {{"evaluate_selector", selector.name}, {"scorer_init_std", 0.5}});
-  }
+  for (const ModelCase& each : model_cases(catalog))
+    subjects.push_back({each.name, untrained(*each.entry, each.config, kVocab, catalog)});
   return subjects;
 }
 
@@ -163,7 +148,8 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
   command->add_flag("--all", arguments->all, "every registered variant, untrained and small");
   command
       ->add_option("--set", arguments->assignments,
-                   "change the study or the checkpoint's model, for example model.threshold=0.1")
+                   "change the study or the checkpoint's model, for example "
+                   "model.evaluate_selector.threshold=0.1")
       ->take_all();
   command
       ->add_option("--canary-steps", arguments->settings.canary_steps,

@@ -8,7 +8,9 @@
 namespace sublab {
 
 void CheckpointArguments::add_options(CLI::App& command) {
-  command.add_option("--set", assignments, "change the model, for example model.threshold=0.1")
+  command
+      .add_option("--set", assignments,
+                  "change the model, for example model.evaluate_selector.threshold=0.1")
       ->take_all();
   command.add_flag("--extrapolate", extrapolate,
                    "allow more tokens in a row than the model was trained on");

@@ -31,7 +31,7 @@ class RoundServer {
     if (config_.data.train_on != "text")
       throw UserError("bench", trial.variant + " is not trained on text");
     check_content(read_plan(folder).content, config_);
-    text_.emplace(config_.data);
+    text_.emplace(config_.data, catalog.data);
     const fs::path checkpoint = folder / checkpoint_folder(trial.train_id);
     if (fs::exists(checkpoint / "config.json")) {
       model_ = load_checkpoint(checkpoint, catalog).model;
@@ -39,7 +39,8 @@ class RoundServer {
       const ArchitectureEntry& entry =
           catalog.architecture(config_.model.at("architecture"), "/model/architecture");
       model_ = entry.make(config_.model, text_->tokenizer().vocab_size(), 1, catalog.parts);
-      if (!model_->retention().empty()) assumed_ = std::make_unique<EvenKeeps>(model_->retention());
+      if (!model_->selection_sites().empty())
+        assumed_ = std::make_unique<EvenKeeps>(model_->selection_sites());
     }
   }
 

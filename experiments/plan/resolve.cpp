@@ -14,6 +14,7 @@
 #include "data/tokenizer.h"
 #include "experiments/checkpoint/checkpoint.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
+#include "experiments/kinds.h"
 #include "experiments/plan/claim_files.h"
 #include "experiments/plan/resolve_checks.h"
 #include "experiments/text/content.h"
@@ -40,13 +41,26 @@ void check_data(const DataConfig& data, const std::string& where, const Catalog&
   check_tokenizer_spec(data.tokenizer, where + "/data/tokenizer");
 }
 
+/// Writes out how training rows are made of text; other rows come as their task makes them.
+void resolve_row_parts(DataConfig& data, const std::string& where, const DataParts& parts) {
+  const auto settle = [&](const auto& table, const char* kind, const char* usual, json& choice) {
+    const std::string at = where + "/data/" + kind;
+    choice = resolve_choice(table, kind, choice, at, usual);
+    if (data.train_on != "text" && chosen_type(choice) != usual)
+      throw UserError(at, "'" + chosen_type(choice) + "' has no effect on rows of data.train_on " +
+                              data.train_on);
+  };
+  settle(parts.samplings, "sampling", "plain", data.sampling);
+  settle(parts.positions, "positions", "contiguous", data.positions);
+}
+
 /// A scorer that reads hints needs rows that carry them.
 void check_hints(const json& model, const DataConfig& data, const std::string& where,
                  const Catalog& catalog) {
   if (data.train_on != "text" && catalog.task(data.train_on, where).gives_hints) return;
   for (const std::string key : {"scorer", "train_scorer"})
     for (const ScorerEntry& scorer : catalog.parts.scorers) {
-      if (!scorer.needs.hints || model.value(key, json()) != scorer.name) continue;
+      if (!scorer.needs.hints || chosen_type(model.value(key, json())) != scorer.name) continue;
       std::string tasks;
       for (const TaskEntry& task : catalog.tasks)
         if (task.gives_hints) tasks += (tasks.empty() ? "" : ", ") + task.name;
@@ -74,8 +88,10 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
 
 /// `model` with the sizes of `theirs` where it does not say its own.
 json with_shape_of(const json& theirs, json model) {
-  for (const FieldHelp& field : describe_fields<DecoderConfig>())
-    if (!model.contains(field.name)) model[field.name] = theirs.at(field.name);
+  for (const auto& fields : {describe_fields<DecoderConfig>(), describe_fields<AttentionConfig>()})
+    for (const FieldHelp& field : fields)
+      if (!model.contains(field.name) && theirs.contains(field.name))
+        model[field.name] = theirs.at(field.name);
   return model;
 }
 
@@ -88,6 +104,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   read_fields(given.value("data", json::object()), where + "/data", config.data);
   read_fields(given.value("train", json::object()), where + "/train", config.train);
   check_data(config.data, where, catalog);
+  resolve_row_parts(config.data, where, catalog.data);
   if (config.train.batch_tokens < config.data.context_len)
     throw UserError(where + "/train/batch_tokens", std::to_string(config.train.batch_tokens) +
                                                        " tokens hold no row of data.context_len " +
@@ -128,8 +145,7 @@ std::string train_id_of(const TrialConfig& config, int64_t seed, const std::stri
   identity["from"] = from;
   identity["threads"] = threads;
   identity["harness_version"] = kHarnessNumericsVersion;
-  identity["numerics_version"] =
-      catalog.architecture(config.model.at("architecture"), "").numerics_version;
+  identity["numerics_versions"] = numerics_versions(config, catalog);
   return short_hash(identity.dump());
 }
 

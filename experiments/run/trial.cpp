@@ -84,7 +84,7 @@ class Trial {
   void open_data() {
     say("data", 0);
     if (config_.data.train_on == "text") {
-      text_.emplace(config_.data);
+      text_.emplace(config_.data, catalog_.data);
       rows_ = text_->rows(seed_);
       record_.provenance.update(text_->provenance());
       return;
@@ -252,10 +252,10 @@ class Trial {
       for (const double number : point.numbers()) numbers.push_back(number);
     write_npy(folders_.arrays / "selection_curve.npy", numbers,
               {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
-    const auto levels = model_->module_levels();
+    const auto sites = model_->selection_sites();
     for (const SelectionPoint& point : points) {
       if (point.step != points.back().step) continue;
-      const std::string level = "_" + std::to_string(levels[point.module]);
+      const std::string level = "_" + std::to_string(sites[point.module].level);
       for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
                {"score_above_threshold", point.above_threshold},
                {"score_inside", point.inside},
@@ -287,7 +287,8 @@ class Trial {
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     AuditSettings settings = AuditSettings::brief();
     settings.seed = static_cast<uint64_t>(seed_);
-    AuditSubject subject{[&] { return fresh_model(); }, entry.expects, entry.cut_dependent};
+    AuditSubject subject{[&] { return fresh_model(); }, entry.expects,
+                         entry.exact_cut_of(config_.model)};
     if (text_) subject.rows = rows_.get();
     record_.audit = write_fields(audit_model(subject, settings));
   }

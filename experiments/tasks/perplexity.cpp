@@ -192,8 +192,9 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
 void write_kept_tokens(const fs::path& folder, const PerplexityResult& result,
                        const std::vector<std::vector<int64_t>>& documents,
                        const TaskContext& context, int64_t window) {
-  const auto levels = context.model.module_levels();
-  const int64_t n_levels = *std::max_element(levels.begin(), levels.end());
+  int64_t n_levels = 0;
+  for (const SelectionSite& site : context.model.selection_sites())
+    n_levels = std::max(n_levels, site.level);
   KeptHistogram by_class(n_levels, static_cast<int64_t>(kTokenClasses.size()));
   KeptHistogram by_position(n_levels, kBuckets);
   std::vector<uint8_t> all;
@@ -276,9 +277,9 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   if (result.kept_fraction.empty()) return;
   add("selection_gap_nats", training_selection.loss_sum / training_selection.n_tokens - loss,
       "train-mode selection minus evaluate-mode selection");
-  const auto levels = context.model.module_levels();
+  const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
-    out.metrics.push_back({"kept_fraction_" + std::to_string(levels[m]),
+    out.metrics.push_back({"kept_fraction_" + std::to_string(sites[m].level),
                            result.kept_fraction[m],
                            {{"module", m}},
                            ""});
@@ -343,7 +344,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   std::vector<std::vector<int64_t>> documents;
   for (const Beginning& beginning : beginnings) documents.push_back(beginning.ids);
   const int32_t boundary = context.text->tokenizer().boundary_id();
-  const bool subsamples = !context.model.retention().empty();
+  const bool subsamples = !context.model.selection_sites().empty();
   PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
                                                config.stride, Run{}, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
@@ -381,6 +382,7 @@ TaskEntry perplexity_task() {
     return write_fields(config);
   };
   entry.evaluate = perplexity::evaluate;
+  entry.examples = {{"", {{"max_tokens", 2000}}}};
   return entry;
 }
 

@@ -171,6 +171,7 @@ TaskEntry recall_task() {
   entry.describe = [] { return describe_fields<recall::Config>(); };
   entry.resolve = recall::resolve;
   entry.evaluate = recall::evaluate;
+  entry.examples = {{"", {{"n_rows", 32}}}};
   entry.gives_hints = true;
   entry.training_rows = [](const DataConfig& data, const json& task, int64_t seed) {
     const auto config = recall::read(task, "/evaluate");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/files.h"
+#include "core/kind.h"
 #include "core/schema/record.h"
 #include "core/schema/trial_config.h"
 #include "data/row_source.h"
@@ -29,12 +30,7 @@ struct TaskContext {
   int64_t seed;
 };
 
-struct TaskEntry {
-  std::string name;
-  std::string summary;
-  std::string source;
-  int64_t numerics_version = 1;
-  std::function<std::vector<FieldHelp>()> describe;
+struct TaskEntry : EntryFacts {
   /// Checks {"task": name, ...} against the trial's data and returns it with defaults written out.
   std::function<json(const json& given, const std::string& path, const DataConfig& data)> resolve;
   std::function<void(const json& resolved, const TaskContext& context, Evaluation& out)> evaluate;

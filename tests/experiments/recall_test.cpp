@@ -64,7 +64,7 @@ TEST_CASE("recall says which tokens matter, and the oracle needs a task that say
 
   json given = {{"model", {{"architecture", "subllm"}, {"scorer", "oracle"}}},
                 {"data", {{"train_on", "recall"}}}};
-  CHECK(resolve_trial(given, "s", catalog).model.at("gate") == "one");
+  CHECK(chosen_type(resolve_trial(given, "s", catalog).model.at("gate")) == "one");
   given["data"] = {{"corpus", {"gcide"}}};
   CHECK_THROWS_WITH(resolve_trial(given, "s", catalog),
                     Contains("s/model/scorer: 'oracle' reads which tokens matter, but "

@@ -92,7 +92,7 @@ TEST_CASE("files and functions stay small", "[tidy]") {
 TEST_CASE("every variant file stands in the catalog", "[tidy]") {
   const std::string catalog = read_file(kRoot / "experiments/catalog.cpp");
   static const std::regex entry(
-      R"(^(Architecture|Scorer|Selector|Task)Entry (\w+)_(architecture|scorer|selector|task)\(\) \{$)");
+      R"(^(\w+)Entry (\w+?)_(architecture|scorer|selector|gate|rope|execution|kv_policy_entry|sampling|positions|compression|task)\(\) \{$)");
   size_t n = 0;
   for (const Source& source : sources())
     for (const std::string& line : source.lines) {
@@ -102,8 +102,9 @@ TEST_CASE("every variant file stands in the catalog", "[tidy]") {
       INFO(source.path.string() << " defines " << match[2]);
       CHECK(catalog.find("LINE(" + match[2].str() + ")") != std::string::npos);
     }
-  CHECK(n >= 11);
-  for (const char* folder : {"models/selection/scorers", "models/selection/selectors"})
+  CHECK(n >= 23);
+  for (const char* folder :
+       {"models/selection/scorers", "models/selection/selectors", "models/selection/gates"})
     for (const auto& file : fs::directory_iterator(kRoot / folder)) {
       INFO(file.path().string());
       CHECK(catalog.find("LINE(" + file.path().stem().string() + ")") != std::string::npos);

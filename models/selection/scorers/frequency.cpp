@@ -38,14 +38,9 @@ class Frequency : public Scorer {
 }  // namespace frequency
 
 ScorerEntry frequency_scorer() {
-  ScorerEntry entry;
-  entry.name = "frequency";
-  entry.summary = "how rare the token is in the training text (control)";
-  entry.source = "control";
+  ScorerEntry entry = scorer_entry<frequency::Frequency>(
+      "frequency", "how rare the token is in the training text (control)", "control");
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext& context) {
-    return std::make_unique<frequency::Frequency>(context);
-  };
   entry.needs.text = true;
   return entry;
 }
