@@ -5,6 +5,7 @@
 #include "analysis/figures/canvas.h"
 #include "analysis/figures/gnuplot.h"
 #include "analysis/text/format.h"
+#include "core/error.h"
 
 namespace sublab {
 namespace {

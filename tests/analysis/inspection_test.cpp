@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/fields.h"
 #include "core/random.h"
 
 using namespace sublab;
