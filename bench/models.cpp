@@ -4,8 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "experiments/catalog.h"
-#include "experiments/train/optimizer.h"
-#include "models/parts/lm_head.h"
+#include "experiments/train/step.h"
 
 namespace sublab {
 namespace {
@@ -36,12 +35,11 @@ struct Subject {
 void train_step(benchmark::State& state, const std::string& name) {
   const Subject subject(name);
   AdamW optimizer(subject.model->parameters(), TrainConfig{});
+  const std::vector<LabelledBatch> passes = {{subject.batch, subject.batch.tokens, kTokens}};
+  StepSettings settings;  // at learning rate 0, which costs the same and moves nothing
+  settings.forced = subject.keeps.get();
   for (auto _ : state) {
-    const at::Tensor hidden =
-        run_model(*subject.model, subject.batch, nullptr, subject.run(Mode::train));
-    lm_loss(hidden, subject.model->head_weight(), subject.batch.tokens, kTokens).backward();
-    optimizer.clip_gradients();
-    optimizer.step(0);
+    optimizer_step(*subject.model, optimizer, passes, settings);
   }
   state.SetItemsProcessed(state.iterations() * kTokens);
 }

@@ -32,6 +32,8 @@ namespace sublab {
   LINE(perplexity)         \
   LINE(recall)
 
+#define SUBLAB_ROW_MAKERS(LINE) LINE(recall_rows)
+
 #define SUBLAB_DECLARE_ARCHITECTURE(name) ArchitectureEntry name##_architecture();
 #define SUBLAB_DECLARE_SCORER(name) ScorerEntry name##_scorer();
 #define SUBLAB_DECLARE_SELECTOR(name) SelectorEntry name##_selector();
@@ -40,6 +42,8 @@ SUBLAB_ARCHITECTURES(SUBLAB_DECLARE_ARCHITECTURE)
 SUBLAB_SCORERS(SUBLAB_DECLARE_SCORER)
 SUBLAB_SELECTORS(SUBLAB_DECLARE_SELECTOR)
 SUBLAB_TASKS(SUBLAB_DECLARE_TASK)
+#define SUBLAB_DECLARE_ROW_MAKER(name) RowMaker name##_maker();
+SUBLAB_ROW_MAKERS(SUBLAB_DECLARE_ROW_MAKER)
 
 Catalog built_in_catalog() {
 #define SUBLAB_ARCHITECTURE(name) name##_architecture(),
@@ -51,6 +55,8 @@ Catalog built_in_catalog() {
   catalog.parts.scorers = {SUBLAB_SCORERS(SUBLAB_SCORER)};
   catalog.parts.selectors = {SUBLAB_SELECTORS(SUBLAB_SELECTOR)};
   catalog.tasks = {SUBLAB_TASKS(SUBLAB_TASK)};
+#define SUBLAB_ROW_MAKER(name) name##_maker(),
+  catalog.row_makers = {SUBLAB_ROW_MAKERS(SUBLAB_ROW_MAKER)};
   return catalog;
 }
 
@@ -76,6 +82,10 @@ const ArchitectureEntry& Catalog::architecture(const std::string& name,
 
 const TaskEntry& Catalog::task(const std::string& name, const std::string& where) const {
   return find(tasks, "task", name, where);
+}
+
+const RowMaker& Catalog::row_maker(const std::string& name, const std::string& where) const {
+  return find(row_makers, "rows beside text", name, where);
 }
 
 }  // namespace sublab

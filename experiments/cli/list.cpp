@@ -38,11 +38,12 @@ std::vector<Line> all_lines(const Catalog& catalog) {
                      entry.source,
                      {}});
   for (const auto& entry : catalog.tasks)
-    lines.push_back({"task", entry.name,
-                     !entry.training_rows ? "evaluates"
-                     : entry.gives_hints  ? "makes rows; gives hints"
-                                          : "makes rows",
+    lines.push_back({"task", entry.name, entry.prompt.ask ? "prompts and scores" : "evaluates",
                      entry.summary, entry.source, entry.describe()});
+  for (const auto& maker : catalog.row_makers)
+    lines.push_back({"rows", maker.name,
+                     maker.gives_hints ? "to train on; gives hints" : "to train on", maker.summary,
+                     maker.source, maker.describe()});
   const auto section = [&](const char* name, const char* summary, std::vector<FieldHelp> settings) {
     lines.push_back({"section", name, "of a study", summary, "docs/studies.md", settings});
   };
@@ -103,9 +104,10 @@ void add_list_command(CLI::App& app, CommandContext& context) {
   command->footer("Examples: sublab list scorer    sublab list subllm    sublab list train");
   auto which = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
-  command->add_option("KIND", *which,
-                      "architecture, scorer, selector, task or section; or a name, to see its "
-                      "settings; all when left out");
+  command->add_option(
+      "KIND", *which,
+      "architecture, scorer, selector, task, rows or section; or a name, to see its "
+      "settings; all when left out");
   command->add_flag("--json", *as_json, "print JSON");
   command->callback([&context, which, as_json] { print_lines(context.catalog, *which, *as_json); });
 }

@@ -1,18 +1,20 @@
+// A trial from its data to its record (experiments/run/trial.h).
 #include "experiments/run/trial.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
 #include "core/hash.h"
-#include "core/npy.h"
 #include "core/safetensors.h"
 #include "core/schema/checkpoint_path.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
-#include "experiments/machine/environment.h"
 #include "experiments/machine/tensor_memory.h"
+#include "experiments/run/kept_training.h"
+#include "experiments/run/memory_phase.h"
+#include "experiments/run/trial_metrics.h"
+#include "experiments/tasks/prompted.h"
 #include "experiments/text/content.h"
 #include "experiments/text/text_data.h"
 #include "experiments/train/train.h"
@@ -23,11 +25,6 @@ namespace {
 
 /// Training rows that count tokens before training, and that fit thresholds after it.
 constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
-
-/// Beside the weights in a checkpoint folder; the file is written last, so that one without it is
-/// made anew.
-constexpr const char* kTrainingFile = "training.json";
-constexpr const char* kTrainingArrays[] = {"loss_curve.npy", "selection_curve.npy"};
 
 /// Everything that a trial works with; built once, in order.
 class Trial {
@@ -60,40 +57,17 @@ class Trial {
   void say(const std::string& stage, double done, double loss = 0, double rate = 0) const {
     if (report_) report_({stage, done, loss, rate});
   }
-  void add(const std::string& name, double value) {
-    const bool finite = std::isfinite(value);
-    record_.metrics.push_back({name, finite ? std::optional(value) : std::nullopt, json::object(),
-                               finite ? "" : "not finite"});
-  }
-
-  /// What follows, up to end_memory_phase, is one phase: "train" or "evaluate".
-  void start_memory_phase() {
-    reset_peak_tensor_bytes();
-    fresh_peak_resident_ = reset_peak_resident();
-    live_at_start_ = static_cast<double>(live_tensor_bytes());
-  }
-  void end_memory_phase(const std::string& phase) {
-    const auto note = [&](const char* name, double bytes) {
-      record_.metrics.push_back({name, bytes, {{"phase", phase}}, ""});
-    };
-    note("live_memory_bytes", live_at_start_);
-    note("peak_memory_bytes", static_cast<double>(peak_tensor_bytes()));
-    if (fresh_peak_resident_) note("peak_resident_bytes", peak_resident_bytes());
-  }
-
   void open_data() {
     say("data", 0);
-    if (config_.data.train_on == "text") {
+    if (config_.data.on_text()) {
       text_.emplace(config_.data);
       rows_ = text_->rows(seed_);
       record_.provenance.update(text_->provenance());
       return;
     }
-    const TaskEntry& task = catalog_.task(config_.data.train_on, "/data/train_on");
-    json resolved = task.resolve({{"task", task.name}}, "/data", config_.data);
-    for (const json& evaluation : config_.evaluate)
-      if (evaluation.at("task") == task.name) resolved = evaluation;
-    rows_ = task.training_rows(config_.data, resolved, seed_);
+    rows_ =
+        catalog_.row_maker(config_.data.train_task(), "/data/train_on")
+            .rows(config_.data.train_on, config_.data.context_len, static_cast<uint64_t>(seed_));
   }
 
   void build_model() {
@@ -101,24 +75,7 @@ class Trial {
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     model_ = entry.make(config_.model, rows_->vocab_size(), static_cast<uint64_t>(seed_),
                         catalog_.parts);
-    double parameters = 0, embedding = 0;
-    for (const Parameter& parameter : model_->parameters()) {
-      parameters += static_cast<double>(parameter.tensor.numel());
-      if (parameter.name == "model.embed_tokens.weight" || parameter.name == "lm_head.weight")
-        embedding += static_cast<double>(parameter.tensor.numel());
-    }
-    Ledger ledger;
-    model_->add_cost(CostShape::whole_rows(1, config_.data.context_len), ledger);
-    record_.ledger = ledger.to_json();
-    add("n_params", parameters);
-    add("n_params_non_embedding", parameters - embedding);
-    add("train_flops_per_token", ledger.training_flops_causal(config_.train.recompute) /
-                                     static_cast<double>(config_.data.context_len));
-    Ledger decode;
-    model_->add_cost(CostShape::decode(1, config_.data.context_len), decode);
-    add("decode_bytes_per_token", decode.bytes());
-    add("train_tokens", static_cast<double>(config_.train.tokens));
-    add("tokens_per_parameter", static_cast<double>(config_.train.tokens) / parameters);
+    add_size(*model_, config_, record_);
   }
 
   CheckpointInfo info() const {
@@ -130,12 +87,12 @@ class Trial {
             text_ ? text_->tokenizer().boundary_id() : 0,
             text_ ? config_.data.tokenizer : "",
             entry.numerics_version,
-            config_.data.train_on};
+            config_.data.train_task()};
   }
 
   TokenizerIdentity tokenizer() const {
     return text_ ? identity_of(text_->tokenizer(), config_.data.tokenizer)
-                 : identity_of_task(config_.data.train_on);
+                 : identity_of_task(config_.data.train_task());
   }
 
   /// Takes the weights that training starts from.
@@ -162,15 +119,15 @@ class Trial {
                       "was trained with the tokenizer " + theirs.text() + "; here '" +
                           config_.data.tokenizer + "' makes " + tokenizer().text());
     model_ = std::move(trained.model);
-    recall_training();
+    recall_training(folders_.checkpoint, folders_.arrays, record_);
   }
 
   void train_model() {
-    if (fs::exists(folders_.checkpoint / kTrainingFile)) return take_trained();
+    if (is_trained(folders_.checkpoint)) return take_trained();
     if (!folders_.from.empty()) start_from(folders_.from.string());
     model_->prepare(training_batches(kPreparingRows));
-    n_shape_metrics_ = record_.metrics.size();
-    start_memory_phase();
+    const size_t n_shape_metrics = record_.metrics.size();
+    const MemoryPhase memory;
     const StepShape shape = step_shape(config_.train, rows_->context_len());
     const MachineUse before = machine_use();
     const TrainingResult result = train(
@@ -178,63 +135,14 @@ class Trial {
           const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
           say("train", done, p.loss_nats, p.seconds > 0 ? p.tokens / p.seconds : 0);
         });
-    record_.outcome = result.outcome;
-    record_.detail = result.detail;
-    record_.times["train_seconds"] = result.seconds;
-    note_machine_use(before, machine_use());
-    end_memory_phase("train");
-    std::vector<double> curve;
-    for (const TrainingPoint& point : result.curve)
-      curve.insert(curve.end(), {point.tokens, point.loss_nats});
-    const auto n = static_cast<int64_t>(result.curve.size());
-    write_npy(folders_.arrays / "loss_curve.npy", curve, {n, 2});
-    write_selection(result.selection);
+    add_machine_use(before, machine_use(), record_);
+    memory.end("train", record_);
+    add_training(result, *model_, folders_.arrays, record_);
     if (result.outcome != "ok") return;
     model_->calibrate(training_batches(kCalibrationRows));
     save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
-    remember_training();
-  }
-
-  /// Whether other programs ran beside training: its seconds are then not those of this machine.
-  void note_machine_use(const MachineUse& before, const MachineUse& after) {
-    record_.times["train_cpu_seconds"] = after.cpu_seconds - before.cpu_seconds;
-    if (before.wait_seconds && after.wait_seconds)
-      record_.times["train_wait_seconds"] = *after.wait_seconds - *before.wait_seconds;
-    record_.times["train_load_at_start"] = before.load;
-    record_.times["train_load_at_end"] = after.load;
-  }
-
-  /// What training measured goes with the weights: another evaluation of them trains nothing again.
-  void remember_training() const {
-    json metrics = json::array();
-    for (size_t i = n_shape_metrics_; i < record_.metrics.size(); ++i)
-      metrics.push_back(write_fields(record_.metrics[i]));
-    for (const char* name : kTrainingArrays)
-      if (fs::exists(folders_.arrays / name))
-        write_npy(folders_.checkpoint / name, read_npy(folders_.arrays / name));
-    json written = {{"metrics", metrics},
-                    {"times", record_.times},
-                    {"weights_hash", record_.provenance.at("weights_hash")}};
-    if (record_.provenance.contains("from")) written["from"] = record_.provenance["from"];
-    write_file_durably(folders_.checkpoint / kTrainingFile, written.dump(1) + "\n");
-  }
-
-  void recall_training() {
-    const fs::path path = folders_.checkpoint / kTrainingFile;
-    const json read = parse_json(read_file(path), path.string());
-    for (const json& each : read.at("metrics")) {
-      Metric metric;
-      read_fields(each, path.string(), metric);
-      record_.metrics.push_back(metric);
-    }
-    for (const auto& [name, value] : read.at("times").items())
-      if (name.starts_with("train_")) record_.times[name] = value;
-    if (read.contains("from")) record_.provenance["from"] = read["from"];
-    if (read.contains("weights_hash")) record_.provenance["weights_hash"] = read["weights_hash"];
-    for (const char* name : kTrainingArrays)
-      if (fs::exists(folders_.checkpoint / name))
-        write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));
+    keep_training(folders_.checkpoint, folders_.arrays, record_, n_shape_metrics);
   }
 
   /// The first `n` training rows, eight to a batch.
@@ -244,44 +152,18 @@ class Trial {
     return batches;
   }
 
-  /// Selection over training as an array, and each module's state at its end as metrics.
-  void write_selection(const std::vector<SelectionPoint>& points) {
-    if (points.empty()) return;
-    std::vector<double> numbers;
-    for (const SelectionPoint& point : points)
-      for (const double number : point.numbers()) numbers.push_back(number);
-    write_npy(folders_.arrays / "selection_curve.npy", numbers,
-              {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
-    const auto levels = model_->module_levels();
-    for (const SelectionPoint& point : points) {
-      if (point.step != points.back().step) continue;
-      const std::string level = "_" + std::to_string(levels[point.module]);
-      for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
-               {"score_above_threshold", point.above_threshold},
-               {"score_inside", point.inside},
-               {"score_entropy", point.score_entropy},
-               {"discarded_weight", point.discarded_weight},
-               {"kept_not_above_threshold", point.kept_not_above},
-               {"bypass_min", point.bypass_min},
-               {"bypass_mean", point.bypass_mean},
-               {"bypass_max", point.bypass_max},
-               {"kept_drift", point.drift}})
-        record_.metrics.push_back({name + level, value, {{"module", point.module}}, ""});
-    }
-  }
-
   void evaluate_model() {
     Evaluation out;
     out.arrays = folders_.arrays;
-    start_memory_phase();
+    const MemoryPhase memory;
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
-      catalog_.task(config_.evaluate[i].at("task"), "/evaluate")
-          .evaluate(config_.evaluate[i], context, out);
+      run_task(catalog_.task(config_.evaluate[i].at("task"), "/evaluate"), config_.evaluate[i],
+               context, out);
     }
     record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
-    end_memory_phase("evaluate");
+    memory.end("evaluate", record_);
     say("audit", 0);
     const auto& entry =
         catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
@@ -307,9 +189,6 @@ class Trial {
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;
   std::unique_ptr<LanguageModel> model_;
-  size_t n_shape_metrics_ = 0;        ///< metrics that the configuration alone decides
-  double live_at_start_ = 0;          ///< bytes of tensors when the phase began
-  bool fresh_peak_resident_ = false;  ///< the kernel let the peak start anew with the phase
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -321,15 +200,17 @@ Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& fo
   return Trial(config, seed, folders, catalog, report).run();
 }
 
-Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
                          const Catalog& catalog, const ReportProgress& report) {
+  const PlannedTrial& trial = order.trial;
   TrialConfig config;
-  read_fields(trial.config, "plan.json", config);
-  check_content(plan.content, config);
-  TrialFolders folders{
-      study_folder / checkpoint_folder(trial.train_id), study_folder / "arrays" / trial.id, {}};
-  if (const PlannedTrial* parent = plan.find(trial.from))
-    folders.from = study_folder / checkpoint_folder(parent->train_id);
+  read_fields(trial.config, "trial", config);
+  check_content(order.content, config);
+  TrialFolders folders{.checkpoint = study_folder / checkpoint_folder(trial.train_id),
+                       .arrays = study_folder / "arrays" / trial.id,
+                       .from = {}};
+  if (!order.from_train_id.empty())
+    folders.from = study_folder / checkpoint_folder(order.from_train_id);
   else if (!config.train.from.empty())
     folders.from = find_checkpoint(config.train.from);
   // Of an attempt that was killed; only one process at a time has the trial.
@@ -349,7 +230,7 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   }
   record.id = trial.id;
   record.train_id = trial.train_id;
-  record.study = plan.study;
+  record.study = order.study;
   record.variant = trial.variant;
   record.probe = trial.probe;
   if (fs::is_directory(folders.arrays))

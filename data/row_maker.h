@@ -1,0 +1,31 @@
+// What makes training rows of its own, without text: one line of the catalog's table. A task of the
+// same name (experiments/tasks) asks and scores; the rows that teach it are data.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "data/row_source.h"
+
+namespace sublab {
+
+struct RowMaker {
+  std::string name;  ///< what data.train_on calls it
+  std::string summary;
+  std::string source;
+  int64_t numerics_version = 1;  ///< raised by any change of the rows
+  bool gives_hints = false;      ///< its rows say which tokens matter
+  std::function<std::vector<FieldHelp>()> describe;
+  /// Checks the object data.train_on, {"task": name, ...}, for rows of `context_len` tokens and
+  /// returns it with defaults written out. Throws UserError with the JSON path.
+  std::function<json(const json& given, const std::string& path, int64_t context_len)> resolve;
+  /// Training rows of `seed`, of at most `context_len` tokens.
+  std::function<std::unique_ptr<RowSource>(const json& resolved, int64_t context_len,
+                                           uint64_t seed)>
+      rows;
+};
+
+}  // namespace sublab
