@@ -9,14 +9,13 @@
 #include "core/schema/checkpoint_path.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
-#include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/run/kept_training.h"
 #include "experiments/run/memory_phase.h"
+#include "experiments/run/trial_data.h"
 #include "experiments/run/trial_metrics.h"
 #include "experiments/tasks/prompted.h"
 #include "experiments/text/content.h"
-#include "experiments/text/text_data.h"
 #include "experiments/train/train.h"
 #include "models/interchange/tensors.h"
 
@@ -25,6 +24,36 @@ namespace {
 
 /// Training rows that count tokens before training, and that fit thresholds after it.
 constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
+
+/// Takes the weights of `folder` into `model`, which training starts from. Returns the tokens of a
+/// row that they were trained on.
+int64_t start_from(const fs::path& folder, const TrialConfig& config, const TrialData& data,
+                   const Catalog& catalog, LanguageModel& model, Record& record) {
+  const Checkpoint parent = load_checkpoint(folder, catalog);
+  const TokenizerIdentity theirs = identity_of(parent);
+  const TokenizerMatch found =
+      check_from_tokenizer(theirs, data.tokenizer(), config.train, "/train");
+  record.provenance["from"] = {{"checkpoint", config.train.from},
+                               {"tokenizer", theirs.name},
+                               {"tokenizer_hash", theirs.hash},
+                               {"tokenizer_is", found == TokenizerMatch::same    ? "the same"
+                                                : found == TokenizerMatch::other ? "another"
+                                                                                 : "not known"}};
+  model.graft(copy_shared_weights(*parent.model, model, folder.string()), folder.string());
+  return parent.info.context_len;
+}
+
+/// The weights that a training with this trial's train_id left in `folder`.
+std::unique_ptr<LanguageModel> trained_model(const fs::path& folder, const TrialConfig& config,
+                                             const TrialData& data, const Catalog& catalog) {
+  Checkpoint trained = load_checkpoint(folder, catalog);
+  const TokenizerIdentity theirs = identity_of(trained), own = data.tokenizer();
+  if (match(theirs, own) == TokenizerMatch::other)
+    throw UserError(folder.string(), "was trained with the tokenizer " + theirs.text() +
+                                         "; here '" + config.data.tokenizer + "' makes " +
+                                         own.text());
+  return std::move(trained.model);
+}
 
 /// Everything that a trial works with; built once, in order.
 class Trial {
@@ -35,6 +64,7 @@ class Trial {
         seed_(seed),
         folders_(folders),
         catalog_(catalog),
+        entry_(catalog.architecture(config.model.at("architecture"), "/model/architecture")),
         report_(report),
         context_len_(config.data.context_len) {}
 
@@ -59,97 +89,61 @@ class Trial {
   }
   void open_data() {
     say("data", 0);
-    if (config_.data.on_text()) {
-      text_.emplace(config_.data);
-      rows_ = text_->rows(seed_);
-      record_.provenance.update(text_->provenance());
-      return;
-    }
-    rows_ =
-        catalog_.row_maker(config_.data.train_task(), "/data/train_on")
-            .rows(config_.data.train_on, config_.data.context_len, static_cast<uint64_t>(seed_));
+    data_.emplace(config_.data, seed_, catalog_);
+    if (data_->text()) record_.provenance.update(data_->text()->provenance());
   }
 
   void build_model() {
-    const ArchitectureEntry& entry =
-        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
-    model_ = entry.make(config_.model, rows_->vocab_size(), static_cast<uint64_t>(seed_),
-                        catalog_.parts);
+    model_ = entry_.make(config_.model, data_->rows().vocab_size(), static_cast<uint64_t>(seed_),
+                         catalog_.parts);
     add_size(*model_, config_, record_);
   }
 
-  CheckpointInfo info() const {
-    const ArchitectureEntry& entry =
-        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
-    return {config_.model,
-            rows_->vocab_size(),
-            context_len_,
-            text_ ? text_->tokenizer().boundary_id() : 0,
-            text_ ? config_.data.tokenizer : "",
-            entry.numerics_version,
-            config_.data.train_task()};
-  }
-
-  TokenizerIdentity tokenizer() const {
-    return text_ ? identity_of(text_->tokenizer(), config_.data.tokenizer)
-                 : identity_of_task(config_.data.train_task());
-  }
-
-  /// Takes the weights that training starts from.
-  void start_from(const std::string& folder) {
-    const Checkpoint parent = load_checkpoint(folder, catalog_);
-    const TokenizerIdentity theirs = identity_of(parent);
-    const TokenizerMatch found = check_from_tokenizer(theirs, tokenizer(), config_.train, "/train");
-    record_.provenance["from"] = {{"checkpoint", config_.train.from},
-                                  {"tokenizer", theirs.name},
-                                  {"tokenizer_hash", theirs.hash},
-                                  {"tokenizer_is", found == TokenizerMatch::same    ? "the same"
-                                                   : found == TokenizerMatch::other ? "another"
-                                                                                    : "not known"}};
-    model_->graft(copy_shared_weights(*parent.model, *model_, folder), folder);
-    if (config_.train.tokens == 0) context_len_ = std::min(context_len_, parent.info.context_len);
-  }
-
-  /// Weights that this trial, or another one of its train_id, left here.
-  void take_trained() {
-    Checkpoint trained = load_checkpoint(folders_.checkpoint, catalog_);
-    const TokenizerIdentity theirs = identity_of(trained);
-    if (match(theirs, tokenizer()) == TokenizerMatch::other)
-      throw UserError(folders_.checkpoint.string(),
-                      "was trained with the tokenizer " + theirs.text() + "; here '" +
-                          config_.data.tokenizer + "' makes " + tokenizer().text());
-    model_ = std::move(trained.model);
-    recall_training(folders_.checkpoint, folders_.arrays, record_);
+  void save() const {
+    const Tokenizer* tokenizer = data_->text() ? &data_->text()->tokenizer() : nullptr;
+    CheckpointInfo info;
+    info.model = config_.model;
+    info.vocab_size = data_->rows().vocab_size();
+    info.context_len = context_len_;
+    info.boundary_id = tokenizer ? tokenizer->boundary_id() : 0;
+    info.tokenizer = tokenizer ? config_.data.tokenizer : "";
+    info.numerics_version = entry_.numerics_version;
+    info.trained_on = config_.data.train_task();
+    save_checkpoint(folders_.checkpoint, *model_, info, tokenizer);
   }
 
   void train_model() {
-    if (is_trained(folders_.checkpoint)) return take_trained();
-    if (!folders_.from.empty()) start_from(folders_.from.string());
-    model_->prepare(training_batches(kPreparingRows));
+    if (is_trained(folders_.checkpoint)) {
+      model_ = trained_model(folders_.checkpoint, config_, *data_, catalog_);
+      return recall_training(folders_.checkpoint, folders_.arrays, record_);
+    }
+    if (!folders_.from.empty()) {
+      const int64_t theirs = start_from(folders_.from, config_, *data_, catalog_, *model_, record_);
+      if (config_.train.tokens == 0) context_len_ = std::min(context_len_, theirs);
+    }
+    model_->prepare(data_->batches(kPreparingRows));
     const size_t n_shape_metrics = record_.metrics.size();
-    const MemoryPhase memory;
-    const StepShape shape = step_shape(config_.train, rows_->context_len());
-    const MachineUse before = machine_use();
-    const TrainingResult result = train(
-        *model_, *rows_, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
-          const double done = static_cast<double>(p.step + 1) / static_cast<double>(shape.n_steps);
-          say("train", done, p.loss_nats, p.seconds > 0 ? p.tokens / p.seconds : 0);
-        });
-    add_machine_use(before, machine_use(), record_);
-    memory.end("train", record_);
-    add_training(result, *model_, folders_.arrays, record_);
-    if (result.outcome != "ok") return;
-    model_->calibrate(training_batches(kCalibrationRows));
-    save_checkpoint(folders_.checkpoint, *model_, info(), text_ ? &text_->tokenizer() : nullptr);
+    run_training();
+    if (record_.outcome != "ok") return;
+    model_->calibrate(data_->batches(kCalibrationRows));
+    save();
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
     keep_training(folders_.checkpoint, folders_.arrays, record_, n_shape_metrics);
   }
 
-  /// The first `n` training rows, eight to a batch.
-  std::vector<Batch> training_batches(int64_t n) const {
-    std::vector<Batch> batches;
-    for (int64_t i = 0; i < n; i += 8) batches.push_back(make_batch(*rows_, i, 8).batch);
-    return batches;
+  void run_training() {
+    const MemoryPhase memory;
+    const RowSource& rows = data_->rows();
+    const auto n_steps = static_cast<double>(step_shape(config_.train, rows.context_len()).n_steps);
+    const MachineUse before = machine_use();
+    const TrainingResult result = train(
+        *model_, rows, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
+          say("train", static_cast<double>(p.step + 1) / n_steps, p.loss_nats,
+              p.seconds > 0 ? p.tokens / p.seconds : 0);
+        });
+    add_machine_use(before, machine_use(), record_);
+    memory.end("train", record_);
+    add_training(result, *model_, folders_.arrays, record_);
   }
 
   void evaluate_model() {
@@ -158,36 +152,31 @@ class Trial {
     const MemoryPhase memory;
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
-      const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
+      const TaskContext context{*model_, config_, data_->text(), seed_};
       run_task(catalog_.task(config_.evaluate[i].at("task"), "/evaluate"), config_.evaluate[i],
                context, out);
     }
     record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
     memory.end("evaluate", record_);
     say("audit", 0);
-    const auto& entry =
-        catalog_.architecture(config_.model.at("architecture"), "/model/architecture");
     AuditSettings settings = AuditSettings::brief();
     settings.seed = static_cast<uint64_t>(seed_);
-    AuditSubject subject{[&] { return fresh_model(); }, entry.expects, entry.cut_dependent};
-    if (text_) subject.rows = rows_.get();
+    // The trained weights once more, in a model of their own: the audit changes what it is given.
+    const auto fresh = [&] { return load_checkpoint(folders_.checkpoint, catalog_).model; };
+    AuditSubject subject{fresh, entry_.expects, entry_.cut_dependent};
+    if (data_->text()) subject.rows = &data_->rows();
     record_.audit = write_fields(audit_model(subject, settings));
-  }
-
-  /// The trained weights once more, in a model of their own: the audit changes what it is given.
-  std::unique_ptr<LanguageModel> fresh_model() const {
-    return load_checkpoint(folders_.checkpoint, catalog_).model;
   }
 
   TrialConfig config_;
   int64_t seed_;
   TrialFolders folders_;
   const Catalog& catalog_;
+  const ArchitectureEntry& entry_;
   ReportProgress report_;
   int64_t context_len_;  ///< tokens of a row that the weights were trained on
   Record record_;
-  std::optional<TextData> text_;
-  std::unique_ptr<RowSource> rows_;
+  std::optional<TrialData> data_;
   std::unique_ptr<LanguageModel> model_;
 };
 

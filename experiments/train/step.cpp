@@ -23,9 +23,10 @@ double sum_over(const Group* group, double value) {
 void sum_gradients(const LanguageModel& model, const Group* group) {
   if (!group || group->size() == 1) return;
   std::vector<Parameter> parameters = model.parameters();
-  at::Tensor reached = at::zeros({static_cast<int64_t>(parameters.size())}, at::kLong);
-  for (size_t i = 0; i < parameters.size(); ++i)
-    reached[static_cast<int64_t>(i)] = parameters[i].tensor.grad().defined();
+  std::vector<int64_t> reached_here;
+  for (const Parameter& parameter : parameters)
+    reached_here.push_back(parameter.tensor.grad().defined());
+  at::Tensor reached = at::tensor(reached_here, at::kLong);
   group->all_reduce_sum_(reached);
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (reached[static_cast<int64_t>(i)].item<int64_t>() == 0) continue;

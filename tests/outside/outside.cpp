@@ -67,7 +67,7 @@ BigramConfig read_bigram(const json& given, const std::string& path) {
   return config;
 }
 
-ArchitectureEntry bigram_architecture() {
+ArchitectureEntry bigram() {
   ArchitectureEntry entry;
   entry.name = "bigram";
   entry.summary = "what follows a token, by that token alone";
@@ -90,7 +90,7 @@ class Parity : public Scorer {
   }
 };
 
-ScorerEntry parity_scorer() {
+ScorerEntry parity() {
   ScorerEntry entry;
   entry.name = "parity";
   entry.summary = "keeps tokens of even ids";
@@ -111,7 +111,7 @@ struct LettersConfig {
   }
 };
 
-TaskEntry letters_task() {
+TaskEntry letters() {
   TaskEntry entry;
   entry.name = "letters";
   entry.summary = "share of letters in what the model goes on with";
@@ -148,8 +148,8 @@ TaskEntry letters_task() {
 
 int main(int argc, char** argv) {
   Catalog catalog = built_in_catalog();
-  catalog.architectures.push_back(bigram_architecture());
-  catalog.parts.scorers.push_back(parity_scorer());
-  catalog.tasks.push_back(letters_task());
+  catalog.architectures.push_back(bigram());
+  catalog.parts.scorers.push_back(parity());
+  catalog.tasks.push_back(letters());
   return sublab_main(argc, argv, catalog);
 }
