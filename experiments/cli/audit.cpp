@@ -10,7 +10,7 @@
 #include "experiments/cli/run.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/examples.h"
-#include "experiments/plan/resolve.h"
+#include "experiments/plan/resolve_study.h"
 #include "experiments/text/token_hints.h"
 
 namespace sublab {
@@ -101,9 +101,9 @@ std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
   std::vector<Subject> subjects;
   std::set<std::string> seen;
   const Study study = read_study(study_file(arguments.what), arguments.assignments);
-  for (const PlannedTrial& trial : resolve_study(study, catalog, {}).trials) {
+  for (const ResolvedTrial& trial : resolve_study(study, catalog).trials) {
     if (!seen.insert(trial.variant).second) continue;
-    const json model = trial.config.at("model");
+    const json& model = trial.config.model;
     const auto& entry = catalog.architecture(model.at("architecture"), arguments.what);
     subjects.push_back({trial.variant, untrained(entry, model, kVocab, catalog)});
   }

@@ -26,7 +26,7 @@ fs::path start_of(const TrialConfig& config, const Catalog& catalog) {
   const fs::path folder = find_checkpoint(config.train.from);
   PlanContent content;
   add_content(config.data, content);
-  check_from_tokenizer(identity_of(load_checkpoint(folder, catalog)),
+  check_from_tokenizer(identity_of(read_checkpoint_header(folder, catalog)),
                        planned_identity(config.data, content), config.train, "--set: /train");
   return folder;
 }

@@ -375,9 +375,9 @@ TaskEntry perplexity_task() {
   entry.resolve = [](const json& given, const std::string& path, const DataConfig& data) {
     PerplexityConfig config;
     read_fields(given, path, config);
-    if (data.train_on != "text")
-      throw UserError(
-          path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
+    if (!data.on_text())
+      throw UserError(path, "perplexity needs a trial with data.train_on text, not '" +
+                                data.train_task() + "'");
     config.resolve(path, data.context_len);
     return write_fields(config);
   };
