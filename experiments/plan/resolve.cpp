@@ -17,6 +17,7 @@
 #include "experiments/plan/claim_files.h"
 #include "experiments/plan/resolve_checks.h"
 #include "experiments/text/content.h"
+#include "models/parts/decoder.h"
 
 namespace sublab {
 namespace {
