@@ -10,6 +10,7 @@
 #include "data/tokenizer.h"
 #include "experiments/checkpoint/checkpoint.h"
 #include "experiments/plan/resolve_checks.h"
+#include "models/parts/decoder.h"
 
 namespace sublab {
 namespace {
