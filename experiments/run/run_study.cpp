@@ -12,6 +12,7 @@
 
 #include "core/process.h"
 #include "core/progress.h"
+#include "core/schema/metrics.h"
 #include "experiments/measure/measure.h"
 #include "experiments/run/trial.h"
 #include "experiments/text/content.h"
@@ -35,6 +36,20 @@ std::string last_line(const fs::path& path) {
   std::string text = read_file(path);
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text.substr(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
+}
+
+/// ", loss_nats 4.5678": the headline's loss, and every accuracy.
+std::string headline_text(const Record& record) {
+  std::string out;
+  for (const Metric& metric : record.metrics) {
+    const bool of_headline =
+        metric.name == metric::kLossNats && metric.evaluation == record.headline();
+    if (!metric.value || !(of_headline || metric::is_accuracy(metric.name))) continue;
+    char number[120];
+    std::snprintf(number, sizeof number, ", %s %.4f", metric.name.c_str(), *metric.value);
+    out += number;
+  }
+  return out;
 }
 
 /// One trial that runs in a process of its own.
@@ -208,12 +223,7 @@ class Runner {
     ++finished_;
     std::string text = label(trial) + ": " + record.outcome +
                        (record.detail.empty() ? "" : " (" + record.detail + ")");
-    char number[80];
-    for (const char* name : {"valid_loss_nats", "recall_accuracy"})
-      if (const Metric* metric = record.find(name); metric && metric->value) {
-        std::snprintf(number, sizeof number, ", %s %.4f", name, *metric->value);
-        text += number;
-      }
+    text += headline_text(record);
     if (!options_.quiet) progress_.note(text);
   }
 

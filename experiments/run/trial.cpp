@@ -5,9 +5,11 @@
 #include <optional>
 
 #include "core/hash.h"
-#include "core/npy.h"
+#include "core/npz.h"
 #include "core/safetensors.h"
+#include "core/schema/arrays.h"
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/metrics.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
@@ -27,7 +29,27 @@ constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
 /// Beside the weights in a checkpoint folder; the file is written last, so that one without it is
 /// made anew.
 constexpr const char* kTrainingFile = "training.json";
-constexpr const char* kTrainingArrays[] = {"loss_curve.npy", "selection_curve.npy"};
+constexpr const char* kTrainingCurves = "curves.npz";
+
+/// Leaves what the keep policy asks for in the trial's file, and says in the record what that is.
+void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record& record) {
+  NpyMembers kept;
+  for (const auto& [name, content] : arrays) {
+    const size_t slash = name.find('/');
+    KeepQuestion keep = folders.keep;
+    if (slash != std::string::npos)
+      keep.asked_for = record.evaluation(name.substr(0, slash))->asked_for;
+    if (is_kept(slash == std::string::npos ? name : name.substr(slash + 1), keep))
+      kept[name] = content;
+    else
+      record.arrays.left_out.push_back(name);
+  }
+  if (kept.empty()) return;
+  write_npz(folders.arrays, kept);
+  for (const auto& [name, content] : kept)
+    record.arrays.members[name] = sha256_hex(npy_bytes(content));
+  record.arrays.sha256 = sha256_hex(read_file(folders.arrays));
+}
 
 /// Everything that a trial works with; built once, in order.
 class Trial {
@@ -52,6 +74,7 @@ class Trial {
     build_model();
     train_model();
     if (record_.outcome == "ok") evaluate_model();
+    write_arrays(arrays_, folders_, record_);
     record_.times["ended"] = timestamp();
     return std::move(record_);
   }
@@ -74,11 +97,11 @@ class Trial {
   }
   void end_memory_phase(const std::string& phase) {
     const auto note = [&](const char* name, double bytes) {
-      record_.metrics.push_back({name, bytes, {{"phase", phase}}, ""});
+      record_.metrics.push_back({name, bytes, {{condition::kPhase, phase}}, ""});
     };
-    note("live_memory_bytes", live_at_start_);
-    note("peak_memory_bytes", static_cast<double>(peak_tensor_bytes()));
-    if (fresh_peak_resident_) note("peak_resident_bytes", peak_resident_bytes());
+    note(metric::kLiveMemoryBytes, live_at_start_);
+    note(metric::kPeakMemoryBytes, static_cast<double>(peak_tensor_bytes()));
+    if (fresh_peak_resident_) note(metric::kPeakResidentBytes, peak_resident_bytes());
   }
 
   void open_data() {
@@ -110,15 +133,15 @@ class Trial {
     Ledger ledger;
     model_->add_cost(CostShape::whole_rows(1, config_.data.context_len), ledger);
     record_.ledger = ledger.to_json();
-    add("n_params", parameters);
-    add("n_params_non_embedding", parameters - embedding);
-    add("train_flops_per_token", ledger.training_flops_causal(config_.train.recompute) /
-                                     static_cast<double>(config_.data.context_len));
+    add(metric::kParams, parameters);
+    add(metric::kParamsNonEmbedding, parameters - embedding);
+    add(metric::kTrainFlopsPerToken, ledger.training_flops_causal(config_.train.recompute) /
+                                         static_cast<double>(config_.data.context_len));
     Ledger decode;
     model_->add_cost(CostShape::decode(1, config_.data.context_len), decode);
-    add("decode_bytes_per_token", decode.bytes());
-    add("train_tokens", static_cast<double>(config_.train.tokens));
-    add("tokens_per_parameter", static_cast<double>(config_.train.tokens) / parameters);
+    add(metric::kDecodeBytesPerToken, decode.bytes());
+    add(metric::kTrainTokens, static_cast<double>(config_.train.tokens));
+    add(metric::kTokensPerParameter, static_cast<double>(config_.train.tokens) / parameters);
   }
 
   CheckpointInfo info() const {
@@ -187,7 +210,7 @@ class Trial {
     for (const TrainingPoint& point : result.curve)
       curve.insert(curve.end(), {point.tokens, point.loss_nats});
     const auto n = static_cast<int64_t>(result.curve.size());
-    write_npy(folders_.arrays / "loss_curve.npy", curve, {n, 2});
+    arrays_[array::kLossCurve] = npy_array(curve, {n, 2});
     write_selection(result.selection);
     if (result.outcome != "ok") return;
     model_->calibrate(training_batches(kCalibrationRows));
@@ -210,9 +233,7 @@ class Trial {
     json metrics = json::array();
     for (size_t i = n_shape_metrics_; i < record_.metrics.size(); ++i)
       metrics.push_back(write_fields(record_.metrics[i]));
-    for (const char* name : kTrainingArrays)
-      if (fs::exists(folders_.arrays / name))
-        write_npy(folders_.checkpoint / name, read_npy(folders_.arrays / name));
+    write_npz(folders_.checkpoint / kTrainingCurves, arrays_);
     json written = {{"metrics", metrics},
                     {"times", record_.times},
                     {"weights_hash", record_.provenance.at("weights_hash")}};
@@ -232,9 +253,8 @@ class Trial {
       if (name.starts_with("train_")) record_.times[name] = value;
     if (read.contains("from")) record_.provenance["from"] = read["from"];
     if (read.contains("weights_hash")) record_.provenance["weights_hash"] = read["weights_hash"];
-    for (const char* name : kTrainingArrays)
-      if (fs::exists(folders_.checkpoint / name))
-        write_npy(folders_.arrays / name, read_npy(folders_.checkpoint / name));
+    if (fs::exists(folders_.checkpoint / kTrainingCurves))
+      arrays_ = read_npz(folders_.checkpoint / kTrainingCurves);
   }
 
   /// The first `n` training rows, eight to a batch.
@@ -250,37 +270,39 @@ class Trial {
     std::vector<double> numbers;
     for (const SelectionPoint& point : points)
       for (const double number : point.numbers()) numbers.push_back(number);
-    write_npy(folders_.arrays / "selection_curve.npy", numbers,
-              {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
+    arrays_[array::kSelectionCurve] =
+        npy_array(numbers, {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
     const auto levels = model_->module_levels();
     for (const SelectionPoint& point : points) {
       if (point.step != points.back().step) continue;
-      const std::string level = "_" + std::to_string(levels[point.module]);
       for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
-               {"score_above_threshold", point.above_threshold},
-               {"score_inside", point.inside},
-               {"score_entropy", point.score_entropy},
-               {"discarded_weight", point.discarded_weight},
-               {"kept_not_above_threshold", point.kept_not_above},
-               {"bypass_min", point.bypass_min},
-               {"bypass_mean", point.bypass_mean},
-               {"bypass_max", point.bypass_max},
-               {"kept_drift", point.drift}})
-        record_.metrics.push_back({name + level, value, {{"module", point.module}}, ""});
+               {metric::kScoreAboveThreshold, point.above_threshold},
+               {metric::kScoreInside, point.inside},
+               {metric::kScoreEntropy, point.score_entropy},
+               {metric::kDiscardedWeight, point.discarded_weight},
+               {metric::kKeptNotAboveThreshold, point.kept_not_above},
+               {metric::kBypassMin, point.bypass_min},
+               {metric::kBypassMean, point.bypass_mean},
+               {metric::kBypassMax, point.bypass_max},
+               {metric::kKeptDrift, point.drift}})
+        record_.metrics.push_back({metric::at_level(name, levels[point.module]),
+                                   value,
+                                   {{condition::kModule, point.module}},
+                                   ""});
     }
   }
 
   void evaluate_model() {
-    Evaluation out;
-    out.arrays = folders_.arrays;
     start_memory_phase();
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, text_ ? &*text_ : nullptr, seed_};
-      catalog_.task(config_.evaluate[i].at("task"), "/evaluate")
-          .evaluate(config_.evaluate[i], context, out);
+      const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
+      Evaluation out(
+          recorded_evaluation(config_.evaluate[i], task.numerics_version, record_.provenance));
+      task.evaluate(config_.evaluate[i], context, out);
+      std::move(out).move_to(record_, arrays_);
     }
-    record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
     end_memory_phase("evaluate");
     say("audit", 0);
     const auto& entry =
@@ -304,6 +326,7 @@ class Trial {
   ReportProgress report_;
   int64_t context_len_;  ///< tokens of a row that the weights were trained on
   Record record_;
+  NpyMembers arrays_;  ///< by the names of members
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;
   std::unique_ptr<LanguageModel> model_;
@@ -313,6 +336,15 @@ class Trial {
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// How a trial ended that threw this; "" where the error is none of its own.
+std::string outcome_of(const std::exception& error) {
+  if (is_out_of_memory(error)) return "out_of_memory";
+  // LibTorch throws the second where a device lacks an operation.
+  const bool lacks = dynamic_cast<const Unsupported*>(&error) != nullptr ||
+                     dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr;
+  return lacks ? "unsupported" : "";
+}
 
 }  // namespace
 
@@ -327,13 +359,16 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   read_fields(trial.config, "plan.json", config);
   check_content(plan.content, config);
   TrialFolders folders{
-      study_folder / checkpoint_folder(trial.train_id), study_folder / "arrays" / trial.id, {}};
+      study_folder / checkpoint_folder(trial.train_id), arrays_path(study_folder, trial.id), {}};
+  folders.keep.tuning = trial.probe == kTuneProbe;
+  folders.keep.first_seed = trial.seed == plan.seeds.front();
   if (const PlannedTrial* parent = plan.find(trial.from))
     folders.from = study_folder / checkpoint_folder(parent->train_id);
   else if (!config.train.from.empty())
     folders.from = find_checkpoint(config.train.from);
   // Of an attempt that was killed; only one process at a time has the trial.
-  remove_left_overs(folders.arrays, Writers::any);
+  remove_left_overs(study_folder / "arrays", Writers::any, trial.id + ".");
+  fs::remove(folders.arrays);
   remove_left_overs(study_folder / "records", Writers::any, trial.id + ".");
   remove_left_overs(folders.checkpoint, Writers::gone);
   remove_left_overs(study_folder / "checkpoints", Writers::gone, trial.train_id + ".");
@@ -341,10 +376,10 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   try {
     record = run_trial(config, trial.seed, folders, catalog, report);
   } catch (const std::exception& error) {
-    if (!is_out_of_memory(error)) throw;
+    record.outcome = outcome_of(error);
+    if (record.outcome.empty()) throw;
     record.config = trial.config;
     record.seed = trial.seed;
-    record.outcome = "out_of_memory";
     record.detail = first_line(error.what());
   }
   record.id = trial.id;
@@ -352,10 +387,10 @@ Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::
   record.study = plan.study;
   record.variant = trial.variant;
   record.probe = trial.probe;
-  if (fs::is_directory(folders.arrays))
-    for (const auto& entry : fs::directory_iterator(folders.arrays))
-      if (!is_temporary_name(entry.path().filename().string()))
-        record.arrays[entry.path().filename().string()] = sha256_hex(read_file(entry.path()));
+  if (folders.keep.tuning) {  // its numbers alone count
+    record.ledger.erase("lines");
+    record.audit.erase("checks");
+  }
   return record;
 }
 

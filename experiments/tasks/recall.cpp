@@ -7,8 +7,9 @@
 //
 // The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
 // n_values.
-#include "core/npy.h"
 #include "core/random.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 #include "experiments/tasks/task.h"
 #include "experiments/train/train.h"
 #include "models/parts/lm_head.h"
@@ -113,7 +114,7 @@ class PlaceCounts {
 
   /// [places, depths, 4]: end of the place's bin in tokens, middle of the depth's bin, right,
   /// asked.
-  void write(const fs::path& path) const {
+  void write(Evaluation& evaluation) const {
     std::vector<double> out;
     for (int64_t p = 0; p < n_places_; ++p)
       for (int64_t d = 0; d < kDepths; ++d) {
@@ -122,7 +123,8 @@ class PlaceCounts {
         out.insert(out.end(), {static_cast<double>(end), (static_cast<double>(d) + 0.5) / kDepths,
                                cell[0], cell[1]});
       }
-    write_npy(path, out, {n_places_, kDepths, 4});
+    evaluation.add_array(array::kByLengthDepth, out,
+                         {n_places_, kDepths, array::kLengthDepthColumns});
   }
 
  private:
@@ -150,15 +152,13 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
     for (int64_t r = 0; r < n_rows; ++r)
       places.add(rows.row(first + r), hit.const_data_ptr<bool>() + r * rows.context_len());
   }
-  places.write(out.arrays / "recall.by_length_depth.npy");
-  out.metrics.push_back({"recall_accuracy",
-                         hits / asked,
-                         {{"chance", 1.0 / kSymbols},
-                          {"n", asked},
-                          {"n_rows", config.n_rows},
-                          {"n_pairs", config.n_pairs},
-                          {"context", context.config.data.context_len}},
-                         ""});
+  places.write(out);
+  out.add(metric::accuracy_of(out.about().task), hits / asked,
+          {{"chance", 1.0 / kSymbols},
+           {"n", asked},
+           {"n_rows", config.n_rows},
+           {"n_pairs", config.n_pairs},
+           {"context", context.config.data.context_len}});
 }
 
 }  // namespace recall
