@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/json_text.h"
 #include "core/schema/measure_config.h"
 #include "core/schema/record.h"
 #include "core/schema/shape.h"
@@ -98,7 +99,8 @@ const PlannedTrial* Plan::find(const std::string& id) const {
 void write_plan(const fs::path& study_folder, const Plan& plan) {
   json written = write_fields(plan);
   written["digest"] = digest_of(written);
-  write_file_durably(study_folder / "plan.json", written.dump(1) + "\n");
+  constexpr int kLevels = 2;  // a line per trial
+  write_file_durably(study_folder / "plan.json", json_text(written, kLevels));
 }
 
 Plan read_plan(const fs::path& study_folder) {

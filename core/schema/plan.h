@@ -13,6 +13,9 @@
 
 namespace sublab {
 
+/// The probe of the trials that choose a learning rate.
+inline constexpr const char* kTuneProbe = "tune";
+
 /// One trial to do: one variant x one seed (x one probe).
 struct PlannedTrial {
   std::string id;        ///< record and checkpoint folder name

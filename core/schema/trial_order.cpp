@@ -15,6 +15,7 @@ TrialOrder order_of(const Plan& plan, const PlannedTrial& trial) {
   return {.study = plan.study,
           .threads = plan.threads,
           .trial = trial,
+          .first_seed = trial.seed == plan.seeds.front(),
           .from_train_id = parent ? parent->train_id : "",
           .content = plan.content};
 }

@@ -12,6 +12,7 @@ struct TrialOrder {
   std::string study;
   int64_t threads = 0;  ///< of the plan; 0 = not known
   PlannedTrial trial;
+  bool first_seed = true;     ///< its seed is the study's first, which some arrays are kept of
   std::string from_train_id;  ///< whose weights in this study the trial starts from, or ""
   PlanContent content;        ///< of the plan
 
@@ -20,6 +21,7 @@ struct TrialOrder {
     f("study", study, "study name");
     f("threads", threads, "of the trial; 0 = not known", within(0, 1 << 20));
     f("trial", trial, "what is done");
+    f("first_seed", first_seed, "of the study");
     f("from_train_id", from_train_id, "training whose weights it starts from, or empty");
     f("content", content, "what the names in the trial stand for");
   }

@@ -5,6 +5,7 @@
 
 #include "analysis/text/format.h"
 #include "core/progress.h"
+#include "core/schema/metrics.h"
 #include "experiments/cli/run.h"
 #include "experiments/machine/calibrate.h"
 #include "experiments/machine/environment.h"
@@ -78,7 +79,7 @@ json memory_json(const MemoryEstimate& memory) {
           {"optimizer_bytes", memory.optimizer},
           {"gradient_bytes", memory.gradients},
           {"activation_bytes", memory.activations},
-          {"peak_memory_bytes", memory.peak}};
+          {metric::kPeakMemoryBytes, memory.peak}};
 }
 
 json as_json(const Shown& shown) {
@@ -90,9 +91,9 @@ json as_json(const Shown& shown) {
                       {"kv_cache_bytes", cache.bytes}});
   return {{"variant", shown.variant},
           {"config", shown.config},
-          {"n_params", shown.parameters},
-          {"train_flops_per_token", shown.train_flops},
-          {"decode_bytes_per_token", shown.decode.bytes()},
+          {metric::kParams, shown.parameters},
+          {metric::kTrainFlopsPerToken, shown.train_flops},
+          {metric::kDecodeBytesPerToken, shown.decode.bytes()},
           {"train_memory", memory_json(shown.memory)},
           {"kv_cache", caches},
           {"train_seconds_estimate", shown.train_seconds},

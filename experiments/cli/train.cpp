@@ -1,3 +1,4 @@
+// `sublab train`: one model without a study.
 #include <cstdio>
 #include <iostream>
 
@@ -42,14 +43,15 @@ void train(const Arguments& arguments, CommandContext& context) {
     throw UserError(arguments.out, "exists already; name a new folder");
   const fs::path from = start_of(config, context.catalog);
   ProgressLine progress;
-  const Record record = run_trial(
-      config, arguments.seed, {arguments.out, fs::path(arguments.out).string() + ".arrays", from},
-      context.catalog, [&](const TrialProgress& p) {
-        char text[120];
-        std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss,
-                      p.tokens_per_s);
-        if (!arguments.as_json) progress.show(p.done, p.loss > 0 ? text : p.stage);
-      });
+  const Record record = run_trial(config, arguments.seed,
+                                  {arguments.out, fs::path(arguments.out).string() + ".npz", from},
+                                  context.catalog, [&](const TrialProgress& p) {
+                                    char text[120];
+                                    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s",
+                                                  p.stage.c_str(), p.loss, p.tokens_per_s);
+                                    if (!arguments.as_json)
+                                      progress.show(p.done, p.loss > 0 ? text : p.stage);
+                                  });
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
     std::cout << write_fields(record).dump(1) << "\n";

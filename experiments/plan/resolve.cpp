@@ -135,6 +135,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   check_hints(config.model, config.data, where, catalog);
   config.evaluate =
       resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
+  check_questions_differ(config, where);
   check_splits(config, where);
   if (parent) check_trained_length(config, parent->context_len, where);
   return config;

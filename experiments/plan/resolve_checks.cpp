@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/schema/equal_cost.h"
 #include "data/corpus.h"
@@ -42,6 +43,17 @@ void check_trained_length(const TrialConfig& config, int64_t context_len,
                       std::to_string(window) + " is above the " + std::to_string(context_len) +
                           " tokens of a row that the weights of train.from were trained on; "
                           "\"extrapolate\": true allows it");
+  }
+}
+
+void check_questions_differ(const TrialConfig& config, const std::string& where) {
+  std::map<std::string, std::string> seen;  // id -> path
+  for (size_t i = 0; i < config.evaluate.size(); ++i) {
+    const std::string at = where + "/evaluate/" + std::to_string(i);
+    const auto [first, is_new] =
+        seen.emplace(recorded_evaluation(config.evaluate[i], 1, json::object()).id,
+                     "/evaluate/" + std::to_string(i));
+    if (!is_new) throw UserError(at, "asks the same as " + first->second);
   }
 }
 

@@ -30,4 +30,7 @@ void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& co
 /// is not.
 void check_equal_cost(const ResolvedStudy& resolved, const Catalog& catalog);
 
+/// Refuses two entries of `evaluate` that ask the same: their numbers could not be told apart.
+void check_questions_differ(const TrialConfig& config, const std::string& where);
+
 }  // namespace sublab

@@ -1,18 +1,11 @@
 // training.json and its arrays, beside the weights (experiments/run/kept_training.h).
 #include "experiments/run/kept_training.h"
 
-#include "core/npy.h"
-
 namespace sublab {
 namespace kept_training {
 
 constexpr const char* kFile = "training.json";
-constexpr const char* kArrays[] = {"loss_curve.npy", "selection_curve.npy"};
-
-void copy_arrays(const fs::path& from, const fs::path& to) {
-  for (const char* name : kArrays)
-    if (fs::exists(from / name)) write_npy(to / name, read_npy(from / name));
-}
+constexpr const char* kCurves = "curves.npz";
 
 }  // namespace kept_training
 
@@ -20,12 +13,12 @@ bool is_trained(const fs::path& checkpoint) {
   return fs::exists(checkpoint / kept_training::kFile);
 }
 
-void keep_training(const fs::path& checkpoint, const fs::path& arrays, const Record& record,
+void keep_training(const fs::path& checkpoint, const NpyMembers& arrays, const Record& record,
                    size_t first) {
   json metrics = json::array();
   for (size_t i = first; i < record.metrics.size(); ++i)
     metrics.push_back(write_fields(record.metrics[i]));
-  kept_training::copy_arrays(arrays, checkpoint);
+  write_npz(checkpoint / kept_training::kCurves, arrays);
   json written = {{"metrics", metrics},
                   {"times", record.times},
                   {"weights_hash", record.provenance.at("weights_hash")}};
@@ -33,7 +26,7 @@ void keep_training(const fs::path& checkpoint, const fs::path& arrays, const Rec
   write_file_durably(checkpoint / kept_training::kFile, written.dump(1) + "\n");
 }
 
-void recall_training(const fs::path& checkpoint, const fs::path& arrays, Record& record) {
+void recall_training(const fs::path& checkpoint, NpyMembers& arrays, Record& record) {
   const fs::path path = checkpoint / kept_training::kFile;
   const json read = parse_json(read_file(path), path.string());
   for (const json& each : read.at("metrics")) {
@@ -45,7 +38,8 @@ void recall_training(const fs::path& checkpoint, const fs::path& arrays, Record&
     if (name.starts_with("train_")) record.times[name] = value;
   for (const char* key : {"from", "weights_hash"})
     if (read.contains(key)) record.provenance[key] = read[key];
-  kept_training::copy_arrays(checkpoint, arrays);
+  if (fs::exists(checkpoint / kept_training::kCurves))
+    arrays = read_npz(checkpoint / kept_training::kCurves);
 }
 
 }  // namespace sublab

@@ -1,6 +1,7 @@
 // Peaks of a phase (experiments/run/memory_phase.h).
 #include "experiments/run/memory_phase.h"
 
+#include "core/schema/metrics.h"
 #include "experiments/machine/environment.h"
 #include "experiments/machine/tensor_memory.h"
 
@@ -14,11 +15,11 @@ MemoryPhase::MemoryPhase() {
 
 void MemoryPhase::end(const std::string& phase, Record& record) const {
   const auto note = [&](const char* name, double bytes) {
-    record.metrics.push_back({name, bytes, {{"phase", phase}}, ""});
+    record.metrics.push_back({name, bytes, {{condition::kPhase, phase}}, ""});
   };
-  note("live_memory_bytes", live_at_start_);
-  note("peak_memory_bytes", static_cast<double>(peak_tensor_bytes()));
-  if (fresh_peak_resident_) note("peak_resident_bytes", peak_resident_bytes());
+  note(metric::kLiveMemoryBytes, live_at_start_);
+  note(metric::kPeakMemoryBytes, static_cast<double>(peak_tensor_bytes()));
+  if (fresh_peak_resident_) note(metric::kPeakResidentBytes, peak_resident_bytes());
 }
 
 }  // namespace sublab

@@ -7,6 +7,7 @@
 #include "analysis/study/unlike_data.h"
 #include "core/process.h"
 #include "core/random.h"
+#include "core/schema/metrics.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
 #include "core/schema/trial_order.h"
@@ -20,8 +21,9 @@ constexpr double kSameMachine = 1e-9, kOtherMachine = 1e-3;
 
 /// Resident sets differ from run to run; older records have them as peak_memory_bytes.
 bool is_measured_anew(const Metric& metric) {
-  return metric.name == "peak_resident_bytes" ||
-         (metric.name == "peak_memory_bytes" && !metric.conditions.contains("phase"));
+  return metric.name == metric::kPeakResidentBytes ||
+         (metric.name == metric::kPeakMemoryBytes &&
+          !metric.conditions.contains(condition::kPhase));
 }
 
 /// The trials that `trial` starts from, the first first, then itself.
@@ -75,7 +77,8 @@ void compare(const Record& before, const Record& now, RerunResult& result) {
       result.largest_difference = std::max(result.largest_difference, difference);
       continue;
     }
-    result.problems.push_back(old.name + " came out as " +
+    result.problems.push_back(old.name + (old.evaluation.empty() ? "" : " of " + old.evaluation) +
+                              " came out as " +
                               (std::isnan(value) ? "nothing" : json(value).dump()) +
                               " instead of " + json(*old.value).dump());
   }

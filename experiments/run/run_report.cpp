@@ -3,9 +3,27 @@
 
 #include <cstdio>
 
+#include "core/schema/metrics.h"
 #include "experiments/run/study_folder.h"
 
 namespace sublab {
+namespace run_report {
+
+/// ", loss_nats 4.5678": the headline's loss, and every accuracy.
+std::string headline_text(const Record& record) {
+  std::string out;
+  for (const Metric& metric : record.metrics) {
+    const bool of_headline =
+        metric.name == metric::kLossNats && metric.evaluation == record.headline();
+    if (!metric.value || !(of_headline || metric::is_accuracy(metric.name))) continue;
+    char number[120];
+    std::snprintf(number, sizeof number, ", %s %.4f", metric.name.c_str(), *metric.value);
+    out += number;
+  }
+  return out;
+}
+
+}  // namespace run_report
 
 void RunReport::show(const PlannedTrial& trial, const TrialProgress& progress,
                      const std::vector<TrialProgress>& all) {
@@ -30,13 +48,7 @@ void RunReport::ended(const PlannedTrial& trial) {
   ++finished_;
   std::string text = trial.label() + ": " + record.outcome +
                      (record.detail.empty() ? "" : " (" + record.detail + ")");
-  char number[80];
-  for (const char* name : {"valid_loss_nats", "recall_accuracy"})
-    if (const Metric* metric = record.find(name); metric && metric->value) {
-      std::snprintf(number, sizeof number, ", %s %.4f", name, *metric->value);
-      text += number;
-    }
-  if (!options_.quiet) line_.note(text);
+  if (!options_.quiet) line_.note(text + run_report::headline_text(record));
 }
 
 }  // namespace sublab

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "core/progress.h"
+#include "core/schema/metrics.h"
 #include "experiments/measure/measure.h"
 #include "experiments/run/runner.h"
 #include "experiments/run/study_folder.h"

@@ -8,6 +8,7 @@
 
 #include "core/safetensors.h"
 #include "core/schema/bench.h"
+#include "core/schema/metrics.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/shape.h"
 #include "experiments/plan/make_plan.h"
@@ -215,14 +216,14 @@ std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
   std::set<std::string> unfinished;
   if (study.tune.key.empty()) return rates;
   for (const PlannedTrial& trial : plan.trials) {
-    if (trial.probe != "tune") continue;
+    if (trial.probe != kTuneProbe) continue;
     const std::string state = trial_state(study_folder, trial);
     if (state != "done" && state != "failed") {
       unfinished.insert(trial.variant);
       continue;
     }
     const Record record = read_record(record_path(study_folder, trial));
-    const Metric* loss = record.find("valid_loss_nats");
+    const Metric* loss = record.find_headline(metric::kLossNats);
     if (record.outcome != "ok" || !loss || !loss->value)
       continue;  // a rate that diverges is no candidate
     if (best.count(trial.variant) && best[trial.variant] <= *loss->value) continue;

@@ -5,8 +5,11 @@
 #include <optional>
 
 #include "core/hash.h"
+#include "core/npz.h"
 #include "core/safetensors.h"
+#include "core/schema/arrays.h"
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/metrics.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
 #include "experiments/machine/tensor_memory.h"
@@ -24,6 +27,26 @@ namespace {
 
 /// Training rows that count tokens before training, and that fit thresholds after it.
 constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
+
+/// Leaves what the keep policy asks for in the trial's file, and says in the record what that is.
+void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record& record) {
+  NpyMembers kept;
+  for (const auto& [name, content] : arrays) {
+    const size_t slash = name.find('/');
+    KeepQuestion keep = folders.keep;
+    if (slash != std::string::npos)
+      keep.asked_for = record.evaluation(name.substr(0, slash))->asked_for;
+    if (is_kept(slash == std::string::npos ? name : name.substr(slash + 1), keep))
+      kept[name] = content;
+    else
+      record.arrays.left_out.push_back(name);
+  }
+  if (kept.empty()) return;
+  write_npz(folders.arrays, kept);
+  for (const auto& [name, content] : kept)
+    record.arrays.members[name] = sha256_hex(npy_bytes(content));
+  record.arrays.sha256 = sha256_hex(read_file(folders.arrays));
+}
 
 /// Takes the weights of `folder` into `model`, which training starts from. Returns the tokens of a
 /// row that they were trained on.
@@ -79,6 +102,7 @@ class Trial {
     build_model();
     train_model();
     if (record_.outcome == "ok") evaluate_model();
+    write_arrays(arrays_, folders_, record_);
     record_.times["ended"] = timestamp();
     return std::move(record_);
   }
@@ -115,7 +139,7 @@ class Trial {
   void train_model() {
     if (is_trained(folders_.checkpoint)) {
       model_ = trained_model(folders_.checkpoint, config_, *data_, catalog_);
-      return recall_training(folders_.checkpoint, folders_.arrays, record_);
+      return recall_training(folders_.checkpoint, arrays_, record_);
     }
     if (!folders_.from.empty()) {
       const int64_t theirs = start_from(folders_.from, config_, *data_, catalog_, *model_, record_);
@@ -128,7 +152,7 @@ class Trial {
     model_->calibrate(data_->batches(kCalibrationRows));
     save();
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
-    keep_training(folders_.checkpoint, folders_.arrays, record_, n_shape_metrics);
+    keep_training(folders_.checkpoint, arrays_, record_, n_shape_metrics);
   }
 
   void run_training() {
@@ -143,20 +167,20 @@ class Trial {
         });
     add_machine_use(before, machine_use(), record_);
     memory.end("train", record_);
-    add_training(result, *model_, folders_.arrays, record_);
+    add_training(result, *model_, arrays_, record_);
   }
 
   void evaluate_model() {
-    Evaluation out;
-    out.arrays = folders_.arrays;
     const MemoryPhase memory;
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, data_->text(), seed_};
-      run_task(catalog_.task(config_.evaluate[i].at("task"), "/evaluate"), config_.evaluate[i],
-               context, out);
+      const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
+      Evaluation out(
+          recorded_evaluation(config_.evaluate[i], task.numerics_version, record_.provenance));
+      run_task(task, config_.evaluate[i], context, out);
+      std::move(out).move_to(record_, arrays_);
     }
-    record_.metrics.insert(record_.metrics.end(), out.metrics.begin(), out.metrics.end());
     memory.end("evaluate", record_);
     say("audit", 0);
     AuditSettings settings = AuditSettings::brief();
@@ -176,11 +200,21 @@ class Trial {
   ReportProgress report_;
   int64_t context_len_;  ///< tokens of a row that the weights were trained on
   Record record_;
+  NpyMembers arrays_;  ///< by the names of members
   std::optional<TrialData> data_;
   std::unique_ptr<LanguageModel> model_;
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// How a trial ended that threw this; "" where the error is none of its own.
+std::string outcome_of(const std::exception& error) {
+  if (is_out_of_memory(error)) return "out_of_memory";
+  // LibTorch throws the second where a device lacks an operation.
+  const bool lacks = dynamic_cast<const Unsupported*>(&error) != nullptr ||
+                     dynamic_cast<const c10::NotImplementedError*>(&error) != nullptr;
+  return lacks ? "unsupported" : "";
+}
 
 }  // namespace
 
@@ -195,15 +229,18 @@ Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
   TrialConfig config;
   read_fields(trial.config, "trial", config);
   check_content(order.content, config);
-  TrialFolders folders{.checkpoint = study_folder / checkpoint_folder(trial.train_id),
-                       .arrays = study_folder / "arrays" / trial.id,
-                       .from = {}};
+  TrialFolders folders{
+      .checkpoint = study_folder / checkpoint_folder(trial.train_id),
+      .arrays = arrays_path(study_folder, trial.id),
+      .from = {},
+      .keep = {.tuning = trial.probe == kTuneProbe, .first_seed = order.first_seed}};
   if (!order.from_train_id.empty())
     folders.from = study_folder / checkpoint_folder(order.from_train_id);
   else if (!config.train.from.empty())
     folders.from = find_checkpoint(config.train.from);
   // Of an attempt that was killed; only one process at a time has the trial.
-  remove_left_overs(folders.arrays, Writers::any);
+  remove_left_overs(study_folder / "arrays", Writers::any, trial.id + ".");
+  fs::remove(folders.arrays);
   remove_left_overs(study_folder / "records", Writers::any, trial.id + ".");
   remove_left_overs(folders.checkpoint, Writers::gone);
   remove_left_overs(study_folder / "checkpoints", Writers::gone, trial.train_id + ".");
@@ -211,10 +248,10 @@ Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
   try {
     record = run_trial(config, trial.seed, folders, catalog, report);
   } catch (const std::exception& error) {
-    if (!is_out_of_memory(error)) throw;
+    record.outcome = outcome_of(error);
+    if (record.outcome.empty()) throw;
     record.config = trial.config;
     record.seed = trial.seed;
-    record.outcome = "out_of_memory";
     record.detail = first_line(error.what());
   }
   record.id = trial.id;
@@ -222,10 +259,10 @@ Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
   record.study = order.study;
   record.variant = trial.variant;
   record.probe = trial.probe;
-  if (fs::is_directory(folders.arrays))
-    for (const auto& entry : fs::directory_iterator(folders.arrays))
-      if (!is_temporary_name(entry.path().filename().string()))
-        record.arrays[entry.path().filename().string()] = sha256_hex(read_file(entry.path()));
+  if (folders.keep.tuning) {  // its numbers alone count
+    record.ledger.erase("lines");
+    record.audit.erase("checks");
+  }
   return record;
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "core/schema/arrays.h"
 #include "core/schema/record.h"
 #include "core/schema/trial_order.h"
 #include "experiments/catalog.h"
@@ -28,9 +29,10 @@ struct TrialProgress {
 using ReportProgress = std::function<void(const TrialProgress&)>;
 
 struct TrialFolders {
-  fs::path checkpoint;  ///< written, or taken from there when it is finished already
-  fs::path arrays;      ///< written
-  fs::path from;        ///< checkpoint whose weights training starts from; empty = new weights
+  fs::path checkpoint;     ///< written, or taken from there when it is finished already
+  fs::path arrays;         ///< file, written where the keep policy leaves any
+  fs::path from;           ///< checkpoint whose weights training starts from; empty = new weights
+  KeepQuestion keep = {};  ///< which trial this is, for the policy
 };
 
 /// Trains the model of `config`, evaluates it and fills the record's metrics. Expected failures

@@ -3,7 +3,8 @@
 
 #include <cmath>
 
-#include "core/npy.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace trial_metrics {
@@ -14,36 +15,38 @@ void add(const std::string& name, double value, Record& record) {
                             finite ? "" : "not finite"});
 }
 
-void add_curve(const std::vector<TrainingPoint>& points, const fs::path& arrays) {
+void add_curve(const std::vector<TrainingPoint>& points, NpyMembers& arrays) {
   std::vector<double> curve;
   for (const TrainingPoint& point : points)
     curve.insert(curve.end(), {point.tokens, point.loss_nats});
-  write_npy(arrays / "loss_curve.npy", curve, {static_cast<int64_t>(points.size()), 2});
+  arrays[array::kLossCurve] = npy_array(curve, {static_cast<int64_t>(points.size()), 2});
 }
 
 void add_selection(const std::vector<SelectionPoint>& points, const LanguageModel& model,
-                   const fs::path& arrays, Record& record) {
+                   NpyMembers& arrays, Record& record) {
   if (points.empty()) return;
   std::vector<double> numbers;
   for (const SelectionPoint& point : points)
     for (const double number : point.numbers()) numbers.push_back(number);
-  write_npy(arrays / "selection_curve.npy", numbers,
-            {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
+  arrays[array::kSelectionCurve] =
+      npy_array(numbers, {static_cast<int64_t>(points.size()), SelectionPoint::kNumbers});
   const auto sites = model.selection_sites();
   for (const SelectionPoint& point : points) {
     if (point.step != points.back().step) continue;
-    const std::string level = "_" + std::to_string(sites[point.module].level);
     for (const auto& [name, value] : std::vector<std::pair<std::string, double>>{
-             {"score_above_threshold", point.above_threshold},
-             {"score_inside", point.inside},
-             {"score_entropy", point.score_entropy},
-             {"discarded_weight", point.discarded_weight},
-             {"kept_not_above_threshold", point.kept_not_above},
-             {"bypass_min", point.bypass_min},
-             {"bypass_mean", point.bypass_mean},
-             {"bypass_max", point.bypass_max},
-             {"kept_drift", point.drift}})
-      record.metrics.push_back({name + level, value, {{"module", point.module}}, ""});
+             {metric::kScoreAboveThreshold, point.above_threshold},
+             {metric::kScoreInside, point.inside},
+             {metric::kScoreEntropy, point.score_entropy},
+             {metric::kDiscardedWeight, point.discarded_weight},
+             {metric::kKeptNotAboveThreshold, point.kept_not_above},
+             {metric::kBypassMin, point.bypass_min},
+             {metric::kBypassMean, point.bypass_mean},
+             {metric::kBypassMax, point.bypass_max},
+             {metric::kKeptDrift, point.drift}})
+      record.metrics.push_back({metric::at_level(name, sites[point.module].level),
+                                value,
+                                {{condition::kModule, point.module}},
+                                ""});
   }
 }
 
@@ -63,16 +66,16 @@ void add_size(const LanguageModel& model, const TrialConfig& config, Record& rec
   model.add_cost(CostShape::whole_rows(1, config.data.context_len), ledger);
   model.add_cost(CostShape::decode(1, config.data.context_len), decode);
   record.ledger = ledger.to_json();
-  add("n_params", parameters, record);
-  add("n_params_non_embedding", parameters - embedding, record);
-  add("train_flops_per_token", ledger.training_flops_causal(config.train.recompute) / context,
+  add(metric::kParams, parameters, record);
+  add(metric::kParamsNonEmbedding, parameters - embedding, record);
+  add(metric::kTrainFlopsPerToken, ledger.training_flops_causal(config.train.recompute) / context,
       record);
-  add("decode_bytes_per_token", decode.bytes(), record);
-  add("train_tokens", tokens, record);
-  add("tokens_per_parameter", tokens / parameters, record);
+  add(metric::kDecodeBytesPerToken, decode.bytes(), record);
+  add(metric::kTrainTokens, tokens, record);
+  add(metric::kTokensPerParameter, tokens / parameters, record);
 }
 
-void add_training(const TrainingResult& result, const LanguageModel& model, const fs::path& arrays,
+void add_training(const TrainingResult& result, const LanguageModel& model, NpyMembers& arrays,
                   Record& record) {
   record.outcome = result.outcome;
   record.detail = result.detail;

@@ -1,7 +1,8 @@
 // Multi-query associative recall (arXiv:2312.04927): asks and scores. Its rows, and those that
 // teach it, are data/tasks/recall_rows.h's. Several entries with a length each ask one model at
 // several.
-#include "core/npy.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 #include "data/tasks/recall_rows.h"
 #include "experiments/tasks/task.h"
 #include "experiments/train/step.h"
@@ -74,7 +75,7 @@ class PlaceCounts {
 
   /// [places, depths, 4]: end of the place's bin in tokens, middle of the depth's bin, right,
   /// asked.
-  void write(const fs::path& path) const {
+  void write(Evaluation& evaluation) const {
     std::vector<double> out;
     for (int64_t p = 0; p < n_places_; ++p)
       for (int64_t d = 0; d < kDepths; ++d) {
@@ -83,7 +84,8 @@ class PlaceCounts {
         out.insert(out.end(), {static_cast<double>(end), (static_cast<double>(d) + 0.5) / kDepths,
                                cell[0], cell[1]});
       }
-    write_npy(path, out, {n_places_, kDepths, 4});
+    evaluation.add_array(array::kByLengthDepth, out,
+                         {n_places_, kDepths, array::kLengthDepthColumns});
   }
 
  private:
@@ -111,17 +113,13 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
     for (int64_t r = 0; r < n_rows; ++r)
       places.add(rows.row(first + r), hit.const_data_ptr<bool>() + r * rows.context_len());
   }
-  const bool as_trained = config.length == context.config.data.context_len;
-  const std::string name = as_trained ? "recall" : "recall_" + std::to_string(config.length);
-  places.write(out.arrays / (name + ".by_length_depth.npy"));
-  out.metrics.push_back({"recall_accuracy",
-                         hits / asked,
-                         {{"chance", 1.0 / kSymbols},
-                          {"n", asked},
-                          {"n_rows", config.n_rows},
-                          {"n_pairs", config.n_pairs},
-                          {"context", config.length}},
-                         ""});
+  places.write(out);
+  out.add(metric::accuracy_of(out.about().task), hits / asked,
+          {{"chance", 1.0 / kSymbols},
+           {"n", asked},
+           {"n_rows", config.n_rows},
+           {"n_pairs", config.n_pairs},
+           {"context", context.config.data.context_len}});
 }
 
 }  // namespace recall

@@ -8,21 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "core/files.h"
 #include "core/kind.h"
-#include "core/schema/record.h"
 #include "core/schema/trial_config.h"
+#include "experiments/tasks/evaluation.h"
 #include "models/language_model.h"
 
 namespace sublab {
 
 class TextData;  // experiments/text/text_data.h: tokenizer and shards of a DataConfig
-
-/// What an evaluation leaves behind.
-struct Evaluation {
-  std::vector<Metric> metrics;
-  fs::path arrays;  ///< folder for .npy files of this trial
-};
 
 struct TaskContext {
   const LanguageModel& model;

@@ -1,11 +1,9 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 
-#include "core/npy.h"
 #include "experiments/catalog.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/train/train.h"
-#include "tests/temporary_folder.h"
 
 using namespace sublab;
 using Catch::Contains;
@@ -14,13 +12,13 @@ namespace {
 
 /// The map of accuracies holds the very questions and answers that the metric counts.
 void check_map(const Evaluation& out) {
-  const NpyArray map = read_npy(out.arrays / "recall.by_length_depth.npy");
+  const NpyArray& map = out.arrays().at("by_length_depth");
   REQUIRE(map.shape == std::vector<int64_t>{8, 5, 4});
   const auto values = map.as_doubles();
   double right = 0, asked = 0;
   for (size_t i = 0; i < values.size(); i += 4) right += values[i + 2], asked += values[i + 3];
-  CHECK(asked == out.metrics.at(0).conditions.at("n").get<double>());
-  CHECK(right / asked == *out.metrics.at(0).value);
+  CHECK(asked == out.metrics().at(0).conditions.at("n").get<double>());
+  CHECK(right / asked == *out.metrics().at(0).value);
   // 48 tokens in eighths, fifths of the way to the query; the first eighth only states pairs.
   CHECK(values[0] == 6);
   CHECK(values[4 * 39] == 48);
@@ -43,12 +41,10 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   REQUIRE(result.outcome == "ok");
   TrialConfig config;
   config.data = data;
-  const TemporaryFolder place;
-  Evaluation out;
-  out.arrays = place.path;
+  Evaluation out(recorded_evaluation(resolved, task.numerics_version, json::object()));
   task.evaluate(resolved, {*model, config, nullptr, 1}, out);
   check_map(out);
-  return *out.metrics.at(0).value;
+  return *out.metrics().at(0).value;
 }
 
 }  // namespace

@@ -119,8 +119,7 @@ TaskEntry letters() {
     double letters = 0, n = 0;
     for (const Answer& answer : answers)
       for (const char c : answer.text) letters += (c >= 'a' && c <= 'z'), ++n;
-    out.metrics.push_back(
-        {"letters_accuracy", n > 0 ? letters / n : 0, {{"n", n}, {"chance", 26.0 / 256}}, ""});
+    out.add("letters_accuracy", n > 0 ? letters / n : 0, {{"n", n}, {"chance", 26.0 / 256}});
   };
   return entry;
 }

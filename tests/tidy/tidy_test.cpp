@@ -191,3 +191,35 @@ TEST_CASE("what the README quotes from a report stands in it", "[tidy]") {
   }
   CHECK(n == 1);
 }
+
+TEST_CASE("names of metrics and arrays are said once", "[tidy]") {
+  std::set<std::string> names;
+  static const std::regex constant(R"re(inline constexpr const char\* k\w+ = "([a-z_]+)";)re");
+  for (const char* file : {"core/schema/metrics.h", "core/schema/arrays.h"}) {
+    const std::string whole = read_file(kRoot / file);
+    const std::string text = whole.substr(0, whole.find("namespace condition"));
+    for (std::sregex_iterator i(text.begin(), text.end(), constant), end; i != end; ++i)
+      if (const std::string name = (*i)[1].str(); name.find('_') != std::string::npos)
+        names.insert(name);
+  }
+  CHECK(names.size() > 20);
+  // Costs that a study names, spellings that an error suggests, fields of the speed measurement.
+  const std::set<std::string> others = {"core/schema/metrics.h",
+                                        "core/schema/arrays.h",
+                                        "core/schema/equal_cost.h",
+                                        "core/error.cpp",
+                                        "core/schema/bench.h",
+                                        "experiments/measure/measure.h",
+                                        "analysis/tables/equal_cost.cpp",
+                                        "experiments/plan/resolve_checks.cpp"};
+  static const std::regex literal(R"re("([a-z_]+?)(_?|\.npy)")re");
+  for (const Source& source : sources()) {
+    const std::string folder = source.path.begin()->string();
+    if (folder == "tests" || others.contains(source.path.string())) continue;
+    for (const std::string& line : source.lines)
+      for (std::sregex_iterator i(line.begin(), line.end(), literal), end; i != end; ++i) {
+        INFO(source.path.string() << ": " << line);
+        CHECK_FALSE(names.contains((*i)[1].str()));
+      }
+  }
+}
