@@ -38,8 +38,8 @@ TaskEntry dummy_task() {
       length += static_cast<double>(answer.ids.size());
       CHECK(answer.text.empty());
     }
-    out.metrics.push_back({"dummy_read", n_read, json::object(), ""});
-    out.metrics.push_back({"dummy_length", length, json::object(), ""});
+    out.add("dummy_read", n_read);
+    out.add("dummy_length", length);
   };
   return entry;
 }
@@ -50,16 +50,17 @@ TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[u
   const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}});
   const TrialConfig config;
   const TaskContext context{*model, config, nullptr, 1};
-  Evaluation whole, cut;
+  const RecordedEvaluation about = recorded_evaluation({{"task", "dummy"}}, 1, json::object());
+  Evaluation whole(about), cut(about);
   run_task(dummy_task(), {{"n", 2}}, context, whole);
-  CHECK(whole.metrics.at(0).value == 20);  // ten ids each, read as they are
-  CHECK(whole.metrics.at(1).value == 6);
+  CHECK(whole.metrics().at(0).value == 20);  // ten ids each, read as they are
+  CHECK(whole.metrics().at(1).value == 6);
   run_task(dummy_task(), {{"n", 2}}, context, cut, [](const Question& question) {
     Question shorter = question;
     shorter.context_ids.resize(3);
     return shorter;
   });
-  CHECK(cut.metrics.at(0).value == 10);
+  CHECK(cut.metrics().at(0).value == 10);
   TaskEntry text = dummy_task();
   text.prompt.ask = [](const json&, const TaskContext&) {
     Question question;
@@ -114,16 +115,15 @@ TEST_CASE("recall is asked at lengths of its own", "[unit]") {
       small_model({{"architecture", "llama"}, {"n_layers", 1}}, at::kFloat, RecallRows::kVocabSize);
   TrialConfig config;
   config.data = data;
-  const TemporaryFolder place;
-  Evaluation out;
-  out.arrays = place.path;
   for (const int64_t length : {48, 300, 1024}) {
     const json resolved =
         task.resolve({{"task", "recall"}, {"length", length}, {"n_rows", 20}}, "/evaluate", data);
+    Evaluation out(recorded_evaluation(resolved, 1, json::object()));
     run_task(task, resolved, {*model, config, nullptr, 1}, out);
     // Every other token but the pairs' asks.
-    CHECK(out.metrics.back().conditions.at("n") == 20.0 * static_cast<double>(length / 2 - 4));
-    CHECK(out.metrics.back().conditions.at("context") == length);
+    const json& about = out.metrics().back().conditions;
+    CHECK(about.at("n") == 20.0 * static_cast<double>(length / 2 - 4));
+    CHECK(about.at("length") == length);
   }
 }
 
