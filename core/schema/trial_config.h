@@ -66,6 +66,7 @@ struct TrainConfig {
   double minutes = 0;
   bool recompute = false;
   std::string dtype = "float32";
+  std::string device = "cpu";
   std::string from;
   bool from_other_tokenizer = false;
 
@@ -91,6 +92,9 @@ struct TrainConfig {
       "of weights and activations in training; with bfloat16 the optimizer keeps float32 weights, "
       "which are what is evaluated and saved",
       one_of({"float32", "bfloat16"}));
+    f("device", device,
+      "where the model is trained, evaluated and measured: cpu, cuda, cuda:N, or auto (cuda where "
+      "there is one); its kind is part of a trial's identity");
     f("from", from,
       "start from trained weights: a variant that stands before this one in the study, a "
       "checkpoint folder, or STUDY_DIR:VARIANT@SEED; subsampling modules that it lacks are put in "

@@ -225,11 +225,12 @@ CheckpointHeader read_checkpoint_header(const fs::path& folder, const Catalog& c
   return out;
 }
 
-Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes) {
+Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes,
+                           at::Device device) {
   Checkpoint out{read_checkpoint_header(folder, catalog, changes), nullptr};
   const ArchitectureEntry& entry =
       catalog.architecture(out.info.model.at("architecture"), folder.string());
-  out.model = entry.make(out.info.model, out.info.vocab_size, 0, catalog.parts);
+  out.model = entry.make(out.info.model, out.info.vocab_size, {0, device}, catalog.parts);
   read_weights(folder, read_config(folder), out.info, *out.model);
   return out;
 }

@@ -87,9 +87,9 @@ CheckpointHeader read_checkpoint_header(const fs::path& folder, const Catalog& c
                                         const json& changes = json::object());
 
 /// Opens a folder of any form. `changes` are applied to the model config before the model is built
-/// ({"threshold": 0.1}). Throws UserError, also when the tokenizer in the folder is not the one
-/// that the model was trained with.
+/// ({"threshold": 0.1}), which stands on `device`. Throws UserError, also when the tokenizer in the
+/// folder is not the one that the model was trained with.
 Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
-                           const json& changes = json::object());
+                           const json& changes = json::object(), at::Device device = at::kCPU);
 
 }  // namespace sublab

@@ -6,6 +6,7 @@
 #include "analysis/build_report.h"
 #include "analysis/print/print.h"
 #include "analysis/report/report.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/run.h"
 #include "experiments/measure/measure.h"
 #include "experiments/plan/resolve_study.h"
@@ -21,6 +22,7 @@ void bench(const fs::path& file, RunArguments arguments, CommandContext& context
   const fs::path out =
       arguments.options.out.empty() ? fs::path("results") / study.name : arguments.options.out;
   ResolvedStudy resolved = resolve_study(study, context.catalog);
+  check_devices(resolved);
   prepare_corpora(resolved, context.catalog);
   const ActiveRun active(out);
   const Plan plan = settle_plan(resolved, out, context.catalog, active,
@@ -49,6 +51,7 @@ void add_bench_command(CLI::App& app, CommandContext& context) {
   command->add_option("--out", arguments->options.out, "results folder; default results/<study>");
   command->add_option("--set", arguments->assignments, "change the base")->take_all();
   add_study_threads_option(*command, *arguments);
+  add_study_device_option(*command, arguments->assignments);
   add_replan_option(*command, *arguments);
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, file, arguments] { bench(study_file(*file), *arguments, context); });

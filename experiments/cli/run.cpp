@@ -13,7 +13,9 @@
 #include "data/corpus.h"
 #include "data/prepare_source.h"
 #include "data/sources/sources.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/machine/calibrate.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/cost_estimate.h"
 #include "experiments/plan/make_plan.h"
@@ -89,6 +91,11 @@ void warn_when_long(const ResolvedStudy& resolved, const fs::path& folder, const
 
 }  // namespace
 
+void check_devices(const ResolvedStudy& resolved) {
+  for (const ResolvedTrial& trial : resolved.trials)
+    find_device(trial.config.train.device, resolved.study.file + ": /train/device");
+}
+
 fs::path study_file(const std::string& given) {
   const bool is_file = fs::exists(given) && !fs::is_directory(given);
   if (is_file || given.find('/') != std::string::npos || given.ends_with(".json")) return given;
@@ -120,6 +127,7 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   const Catalog& catalog = context.catalog;
   // Every mistake in the study shows before anything is done.
   ResolvedStudy resolved = resolve_study(study, catalog);
+  if (!options.dry_run) check_devices(resolved);
   if (!options.dry_run) prepare_corpora(resolved, catalog);
   warn_when_long(resolved, options.out, catalog);
   const RunSummary summary = run_study(resolved, options, catalog);
@@ -166,6 +174,7 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--jobs", arguments.options.jobs, "trials at once")
       ->check(CLI::Range(1, 1024));
   add_study_threads_option(command, arguments);
+  add_study_device_option(command, arguments.assignments);
   add_replan_option(command, arguments);
   command.add_option("--shard", arguments.shard, "do the I-th of N parts: I/N");
   command.add_flag("--dry-run", arguments.options.dry_run, "list the trials and stop");

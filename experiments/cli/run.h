@@ -34,6 +34,9 @@ fs::path study_file(const std::string& given);
 /// content is then resolved anew.
 void prepare_corpora(ResolvedStudy& resolved, const Catalog& catalog);
 
+/// Throws UserError where a trial asks for a device that is not there.
+void check_devices(const ResolvedStudy& resolved);
+
 /// Runs the study of `file`, prints its table and returns the exit code.
 int run_study_command(const fs::path& file, RunArguments arguments, const CommandContext& context);
 

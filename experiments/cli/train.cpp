@@ -6,6 +6,7 @@
 #include "core/schema/checkpoint_path.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/run/trial.h"
@@ -77,6 +78,7 @@ void add_train_command(CLI::App& app, CommandContext& context) {
       ->take_all();
   command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
   add_threads_option(*command);
+  add_study_device_option(*command, arguments->assignments);
   command->add_flag("--json", arguments->as_json, "print the record as JSON");
   command->callback([&context, arguments] { train(*arguments, context); });
 }

@@ -23,15 +23,21 @@ std::string why_no_cuda() {
 
 }  // namespace
 
-at::Device find_device(const std::string& given, const std::string& where) {
-  const int64_t n = n_cuda_devices();
-  if (given == "cpu" || (given == "auto" && n == 0)) return at::kCPU;
+std::string resolve_device(const std::string& given, const std::string& where) {
+  if (given == "auto") return n_cuda_devices() > 0 ? "cuda" : "cpu";
   const bool numbered = given.starts_with("cuda:") && given.size() > 5 && given.size() < 9 &&
                         given.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (given != "cuda" && given != "auto" && !numbered)
+  if (given != "cpu" && given != "cuda" && !numbered)
     throw UserError(where, "unknown device '" + given + "'; allowed: cpu, cuda, cuda:N, auto");
+  return given;
+}
+
+at::Device find_device(const std::string& given, const std::string& where) {
+  const std::string name = resolve_device(given, where);
+  if (name == "cpu") return at::kCPU;
+  const int64_t n = n_cuda_devices();
   if (n == 0) throw UserError(where, "'" + given + "': " + why_no_cuda() + "; use cpu or auto");
-  const int64_t index = numbered ? std::stoll(given.substr(5)) : 0;
+  const int64_t index = name == "cuda" ? 0 : std::stoll(name.substr(5));
   if (index >= n)
     throw UserError(where,
                     "'" + given + "': this machine has CUDA devices 0 to " + std::to_string(n - 1));
@@ -39,6 +45,10 @@ at::Device find_device(const std::string& given, const std::string& where) {
 }
 
 std::string device_kind(at::Device device) { return c10::DeviceTypeName(device.type(), true); }
+
+std::string device_kind(const std::string& resolved) {
+  return resolved.substr(0, resolved.find(':'));
+}
 
 void synchronize(at::Device device) {
   if (device.is_cpu()) return;

@@ -14,9 +14,14 @@ namespace sublab {
 /// program or this machine has no such device.
 at::Device find_device(const std::string& given, const std::string& where);
 
+/// The same as text, without asking whether there is one: "auto" becomes what it means here. Throws
+/// UserError at `where` for another name.
+std::string resolve_device(const std::string& given, const std::string& where);
+
 /// What stands in identities and conditions: the kind, "cpu" or "cuda". Two cards of one kind share
 /// it; which card it was stands in a record's environment.
 std::string device_kind(at::Device device);
+std::string device_kind(const std::string& resolved);
 
 /// Waits until all work that was given to the device is done. Does nothing on the CPU.
 void synchronize(at::Device device);

@@ -5,6 +5,7 @@
 
 #include "analysis/statistics/statistics.h"
 #include "experiments/checkpoint/checkpoint.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/stopwatch.h"
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/measure/measure.h"
@@ -27,13 +28,13 @@ class RoundText {
   int64_t vocab_size() const { return text_.tokenizer().vocab_size(); }
 
   /// [batch, n] tokens of the order's round.
-  at::Tensor rows(const RoundOrder& order, int64_t n) const {
+  at::Tensor rows(const RoundOrder& order, int64_t n, at::Device device) const {
     std::vector<int64_t> all;
     for (int64_t b = 0; b < order.batch; ++b) {
       const auto row = text_row(order.round, b, n);
       all.insert(all.end(), row.begin(), row.end());
     }
-    return at::tensor(all, at::kLong).view({order.batch, n});
+    return at::tensor(all, at::kLong).view({order.batch, n}).to(device);
   }
 
  private:
@@ -54,14 +55,14 @@ class RoundText {
 /// A variant's model, with its trained weights where they stand.
 struct ResidentModel {
   ResidentModel(const TrialConfig& config, const fs::path& checkpoint, int64_t vocab_size,
-                const Catalog& catalog) {
+                const Catalog& catalog, at::Device device) {
     if (fs::exists(checkpoint / "config.json")) {
-      model = load_checkpoint(checkpoint, catalog).model;
+      model = load_checkpoint(checkpoint, catalog, json::object(), device).model;
       return;
     }
     const ArchitectureEntry& entry =
         catalog.architecture(config.model.at("architecture"), "/model/architecture");
-    model = entry.make(config.model, vocab_size, 1, catalog.parts);
+    model = entry.make(config.model, vocab_size, {1, device}, catalog.parts);
     if (const auto sites = model->selection_sites(); !sites.empty())
       assumed = std::make_unique<EvenKeeps>(sites);
   }
@@ -97,10 +98,10 @@ class TrainRounds {
     settings.observer = &keeps.counter;
     const bool half = config_.dtype == "bfloat16";
     if (half) optimizer_.halve_weights();
-    const auto start = Clock::now();
+    const Stopwatch watch(subject_.model->device());
     for (int64_t i = 0; i < order.repeats; ++i)
       optimizer_step(*subject_.model, optimizer_, passes, settings);
-    result.seconds = seconds_since(start);
+    result.seconds = watch.seconds();
     if (half) optimizer_.restore_weights();
     result.dtype = config_.dtype;
     result.tokens = static_cast<double>(order.repeats * order.batch * order.context);
@@ -126,9 +127,9 @@ void prefill(const ResidentModel& subject, const RoundOrder& order, const at::Te
   const Run run = subject.run(Mode::step, keeps.counter);
   std::vector<double> first_ms;
   for (int64_t i = 0; i < order.repeats; ++i) {
-    const auto start = Clock::now();
+    const Stopwatch watch(subject.model->device());
     prefilled(*subject.model, order, text, run, 0);
-    first_ms.push_back(seconds_since(start) * 1e3);
+    first_ms.push_back(watch.seconds() * 1e3);
     result.seconds += first_ms.back() / 1e3;
   }
   result.time_to_first_token_ms = median(first_ms);
@@ -169,31 +170,34 @@ class RoundServer {
   RoundServer(const TrialConfig& config, const fs::path& checkpoint, const Catalog& catalog)
       : config_(config),
         text_(config.data, catalog.data),
-        subject_(config, checkpoint, text_.vocab_size(), catalog) {}
+        device_(find_device(config.train.device, "/train/device")),
+        subject_(config, checkpoint, text_.vocab_size(), catalog, device_) {}
 
   RoundResult run(const RoundOrder& order) {
     RoundResult result;
     result.assumed_keeps = subject_.assumed != nullptr;
-    reset_peak_tensor_bytes();
+    result.device = device_kind(device_);
+    reset_peak_tensor_bytes(device_);
     RoundKeeps keeps;
     if (order.mode == "train") {
       if (!training_) training_.emplace(subject_, config_.train);
-      training_->run(order, text_.rows(order, order.context + 1), keeps, result);
+      training_->run(order, text_.rows(order, order.context + 1, device_), keeps, result);
     } else {
       at::NoGradGuard no_grad;
       const bool decodes = order.mode == "decode";
       const at::Tensor text =
-          text_.rows(order, order.context + (decodes ? order.decode_tokens : 0));
+          text_.rows(order, order.context + (decodes ? order.decode_tokens : 0), device_);
       (decodes ? decode : prefill)(subject_, order, text, keeps, result);
     }
     add_round_cost(*subject_.model, order, keeps, config_.train.recompute, result);
-    result.peak_memory_bytes = static_cast<double>(peak_tensor_bytes());
+    result.peak_memory_bytes = static_cast<double>(peak_tensor_bytes(device_));
     return result;
   }
 
  private:
   TrialConfig config_;
   RoundText text_;
+  at::Device device_;
   ResidentModel subject_;
   std::optional<TrainRounds> training_;
 };

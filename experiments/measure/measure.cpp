@@ -111,10 +111,17 @@ class Coordinator {
 
   BenchMeasurement collect(const RoundOrder& order,
                            const std::vector<std::vector<RoundResult>>& results) const {
-    std::set<std::string> dtypes;
-    for (const auto& rounds : results) dtypes.insert(rounds.front().dtype);
-    BenchMeasurement out{
-        order.mode, order.context, order.batch, join({dtypes.begin(), dtypes.end()}, " / "), {}};
+    std::set<std::string> dtypes, devices;
+    for (const auto& rounds : results) {
+      dtypes.insert(rounds.front().dtype);
+      devices.insert(rounds.front().device);
+    }
+    BenchMeasurement out{.mode = order.mode,
+                         .context = order.context,
+                         .batch = order.batch,
+                         .dtype = join({dtypes.begin(), dtypes.end()}, " / "),
+                         .device = join({devices.begin(), devices.end()}, " / "),
+                         .series = {}};
     const std::vector<RoundResult>* reference = nullptr;
     for (size_t i = 0; i < workers_.size(); ++i)
       if (workers_[i].variant() == plan_.compare_to && !workers_[i].repeat_of_reference)

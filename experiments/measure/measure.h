@@ -50,6 +50,7 @@ struct RoundResult {
   double peak_memory_bytes = 0;
   bool assumed_keeps = false;
   std::string dtype = "float32";
+  std::string device = "cpu";
   double time_to_first_token_ms = 0;  ///< median over the repeats; 0 in mode train
   double token_latency_ms = 0, token_latency_ms_p95 = 0;  ///< over the steps of a decode round
   double kv_cache_bytes = 0;
@@ -67,6 +68,7 @@ struct RoundResult {
     f("peak_memory_bytes", peak_memory_bytes, "bytes of tensors at the peak, weights included");
     f("assumed_keeps", assumed_keeps, "keeps were forced");
     f("dtype", dtype, "number format of the activations");
+    f("device", device, "kind of device that it ran on");
     f("time_to_first_token_ms", time_to_first_token_ms, "prompt to first logits");
     f("token_latency_ms", token_latency_ms, "median step");
     f("token_latency_ms_p95", token_latency_ms_p95, "95th percentile");

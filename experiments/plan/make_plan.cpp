@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "experiments/kinds.h"
+#include "experiments/machine/device.h"
 #include "experiments/text/content.h"
 
 namespace sublab {
@@ -38,6 +39,7 @@ json training_identity_of(const TrialConfig& config, int64_t threads, const Plan
   identity.erase("evaluate");
   identity["data"] = training_identity(config.data, content);
   identity["train"].erase("from");  // a name; what stands for it is its parent's hash
+  identity["train"]["device"] = device_kind(config.train.device);  // not which of several
   if (!config.data.on_text())
     identity["rows_version"] = catalog.row_maker(config.data.train_task(), "").numerics_version;
   identity["threads"] = threads;

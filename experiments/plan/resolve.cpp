@@ -9,6 +9,7 @@
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint/checkpoint.h"
+#include "experiments/machine/device.h"
 #include "experiments/plan/resolve_checks.h"
 #include "models/parts/decoder.h"
 
@@ -110,6 +111,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   TrialConfig config;
   read_fields(given.value("data", json::object()), where + "/data", config.data);
   read_fields(given.value("train", json::object()), where + "/train", config.train);
+  config.train.device = resolve_device(config.train.device, where + "/train/device");
   resolve_data(config.data, where, catalog);
   resolve_row_parts(config.data, where, catalog.data);
   if (config.train.batch_tokens < config.data.context_len)

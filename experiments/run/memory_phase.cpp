@@ -7,10 +7,10 @@
 
 namespace sublab {
 
-MemoryPhase::MemoryPhase() {
-  reset_peak_tensor_bytes();
+MemoryPhase::MemoryPhase(at::Device device) : device_(device) {
+  reset_peak_tensor_bytes(device);
   fresh_peak_resident_ = reset_peak_resident();
-  live_at_start_ = static_cast<double>(live_tensor_bytes());
+  live_at_start_ = static_cast<double>(live_tensor_bytes(device));
 }
 
 void MemoryPhase::end(const std::string& phase, Record& record) const {
@@ -18,7 +18,11 @@ void MemoryPhase::end(const std::string& phase, Record& record) const {
     record.metrics.push_back({name, bytes, {{condition::kPhase, phase}}, ""});
   };
   note(metric::kLiveMemoryBytes, live_at_start_);
-  note(metric::kPeakMemoryBytes, static_cast<double>(peak_tensor_bytes()));
+  note(metric::kPeakMemoryBytes, static_cast<double>(peak_tensor_bytes(device_)));
+  if (const auto memory = device_memory(device_)) {
+    note(metric::kPeakReservedBytes, static_cast<double>(memory->peak_reserved_bytes));
+    note(metric::kDriverUsedBytes, static_cast<double>(memory->driver_used_bytes));
+  }
   if (fresh_peak_resident_) note(metric::kPeakResidentBytes, peak_resident_bytes());
 }
 

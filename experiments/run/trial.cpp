@@ -12,6 +12,7 @@
 #include "core/schema/metrics.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/run/kept_training.h"
 #include "experiments/run/memory_phase.h"
@@ -68,8 +69,9 @@ int64_t start_from(const fs::path& folder, const TrialConfig& config, const Tria
 
 /// The weights that a training with this trial's train_id left in `folder`.
 std::unique_ptr<LanguageModel> trained_model(const fs::path& folder, const TrialConfig& config,
-                                             const TrialData& data, const Catalog& catalog) {
-  Checkpoint trained = load_checkpoint(folder, catalog);
+                                             const TrialData& data, const Catalog& catalog,
+                                             at::Device device) {
+  Checkpoint trained = load_checkpoint(folder, catalog, json::object(), device);
   const TokenizerIdentity theirs = identity_of(trained), own = data.tokenizer();
   if (match(theirs, own) == TokenizerMatch::other)
     throw UserError(folder.string(), "was trained with the tokenizer " + theirs.text() +
@@ -89,13 +91,14 @@ class Trial {
         catalog_(catalog),
         entry_(catalog.architecture(config.model.at("architecture"), "/model/architecture")),
         report_(report),
+        device_(find_device(config.train.device, "/train/device")),
         context_len_(config.data.context_len) {}
 
   Record run() {
     count_tensor_bytes();
     record_.seed = seed_;
     record_.config = write_fields(config_);
-    record_.environment = environment();
+    record_.environment = environment(device_);
     record_.provenance = code_provenance();
     record_.times["started"] = timestamp();
     open_data();
@@ -118,8 +121,8 @@ class Trial {
   }
 
   void build_model() {
-    model_ = entry_.make(config_.model, data_->rows().vocab_size(), static_cast<uint64_t>(seed_),
-                         catalog_.parts);
+    model_ = entry_.make(config_.model, data_->rows().vocab_size(),
+                         {static_cast<uint64_t>(seed_), device_}, catalog_.parts);
     add_size(*model_, config_, record_);
   }
 
@@ -138,25 +141,25 @@ class Trial {
 
   void train_model() {
     if (is_trained(folders_.checkpoint)) {
-      model_ = trained_model(folders_.checkpoint, config_, *data_, catalog_);
+      model_ = trained_model(folders_.checkpoint, config_, *data_, catalog_, device_);
       return recall_training(folders_.checkpoint, arrays_, record_);
     }
     if (!folders_.from.empty()) {
       const int64_t theirs = start_from(folders_.from, config_, *data_, catalog_, *model_, record_);
       if (config_.train.tokens == 0) context_len_ = std::min(context_len_, theirs);
     }
-    model_->prepare(data_->batches(kPreparingRows));
+    model_->prepare(data_->batches(kPreparingRows, device_));
     const size_t n_shape_metrics = record_.metrics.size();
     run_training();
     if (record_.outcome != "ok") return;
-    model_->calibrate(data_->batches(kCalibrationRows));
+    model_->calibrate(data_->batches(kCalibrationRows, device_));
     save();
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
     keep_training(folders_.checkpoint, arrays_, record_, n_shape_metrics);
   }
 
   void run_training() {
-    const MemoryPhase memory;
+    const MemoryPhase memory(device_);
     const RowSource& rows = data_->rows();
     const auto n_steps = static_cast<double>(step_shape(config_.train, rows.context_len()).n_steps);
     const MachineUse before = machine_use();
@@ -171,13 +174,13 @@ class Trial {
   }
 
   void evaluate_model() {
-    const MemoryPhase memory;
+    const MemoryPhase memory(device_);
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
       const TaskContext context{*model_, config_, data_->text(), seed_};
       const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
-      Evaluation out(
-          recorded_evaluation(config_.evaluate[i], task.numerics_version, record_.provenance));
+      Evaluation out(recorded_evaluation(config_.evaluate[i], task.numerics_version,
+                                         record_.provenance, device_kind(device_)));
       run_task(task, config_.evaluate[i], context, out);
       std::move(out).move_to(record_, arrays_);
     }
@@ -186,7 +189,9 @@ class Trial {
     AuditSettings settings = AuditSettings::brief();
     settings.seed = static_cast<uint64_t>(seed_);
     // The trained weights once more, in a model of their own: the audit changes what it is given.
-    const auto fresh = [&] { return load_checkpoint(folders_.checkpoint, catalog_).model; };
+    const auto fresh = [&] {
+      return load_checkpoint(folders_.checkpoint, catalog_, json::object(), device_).model;
+    };
     AuditSubject subject{fresh, entry_.expects, entry_.exact_cut_of(config_.model)};
     if (data_->text()) subject.rows = &data_->rows();
     record_.audit = write_fields(audit_model(subject, settings));
@@ -198,6 +203,7 @@ class Trial {
   const Catalog& catalog_;
   const ArchitectureEntry& entry_;
   ReportProgress report_;
+  at::Device device_;
   int64_t context_len_;  ///< tokens of a row that the weights were trained on
   Record record_;
   NpyMembers arrays_;  ///< by the names of members

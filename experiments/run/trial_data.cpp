@@ -21,9 +21,9 @@ TokenizerIdentity TrialData::tokenizer() const {
                : identity_of_task(config_.train_task());
 }
 
-std::vector<Batch> TrialData::batches(int64_t n) const {
+std::vector<Batch> TrialData::batches(int64_t n, at::Device device) const {
   std::vector<Batch> out;
-  for (int64_t i = 0; i < n; i += 8) out.push_back(make_batch(*rows_, i, 8).batch);
+  for (int64_t i = 0; i < n; i += 8) out.push_back(make_batch(*rows_, i, 8, device).batch);
   return out;
 }
 

@@ -21,8 +21,8 @@ class TrialData {
   const RowSource& rows() const { return *rows_; }
   /// Of the trial's own ids.
   TokenizerIdentity tokenizer() const;
-  /// The first `n` training rows, eight to a batch.
-  std::vector<Batch> batches(int64_t n) const;
+  /// The first `n` training rows, eight to a batch, on `device`.
+  std::vector<Batch> batches(int64_t n, at::Device device) const;
 
  private:
   DataConfig config_;

@@ -59,7 +59,8 @@ struct PieceBatch {
 };
 
 PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
-                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id) {
+                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id,
+                    at::Device device) {
   std::vector<int64_t> tokens, labels, lengths;
   for (size_t i = first; i < last; ++i) {
     const auto& ids = documents[pieces[i].document];
@@ -70,8 +71,8 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
       labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
     }
   }
-  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)},
-          at::tensor(labels, at::kLong)};
+  return {{at::tensor(tokens, at::kLong).to(device), Rows::contiguous(lengths)},
+          at::tensor(labels, at::kLong).to(device)};
 }
 
 }  // namespace perplexity
@@ -124,7 +125,7 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
     int64_t n = 0;
     while (last < pieces.size() && (last == first || n + pieces[last].n_inputs() <= kTokensPerPass))
       n += pieces[last++].n_inputs();
-    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
+    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id, model.device());
     RecordedKeeps keeps;
     if (depths) counted.recorded = &keeps;
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);

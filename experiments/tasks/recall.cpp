@@ -103,7 +103,8 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   double hits = 0, asked = 0;
   PlaceCounts places(rows.context_len());
   for (int64_t first = 0; first < config.n_rows; first += rows_per_pass) {
-    const auto batch = make_batch(rows, first, std::min(rows_per_pass, config.n_rows - first));
+    const auto batch = make_batch(rows, first, std::min(rows_per_pass, config.n_rows - first),
+                                  context.model.device());
     const at::Tensor hidden = run_model(context.model, batch.batch, nullptr, Run{});
     const at::Tensor hit =
         token_hits(hidden, context.model.head_weight(), batch.labels).cpu().contiguous();

@@ -44,7 +44,7 @@ AdamW::AdamW(std::vector<Parameter> parameters, const TrainConfig& config) : con
     group->parameters.push_back(parameter.tensor);
     group->first_moments.push_back(at::zeros_like(parameter.tensor));
     group->second_moments.push_back(at::zeros_like(parameter.tensor));
-    group->steps.push_back(at::zeros({}, at::kFloat));
+    group->steps.push_back(at::zeros({}, parameter.tensor.options().dtype(at::kFloat)));
   }
 }
 

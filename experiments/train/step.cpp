@@ -38,7 +38,8 @@ void sum_gradients(const LanguageModel& model, const Group* group) {
 
 }  // namespace training_step
 
-LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows) {
+LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows,
+                         at::Device device) {
   using training_step::to_tensor;
   std::vector<int64_t> tokens, labels, positions, lengths;
   std::vector<double> hints;
@@ -54,7 +55,7 @@ LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows)
   }
   Batch batch{to_tensor(tokens), Rows::with_positions(lengths, {}, to_tensor(positions)), {}};
   if (!hints.empty()) batch.hints = at::tensor(hints, at::kDouble);
-  return {batch, to_tensor(labels), n_labels};
+  return {batch.to(device), to_tensor(labels).to(device), n_labels};
 }
 
 bool StepResult::finite() const { return std::isfinite(loss_nats) && std::isfinite(gradient_norm); }

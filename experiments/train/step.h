@@ -16,7 +16,8 @@ struct LabelledBatch {
   at::Tensor labels;  ///< [N] int64
   int64_t n_labels;   ///< those that are not ignored
 };
-LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows);
+LabelledBatch make_batch(const RowSource& source, int64_t first, int64_t n_rows,
+                         at::Device device = at::kCPU);
 
 /// What the passes of a step have in common, beside their rows.
 struct StepSettings {

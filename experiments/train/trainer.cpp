@@ -91,7 +91,8 @@ std::vector<LabelledBatch> Trainer::passes() const {
   const int64_t begin = n_steps_done() * shape_.rows_per_step + own.first_row;
   std::vector<LabelledBatch> out;
   for (int64_t row = 0; row < own.n_rows; row += shape_.rows_per_pass)
-    out.push_back(make_batch(rows_, begin + row, std::min(shape_.rows_per_pass, own.n_rows - row)));
+    out.push_back(make_batch(rows_, begin + row, std::min(shape_.rows_per_pass, own.n_rows - row),
+                             model_.device()));
   return out;
 }
 

@@ -27,6 +27,8 @@ TEST_CASE("devices are named, and a missing one is refused in one line", "[unit]
 TEST_CASE("the kind of a device is its name in identities", "[unit]") {
   CHECK(device_kind(at::kCPU) == "cpu");
   CHECK(device_kind(at::Device(at::kCUDA, 1)) == "cuda");
+  CHECK(device_kind("cuda:3") == "cuda");
+  CHECK(device_kind("cpu") == "cpu");
   CHECK(card_state(at::kCPU).is_null());
 }
 
