@@ -65,8 +65,8 @@ struct BenchMeasurement {
   int64_t context = 0;
   int64_t batch = 0;
   std::string dtype = "float32";
-  std::string device = "cpu";
   std::vector<BenchSeries> series;
+  std::string device = "cpu";  ///< kind
 
   /// The series of a variant, or the second one of the reference; null where there is none.
   const BenchSeries* find(const std::string& variant, bool repeat = false) const {

@@ -120,8 +120,8 @@ class Coordinator {
                          .context = order.context,
                          .batch = order.batch,
                          .dtype = join({dtypes.begin(), dtypes.end()}, " / "),
-                         .device = join({devices.begin(), devices.end()}, " / "),
-                         .series = {}};
+                         .series = {},
+                         .device = join({devices.begin(), devices.end()}, " / ")};
     const std::vector<RoundResult>* reference = nullptr;
     for (size_t i = 0; i < workers_.size(); ++i)
       if (workers_[i].variant() == plan_.compare_to && !workers_[i].repeat_of_reference)
