@@ -68,6 +68,7 @@ Report build_report(const fs::path& study_folder) {
   report.question = data.plan.question;
   const auto comparisons = declared_comparisons(data);
   add_quality_table(data, comparisons, report);
+  add_question_tables(data, report);
   add_cost_table(data, report);
   add_comparison_table(comparisons, report);
   add_equal_cost_tables(data, comparisons, report);

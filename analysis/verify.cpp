@@ -1,9 +1,9 @@
+// Holds a study folder against its raw data, file by file.
 #include "analysis/verify.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <deque>
-#include <numbers>
 #include <set>
 
 #include "analysis/build_report.h"
@@ -13,8 +13,9 @@
 #include "analysis/study/study_data.h"
 #include "analysis/study/unlike_data.h"
 #include "core/hash.h"
-#include "core/npy.h"
+#include "core/npz.h"
 #include "core/safetensors.h"
+#include "core/schema/arrays.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
 #include "core/temporary_files.h"
@@ -26,84 +27,71 @@ namespace {
 /// Sums in another order differ by rounding.
 constexpr double kRounding = 1e-9;
 
-double sum_of(const json& lines, const char* key) {
-  double sum = 0;
-  for (const json& line : lines) sum += line.value(key, 0.0);
-  return sum;
-}
-
-void derive_from_ledger(const Record& record, std::vector<DerivedMetric>& out) {
-  const json lines = record.ledger.value("lines", json::array());
-  if (lines.empty()) return;
-  const json& train = record.config.at("train");
-  const double context = record.config.at("data").at("context_len").get<double>();
-  if (!train.value("recompute", false))
-    out.push_back({"train_flops_per_token", 3 * sum_of(lines, "flops_causal") / context});
-  out.push_back({"train_tokens", train.at("tokens").get<double>()});
-  if (const Metric* n = record.find("n_params"); n && n->value)
-    out.push_back({"tokens_per_parameter", train.at("tokens").get<double>() / *n->value});
-}
-
-void derive_from_losses(const fs::path& arrays, std::vector<DerivedMetric>& out) {
-  if (fs::exists(arrays / "perplexity.documents.npy")) {
-    const auto sums = read_npy(arrays / "perplexity.documents.npy").as_doubles();
-    double loss = 0, tokens = 0, bytes = 0, loss_of_bytes = 0;
-    for (size_t d = 0; d + 2 < sums.size(); d += 3) {
-      loss += sums[d], tokens += sums[d + 1], bytes += sums[d + 2];
-      if (sums[d + 2] > 0) loss_of_bytes += sums[d];  // the others have no bytes to count by
-    }
-    if (tokens <= 0) return;
-    out.push_back({"valid_loss_nats", loss / tokens});
-    out.push_back({"valid_perplexity", std::exp(loss / tokens)});
-    if (bytes > 0)
-      out.push_back({"valid_bits_per_byte", loss_of_bytes / std::numbers::ln2 / bytes});
-  }
-  if (fs::exists(arrays / "perplexity.positions.npy")) {
-    const auto buckets = read_npy(arrays / "perplexity.positions.npy").as_doubles();
-    const size_t n = buckets.size() / 3;
-    const auto mean = [&](size_t from, size_t to) {
-      double loss = 0, tokens = 0;
-      for (size_t b = from; b < to; ++b) loss += buckets[3 * b + 1], tokens += buckets[3 * b + 2];
-      return tokens > 0 ? loss / tokens : 0;
-    };
-    out.push_back({"loss_early_nats", mean(0, n / 4)});
-    out.push_back({"loss_late_nats", mean(n - n / 4, n)});
-  }
-}
-
-void check_metrics(const Record& record, const fs::path& arrays, Verification& out) {
-  for (const DerivedMetric& derived : derive_metrics(record, arrays)) {
-    const Metric* metric = record.find(derived.name);
+void check_metrics(const Record& record, const fs::path& folder, Verification& out) {
+  for (const DerivedMetric& derived : derive_metrics(record, folder)) {
+    const Metric* metric = record.find_in(derived.evaluation, derived.name);
     if (!metric || !metric->value) continue;
     ++out.derived;
     if (std::abs(*metric->value - derived.value) > kRounding * std::abs(derived.value))
-      out.problems.push_back("records/" + record.id + ".json: " + derived.name + " is " +
-                             json(*metric->value).dump() + "; its raw data give " +
+      out.problems.push_back("records/" + record.id + ".json: " + derived.name +
+                             (derived.evaluation.empty() ? "" : " of " + derived.evaluation) +
+                             " is " + json(*metric->value).dump() + "; its raw data give " +
                              json(derived.value).dump());
   }
 }
 
-void check_arrays(const Record& record, const fs::path& arrays, Verification& out) {
-  const std::string folder = "arrays/" + record.id + "/";
-  for (const auto& [name, hash] : record.arrays.items()) {
-    if (!fs::exists(arrays / name)) {
-      // Losses of every token are large and may be left out of what is kept.
-      if (name != "perplexity.token_losses.npy" && name != "perplexity.depths.npy")
-        out.problems.push_back(folder + name + " is missing");
-      continue;
-    }
+/// Whether the policy leaves this member of the trial's file on disk.
+bool must_be_there(const std::string& member, const Record& record, const Plan& plan) {
+  const size_t slash = member.find('/');
+  const RecordedEvaluation* evaluation =
+      slash == std::string::npos ? nullptr : record.evaluation(member.substr(0, slash));
+  KeepQuestion trial;
+  trial.tuning = record.probe == kTuneProbe;
+  trial.first_seed = record.seed == plan.seeds.front();
+  if (evaluation) trial.asked_for = evaluation->asked_for;
+  return is_kept(slash == std::string::npos ? member : member.substr(slash + 1), trial);
+}
+
+/// The arrays of a file that is there: hashes, and nothing that the record does not name.
+void check_members(const Record& record, const fs::path& path, const std::string& name,
+                   Verification& out) {
+  if (sha256_hex(read_file(path)) != record.arrays.sha256)
+    out.problems.push_back(name + " is not the file that the trial wrote");
+  const NpzFile file(path);
+  for (const auto& [member, hash] : record.arrays.members.items()) {
+    if (!file.contains(member)) continue;
     ++out.arrays;
-    if (sha256_hex(read_file(arrays / name)) != hash)
-      out.problems.push_back(folder + name + " is not the file that the trial wrote");
+    if (sha256_hex(file.bytes(member)) != hash)
+      out.problems.push_back(name + ": " + member + " is not the array that the trial wrote");
   }
-  if (!fs::is_directory(arrays)) return;
-  for (const auto& entry : fs::directory_iterator(arrays)) {
-    const std::string name = entry.path().filename().string();
-    if (record.arrays.empty())
-      out.unsealed_arrays += !is_temporary_name(name);
-    else if (!record.arrays.contains(name) && !is_temporary_name(name))
-      out.problems.push_back(folder + name + " is of no trial: its record does not name it");
+  for (const std::string& member : file.names())
+    if (!record.arrays.members.contains(member))
+      out.problems.push_back(name + ": " + member + " is of no trial: its record does not name it");
+}
+
+void check_arrays(const Record& record, const fs::path& folder, const Plan& plan,
+                  Verification& out) {
+  const fs::path path = arrays_path(folder, record.id);
+  const std::string name = "arrays/" + record.id + ".npz";
+  std::vector<std::string> there;
+  try {
+    if (fs::exists(path)) {
+      check_members(record, path, name, out);
+      there = NpzFile(path).names();
+    }
+  } catch (const UserError& error) {
+    out.problems.push_back(error.what());
+    return;
   }
+  const auto check = [&](const std::string& member) {
+    if (std::find(there.begin(), there.end(), member) != there.end()) return;
+    if (must_be_there(member, record, plan))
+      out.problems.push_back(name + ": " + member + " is missing");
+    else
+      ++out.left_out;
+  };
+  for (const auto& [member, hash] : record.arrays.members.items()) check(member);
+  for (const std::string& member : record.arrays.left_out) check(member);
 }
 
 /// Holds the digest in a file against the rest of it.
@@ -141,13 +129,13 @@ bool is_of(json config, json planned, bool by_content) {
 }
 
 /// Adds the trial's record to `records`; false when it is damaged.
-bool check_record(const fs::path& folder, const PlannedTrial& trial, bool by_content,
+bool check_record(const fs::path& folder, const Plan& plan, const PlannedTrial& trial,
                   std::deque<Record>& records, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
   if (!fs::exists(path)) {
     ++out.missing;
-    if (fs::exists(folder / "arrays" / trial.id))
+    if (fs::exists(arrays_path(folder, trial.id)))
       out.problems.push_back(name + " is missing; the arrays of its trial are there");
     return true;
   }
@@ -161,13 +149,15 @@ bool check_record(const fs::path& folder, const PlannedTrial& trial, bool by_con
   records.push_back(std::move(read));
   const Record& record = records.back();
   check_digest(parse_json(read_file(path), path.string()), name, out);
-  if (record.id != trial.id || !is_of(record.config, trial.config, by_content) ||
+  if (record.id != trial.id || !is_of(record.config, trial.config, !plan.content.empty()) ||
       record.seed != trial.seed || record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return true;
-  check_arrays(record, folder / "arrays" / trial.id, out);
+  const size_t n_problems = out.problems.size();
+  check_arrays(record, folder, plan, out);
   check_weights(record, folder, out);
-  check_metrics(record, folder / "arrays" / trial.id, out);
+  // Numbers do not follow from arrays that are not the trial's.
+  if (out.problems.size() == n_problems) check_metrics(record, folder, out);
   return true;
 }
 
@@ -258,13 +248,6 @@ std::string excerpt(const std::string& line, size_t from) {
 
 }  // namespace
 
-std::vector<DerivedMetric> derive_metrics(const Record& record, const fs::path& arrays) {
-  std::vector<DerivedMetric> out;
-  derive_from_ledger(record, out);
-  derive_from_losses(arrays, out);
-  return out;
-}
-
 std::string first_difference(const std::string& found, const std::string& expected) {
   if (found == expected) return "";
   size_t line = 1, begin = 0, at = 0;
@@ -287,7 +270,7 @@ Verification verify_study(const fs::path& folder) {
   std::deque<Record> records;
   for (const PlannedTrial& trial : plan.trials)
     if (checked.insert(trial.id).second)
-      readable = check_record(folder, trial, !plan.content.empty(), records, out) && readable;
+      readable = check_record(folder, plan, trial, records, out) && readable;
   std::vector<const Record*> all;
   for (const Record& record : records) all.push_back(&record);
   for (const std::string& sentence : unlike_data(plan, all).sentences)

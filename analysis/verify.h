@@ -18,7 +18,7 @@ struct Verification {
   int64_t unsealed = 0;               ///< the same, written before there were digests
   int64_t missing = 0;                ///< planned trials without a record
   int64_t arrays = 0;                 ///< whose hash was held against their bytes
-  int64_t unsealed_arrays = 0;        ///< whose record, an older one, has no hashes
+  int64_t left_out = 0;               ///< that the keep policy did not ask for
   int64_t derived = 0;                ///< metrics computed anew from arrays and ledger
   int64_t report_files = 0;           ///< report.* and what else the report wrote
   std::vector<std::string> problems;  ///< one line each; empty = everything follows
@@ -31,10 +31,12 @@ Verification verify_study(const fs::path& folder);
 struct DerivedMetric {
   std::string name;
   double value = 0;
+  std::string evaluation = {};  ///< "" of training
 };
 
-/// What follows from a record's ledger and from its arrays in `arrays` (those that are there).
-std::vector<DerivedMetric> derive_metrics(const Record& record, const fs::path& arrays);
+/// What follows from a record's ledger and, for each evaluation, from its arrays (those that are
+/// there) in the study's folder.
+std::vector<DerivedMetric> derive_metrics(const Record& record, const fs::path& study_folder);
 
 /// Where two texts part: "line 12: '...' instead of '...'". Empty when they are equal.
 std::string first_difference(const std::string& found, const std::string& expected);

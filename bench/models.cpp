@@ -5,8 +5,7 @@
 
 #include "experiments/examples.h"
 #include "experiments/text/token_hints.h"
-#include "experiments/train/optimizer.h"
-#include "models/parts/lm_head.h"
+#include "experiments/train/step.h"
 
 namespace sublab {
 namespace {
@@ -40,12 +39,11 @@ struct Subject {
 void train_step(benchmark::State& state, const ModelCase& each) {
   const Subject subject(each);
   AdamW optimizer(subject.model->parameters(), TrainConfig{});
+  const std::vector<LabelledBatch> passes = {{subject.batch, subject.batch.tokens, kTokens}};
+  StepSettings settings;  // at learning rate 0, which costs the same and moves nothing
+  settings.forced = subject.keeps.get();
   for (auto _ : state) {
-    const at::Tensor hidden =
-        run_model(*subject.model, subject.batch, nullptr, subject.run(Mode::train));
-    lm_loss(hidden, subject.model->head_weight(), subject.batch.tokens, kTokens).backward();
-    optimizer.clip_gradients();
-    optimizer.step(0);
+    optimizer_step(*subject.model, optimizer, passes, settings);
   }
   state.SetItemsProcessed(state.iterations() * kTokens);
 }

@@ -4,7 +4,7 @@
 TORCH_VERSION=2.11.0
 PACKAGES=(g++ cmake ninja-build ccache lld pkg-config python3 python3-pip git ca-certificates
   libbenchmark-dev libeigen3-dev libcli11-dev nlohmann-json3-dev catch2 libsentencepiece-dev zlib1g-dev
-  gnuplot-nox)
+  libzip-dev gnuplot-nox)
 
 export SUBLAB_ROOT=$root
 export SUBLAB_CACHE=${SUBLAB_CACHE:-$root/.cache}

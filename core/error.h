@@ -17,6 +17,12 @@ class UserError : public std::runtime_error {
       : std::runtime_error(where + ": " + what) {}
 };
 
+/// What is asked for is right, but this build or this device lacks it: an outcome of a trial.
+class Unsupported : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// The candidate meant by `name`: an alias (lr: learning_rate), the nearest spelling, "" for none.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 

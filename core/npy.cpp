@@ -1,3 +1,4 @@
+// Header and elements of a .npy file, both ways.
 #include "core/npy.h"
 
 #include <algorithm>
@@ -13,13 +14,12 @@ namespace {
 
 constexpr std::string_view kMagic{"\x93NUMPY\x01\x00", 8};
 
-int64_t element_bytes(const std::string& dtype, const fs::path& path) {
+int64_t element_bytes(const std::string& dtype, const std::string& where) {
   static const std::map<std::string, int64_t> sizes = {{"<f8", 8}, {"<f4", 4}, {"<i8", 8},
                                                        {"<i4", 4}, {"<u8", 8}, {"<u2", 2},
                                                        {"|u1", 1}, {"|b1", 1}};
   const auto it = sizes.find(dtype);
-  if (it == sizes.end())
-    throw UserError(path.string(), "npy dtype '" + dtype + "' is not supported");
+  if (it == sizes.end()) throw UserError(where, "npy dtype '" + dtype + "' is not supported");
   return it->second;
 }
 
@@ -77,39 +77,42 @@ std::vector<double> NpyArray::as_doubles() const {
   return out;
 }
 
-void write_npy(const fs::path& path, const NpyArray& array) {
+template <class T>
+NpyArray npy_array(const std::vector<T>& values, std::vector<int64_t> shape) {
+  NpyArray array{dtype_of<T>(), std::move(shape), {}};
+  if (array.n_elements() != static_cast<int64_t>(values.size()))
+    throw std::logic_error("npy_array: shape and values disagree");
+  array.bytes.assign(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  return array;
+}
+
+template NpyArray npy_array(const std::vector<double>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<float>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<int64_t>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<int32_t>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<uint64_t>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<uint16_t>&, std::vector<int64_t>);
+template NpyArray npy_array(const std::vector<uint8_t>&, std::vector<int64_t>);
+
+std::string npy_bytes(const NpyArray& array) {
   std::string header = "{'descr': '" + array.dtype + "', 'fortran_order': False, 'shape': (";
   for (const int64_t size : array.shape) header += std::to_string(size) + ",";
   header += "), }";
   while ((kMagic.size() + 2 + header.size() + 1) % 64 != 0) header.push_back(' ');
   header.push_back('\n');
-  write_file_durably(path, [&](std::ostream& out) {
-    out << kMagic << static_cast<char>(header.size() & 255) << static_cast<char>(header.size() >> 8)
-        << header << array.bytes;
-  });
+  std::string out(kMagic);
+  out.push_back(static_cast<char>(header.size() & 255));
+  out.push_back(static_cast<char>(header.size() >> 8));
+  return out + header + array.bytes;
 }
 
-template <class T>
-void write_npy(const fs::path& path, const std::vector<T>& values, std::vector<int64_t> shape) {
-  NpyArray array{dtype_of<T>(), std::move(shape), {}};
-  if (array.n_elements() != static_cast<int64_t>(values.size()))
-    throw std::logic_error("write_npy: shape and values disagree for " + path.string());
-  array.bytes.assign(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-  write_npy(path, array);
+void write_npy(const fs::path& path, const NpyArray& array) {
+  write_file_durably(path, npy_bytes(array));
 }
 
-template void write_npy(const fs::path&, const std::vector<double>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<float>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<int64_t>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<int32_t>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<uint64_t>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<uint16_t>&, std::vector<int64_t>);
-template void write_npy(const fs::path&, const std::vector<uint8_t>&, std::vector<int64_t>);
-
-NpyArray read_npy(const fs::path& path) {
-  const std::string file = read_file(path);
+NpyArray parse_npy(const std::string& file, const std::string& where) {
   const auto damaged = [&](const char* why) {
-    throw UserError(path.string(), std::string("damaged npy file: ") + why);
+    throw UserError(where, std::string("damaged npy file: ") + why);
   };
   if (file.size() < 10 || std::string_view(file).substr(0, 8) != kMagic)
     damaged("no npy 1.0 header");
@@ -126,10 +129,12 @@ NpyArray read_npy(const fs::path& path) {
   const auto shape = parse_shape(match[3]);
   if (!shape) damaged("its size does not fit its shape");
   NpyArray array{match[1], *shape, file.substr(10 + header_size)};
-  if (array.n_elements() * element_bytes(array.dtype, path) !=
+  if (array.n_elements() * element_bytes(array.dtype, where) !=
       static_cast<int64_t>(array.bytes.size()))
     damaged("its size does not fit its shape");
   return array;
 }
+
+NpyArray read_npy(const fs::path& path) { return parse_npy(read_file(path), path.string()); }
 
 }  // namespace sublab

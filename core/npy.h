@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,24 @@ struct NpyArray {
   std::vector<double> as_doubles() const;
 };
 
-/// Writes `shape` elements of double, float, int64_t, int32_t, uint16_t or uint8_t durably.
+/// `shape` elements of double, float, int64_t, int32_t, uint64_t, uint16_t or uint8_t.
 template <class T>
-void write_npy(const fs::path& path, const std::vector<T>& values, std::vector<int64_t> shape);
+NpyArray npy_array(const std::vector<T>& values, std::vector<int64_t> shape);
 
+/// The file's content: header and elements.
+std::string npy_bytes(const NpyArray& array);
+/// The array of such content. Throws UserError, naming `where`, when it is damaged or its dtype is
+/// none of the above.
+NpyArray parse_npy(const std::string& content, const std::string& where);
+
+/// Writes durably.
 void write_npy(const fs::path& path, const NpyArray& array);
+template <class T>
+void write_npy(const fs::path& path, const std::vector<T>& values, std::vector<int64_t> shape) {
+  write_npy(path, npy_array(values, std::move(shape)));
+}
 
-/// Throws UserError when the file is damaged or its dtype is none of the above.
+/// Throws UserError when the file is damaged.
 NpyArray read_npy(const fs::path& path);
 
 }  // namespace sublab

@@ -46,6 +46,8 @@ namespace sublab {
   LINE(perplexity)         \
   LINE(recall)
 
+#define SUBLAB_ROW_MAKERS(LINE) LINE(recall_rows)
+
 #define SUBLAB_DECLARE_ARCHITECTURE(name) ArchitectureEntry name##_architecture();
 #define SUBLAB_DECLARE_SCORER(name) ScorerEntry name##_scorer();
 #define SUBLAB_DECLARE_SELECTOR(name) SelectorEntry name##_selector();
@@ -56,6 +58,7 @@ namespace sublab {
 #define SUBLAB_DECLARE_SAMPLING(name) SamplingEntry name##_sampling();
 #define SUBLAB_DECLARE_POSITIONS(name) PositionsEntry name##_positions();
 #define SUBLAB_DECLARE_TASK(name) TaskEntry name##_task();
+#define SUBLAB_DECLARE_ROW_MAKER(name) RowMaker name##_maker();
 SUBLAB_ARCHITECTURES(SUBLAB_DECLARE_ARCHITECTURE)
 SUBLAB_SCORERS(SUBLAB_DECLARE_SCORER)
 SUBLAB_SELECTORS(SUBLAB_DECLARE_SELECTOR)
@@ -66,6 +69,7 @@ SUBLAB_KV_POLICIES(SUBLAB_DECLARE_KV_POLICY)
 SUBLAB_SAMPLINGS(SUBLAB_DECLARE_SAMPLING)
 SUBLAB_POSITIONS(SUBLAB_DECLARE_POSITIONS)
 SUBLAB_TASKS(SUBLAB_DECLARE_TASK)
+SUBLAB_ROW_MAKERS(SUBLAB_DECLARE_ROW_MAKER)
 
 Catalog built_in_catalog() {
 #define SUBLAB_ARCHITECTURE(name) name##_architecture(),
@@ -78,6 +82,7 @@ Catalog built_in_catalog() {
 #define SUBLAB_SAMPLING(name) name##_sampling(),
 #define SUBLAB_POSITION(name) name##_positions(),
 #define SUBLAB_TASK(name) name##_task(),
+#define SUBLAB_ROW_MAKER(name) name##_maker(),
   Catalog catalog;
   catalog.architectures = {SUBLAB_ARCHITECTURES(SUBLAB_ARCHITECTURE)};
   catalog.parts.scorers = {SUBLAB_SCORERS(SUBLAB_SCORER)};
@@ -89,6 +94,7 @@ Catalog built_in_catalog() {
   catalog.data.samplings = {SUBLAB_SAMPLINGS(SUBLAB_SAMPLING)};
   catalog.data.positions = {SUBLAB_POSITIONS(SUBLAB_POSITION)};
   catalog.tasks = {SUBLAB_TASKS(SUBLAB_TASK)};
+  catalog.row_makers = {SUBLAB_ROW_MAKERS(SUBLAB_ROW_MAKER)};
   return catalog;
 }
 
@@ -99,6 +105,10 @@ const ArchitectureEntry& Catalog::architecture(const std::string& name,
 
 const TaskEntry& Catalog::task(const std::string& name, const std::string& where) const {
   return find_entry(tasks, "task", name, where);
+}
+
+const RowMaker& Catalog::row_maker(const std::string& name, const std::string& where) const {
+  return find_entry(row_makers, "rows beside text", name, where);
 }
 
 }  // namespace sublab

@@ -33,9 +33,11 @@ std::string property_of(const SamplingEntry&) { return "of training text"; }
 std::string property_of(const PositionsEntry&) { return "of training text"; }
 
 std::string property_of(const TaskEntry& entry) {
-  return !entry.training_rows ? "evaluates"
-         : entry.gives_hints  ? "makes rows; gives hints"
-                              : "makes rows";
+  return entry.prompt.ask ? "prompts and scores" : "evaluates";
+}
+
+std::string property_of(const RowMaker& maker) {
+  return maker.gives_hints ? "to train on; gives hints" : "to train on";
 }
 
 template <class EntryType>
@@ -58,7 +60,8 @@ std::vector<Kind> kinds_of(const Catalog& catalog) {
           kind("kv_policy", {"/model/kv_policy"}, parts.kv_policies),
           kind("sampling", {"/data/sampling"}, catalog.data.samplings),
           kind("positions", {"/data/positions"}, catalog.data.positions),
-          kind("task", {}, catalog.tasks)};
+          kind("task", {}, catalog.tasks),
+          kind("rows", {}, catalog.row_makers)};
 }
 
 json numerics_versions(const TrialConfig& config, const Catalog& catalog) {

@@ -9,6 +9,10 @@ void LanguageModel::graft(const std::set<std::string>& missing, const std::strin
   if (!missing.empty()) throw UserError(where, "has no tensor " + *missing.begin());
 }
 
+Batch Batch::to(at::Device device) const {
+  return {tokens.to(device), rows, hints.defined() ? hints.to(device) : hints};
+}
+
 at::Tensor run_model(const LanguageModel& model, const Batch& batch, DecodeState* state,
                      const Run& run) {
   return model.forward(batch, model.embed(batch.tokens), state, run);

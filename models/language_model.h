@@ -32,6 +32,9 @@ struct Batch {
   at::Tensor tokens;  ///< [N] int64
   RowsPtr rows;
   at::Tensor hints = {};  ///< [N] double, what a task says of each token; undefined without
+
+  /// The same on a device, beside the model. The rows' shape stays on the host.
+  Batch to(at::Device device) const;
 };
 
 class LanguageModel {
@@ -67,6 +70,7 @@ class LanguageModel {
 
   int64_t vocab_size() const { return head_weight().size(0); }
   at::ScalarType dtype() const { return head_weight().scalar_type(); }
+  at::Device device() const { return head_weight().device(); }
 };
 
 /// Hidden states of a batch: embed, then forward.

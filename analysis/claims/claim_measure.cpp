@@ -1,10 +1,13 @@
+// Finds the value that a claim speaks of, with its interval.
 #include "analysis/claims/claim_measure.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "analysis/study/compare.h"
+#include "analysis/study/questions.h"
 #include "analysis/text/format.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 
@@ -13,62 +16,11 @@ const std::vector<std::string> kMeasurementFields = {"context", "batch", "dtype"
 
 namespace {
 
-const char* const kThisMachine = "this machine and these weights";
-
-/// The modes of the speed measurement in which a metric can be read; empty for other metrics.
-std::vector<std::string> modes_of(const Claim& claim) {
-  const std::string& metric = claim.metric;
-  for (const std::string mode : {"train", "prefill", "decode"})
-    if (metric == "speedup_" + mode || metric == mode + "_tokens_per_s") return {mode};
-  if (metric == "speedup_inference") return {"prefill", "decode"};
-  if (metric == "time_to_first_token_ms") return {"prefill"};
-  if (metric == "token_latency_ms" || metric.starts_with("kv_cache_")) return {"decode"};
-  if (!metric.starts_with("peak_memory_")) return {};
-  const std::string mode = claim.protocol.value("mode", "unknown");
-  if (mode == "inference") return {"prefill", "decode"};
-  if (mode == "unknown") return {"train", "prefill", "decode"};
-  return {mode};
-}
-
-/// Keeps the measurements whose `size` is nearest to what the protocol names, by ratio.
-void keep_nearest(std::vector<const BenchMeasurement*>& found, const json& wanted,
-                  int64_t BenchMeasurement::*size) {
-  if (!wanted.is_number() || wanted.get<double>() <= 0) return;
-  const auto distance = [&](const BenchMeasurement* measurement) {
-    return std::abs(std::log(static_cast<double>(measurement->*size) / wanted.get<double>()));
-  };
-  double nearest = INFINITY;
-  for (const BenchMeasurement* measurement : found)
-    nearest = std::min(nearest, distance(measurement));
-  std::erase_if(found, [&](const BenchMeasurement* m) { return distance(m) > nearest + 1e-12; });
-}
-
-std::vector<const BenchMeasurement*> fitting(const Claim& claim, const BenchFile& bench) {
-  std::vector<const BenchMeasurement*> out;
-  for (const std::string& mode : modes_of(claim)) {
-    std::vector<const BenchMeasurement*> found;
-    for (const BenchMeasurement& measurement : bench.measurements)
-      if (measurement.mode == mode) found.push_back(&measurement);
-    keep_nearest(found, claim.protocol.value("context", json()), &BenchMeasurement::context);
-    keep_nearest(found, claim.protocol.value("batch", json()), &BenchMeasurement::batch);
-    out.insert(out.end(), found.begin(), found.end());
-  }
-  return out;
-}
-
-/// Median of samples with the interval that order statistics give.
-Estimate median_estimate(const std::vector<double>& samples) {
-  return speed_ratio(samples, std::vector<double>(samples.size(), 1.0));
-}
-
-Estimate one_number(double value) { return {value, {}, 0, "one number"}; }
-
 /// What a metric can be; its interval ends there.
-Interval range_of(const std::string& metric) {
-  const bool share = metric.ends_with("_accuracy") || metric.starts_with("kept_fraction_");
-  if (metric == "selection_gap_nats" || metric.starts_with("kept_drift"))
-    return {-INFINITY, INFINITY};
-  return {0, share ? 1 : INFINITY};
+Interval range_of(const std::string& name) {
+  const MetricInfo info = metric_info(name);
+  if (info.low == info.high) return {-INFINITY, INFINITY};
+  return {info.low, info.high};
 }
 
 void cut(const Interval& range, Estimate& estimate) {
@@ -77,160 +29,79 @@ void cut(const Interval& range, Estimate& estimate) {
   estimate.interval->high = std::min(estimate.interval->high, range.high);
 }
 
-/// The series of one measurement that a value is read from.
-struct SeriesTrio {
-  const BenchSeries& own;
-  const BenchSeries* reference;
-  const BenchSeries* again;            ///< the reference a second time
-  std::optional<double> memory_noise;  ///< see memory_noise()
+/// Which metric of each record a claim is about.
+struct Subject {
+  std::string name;
+  json apart = json::object();  ///< conditions of its own, as of one module
+  EvaluationOf of = {};         ///< null: Record::find_headline
+  const Question* question = nullptr;
+
+  const Metric* in(const Record& record) const {
+    if (of) return record.find_in(of(record), name, apart);
+    return record.find_headline(name, apart);
+  }
+  bool is_loss() const { return name == metric::kLossNats && apart.empty(); }
 };
 
-/// By how much the peaks of the reference's two runs differ at most in one mode, as a share.
-std::optional<double> memory_noise(const BenchFile& bench, const std::string& mode) {
-  std::optional<double> out;
-  for (const BenchMeasurement& measurement : bench.measurements) {
-    const BenchSeries* first = measurement.find(bench.compare_to);
-    const BenchSeries* again = measurement.find(bench.compare_to, true);
-    if (measurement.mode != mode || !first || !again || first->peak_memory_bytes <= 0) continue;
-    out = std::max(out.value_or(0),
-                   std::abs(again->peak_memory_bytes / first->peak_memory_bytes - 1));
-  }
-  return out;
-}
-
-/// Reference's peak minus the own one. A difference below what the reference's two runs differ by
-/// means nothing.
-bool memory_saved(const SeriesTrio& of, ClaimMeasurement& out) {
-  if (!of.reference || of.reference->peak_memory_bytes <= 0 || of.own.peak_memory_bytes <= 0)
-    return false;
-  const double saved = of.reference->peak_memory_bytes - of.own.peak_memory_bytes;
-  out.estimate = one_number(saved);
-  if (!of.memory_noise) return true;
-  const double noise = *of.memory_noise * of.reference->peak_memory_bytes;
-  out.exact = noise == 0;
-  if (!out.exact) out.estimate.interval = {saved - noise, saved + noise};
-  out.target = "peaks of one run; interval: the reference against itself";
-  return true;
-}
-
-/// Fills the value of `metric`; false where it was not measured.
-bool read_series(const std::string& metric, const SeriesTrio& of, ClaimMeasurement& out) {
-  out.target = kThisMachine;
-  std::vector<double> samples;
-  if (metric.starts_with("speedup_")) {
-    if (!of.reference || of.own.seconds.empty()) return false;
-    out.estimate = speed_ratio(of.reference->seconds, of.own.seconds);
-    out.noise = of.again ? speed_ratio(of.reference->seconds, of.again->seconds) : one_number(1);
-    return true;
-  }
-  if (metric == "peak_memory_saved_bytes") return memory_saved(of, out);
-  if (metric == "kv_cache_saved_bytes") {
-    if (!of.reference || of.reference->kv_cache_bytes <= 0) return false;
-    out.estimate = one_number(of.reference->kv_cache_bytes - of.own.kv_cache_bytes);
-    out.exact = true;
-    return true;
-  }
-  if (metric == "peak_memory_bytes" || metric == "kv_cache_bytes") {
-    const double bytes =
-        metric == "kv_cache_bytes" ? of.own.kv_cache_bytes : of.own.peak_memory_bytes;
-    out.estimate = one_number(bytes);
-    out.exact = metric == "kv_cache_bytes";  // counted, not measured
-    return bytes > 0;
-  }
-  if (metric == "time_to_first_token_ms") samples = of.own.time_to_first_token_ms;
-  if (metric == "token_latency_ms") samples = of.own.token_latency_ms;
-  if (metric.ends_with("_tokens_per_s"))
-    for (const double seconds : of.own.seconds)
-      samples.push_back(of.own.tokens_per_round / seconds);
-  out.estimate = median_estimate(samples);
-  return !samples.empty();
-}
-
-std::vector<ClaimMeasurement> from_bench(const Claim& claim, const BenchFile& bench,
-                                         const std::string& variant) {
-  std::vector<ClaimMeasurement> out;
-  for (const BenchMeasurement* measurement : fitting(claim, bench)) {
-    const BenchSeries* own = measurement->find(variant);
-    if (!own) continue;
-    ClaimMeasurement one;
-    const SeriesTrio of{*own, measurement->find(bench.compare_to),
-                        measurement->find(bench.compare_to, true),
-                        memory_noise(bench, measurement->mode)};
-    if (!read_series(claim.metric, of, one)) continue;
-    one.condition = measurement->mode + ", context " + std::to_string(measurement->context) +
-                    ", batch " + std::to_string(measurement->batch);
-    one.protocol = {{"context", measurement->context},
-                    {"batch", measurement->batch},
-                    {"dtype", measurement->dtype}};
-    one.assumed_keeps = own->assumed_keeps;
-    one.records = {own->trial};
-    if (of.reference && claim_kind(claim.metric) != ClaimKind::value)
-      one.records.push_back(of.reference->trial);
-    std::erase(one.records, "");  // weights of no trial
-    for (const double kept : own->kept_fraction)
-      one.kept += (one.kept.empty() ? "" : " / ") + fixed(kept, 2);
-    out.push_back(one);
-  }
-  return out;
-}
-
 /// Records that hold the metric: the study's own trials, else those of a probe.
-std::vector<const Record*> records_with(const VariantData& variant, const std::string& metric) {
+std::vector<const Record*> records_with(const VariantData& variant, const Subject& subject) {
   std::vector<const Record*> out;
   const auto collect = [&](const std::vector<Record>& records) {
-    for (const Record& record : records) {
-      const Metric* found = record.find(metric);
-      if (record.outcome == "ok" && found && found->value) out.push_back(&record);
+    for (const Record* record : good_of(records)) {
+      const Metric* found = subject.in(*record);
+      if (found && found->value) out.push_back(record);
     }
   };
   collect(variant.records);
   for (const auto& [name, records] : variant.probes)
-    if (out.empty() && name != "tune") collect(records);
+    if (out.empty() && name != kTuneProbe) collect(records);
   return out;
 }
 
 /// Takes the interval away where the rows or the text that it comes from are too few for one.
-void refuse_too_few(const std::string& metric, const VariantData& variant,
+void refuse_too_few(const Subject& subject, const VariantData& variant,
                     const std::vector<const Record*>& records, Estimate& estimate) {
   double rows = 0;
   for (const Record* record : records)
-    rows += record->find(metric)->conditions.value("n_rows", 0.0);
-  const bool of_rows = metric.ends_with("_accuracy");
-  const bool of_text = metric.starts_with("valid_") || metric.starts_with("loss_") ||
-                       metric.starts_with("kept_fraction_") || metric == "selection_gap_nats";
-  const std::string why = of_rows && rows > 0 ? too_few_clusters(rows, "rows")
-                          : of_text           ? too_little_text(variant)
-                                              : "";
+    rows += subject.in(*record)->conditions.value(condition::kRows, 0.0);
+  const std::string why = metric::is_accuracy(subject.name) && rows > 0
+                              ? too_few_clusters(rows, "rows")
+                          : metric_info(subject.name).of_text ? too_little_text(variant)
+                                                              : "";
   if (why.empty()) return;
   estimate.interval.reset();
   estimate.no_interval = why;
 }
 
 /// Mean over seeds; with one seed the interval of a proportion where rows were counted.
-bool read_records(const std::string& metric, const VariantData& variant, ClaimMeasurement& out) {
-  const auto records = records_with(variant, metric);
+bool read_records(const Subject& subject, const VariantData& variant, ClaimMeasurement& out) {
+  const auto records = records_with(variant, subject);
   if (records.empty()) return false;
   out.target = target_of(static_cast<int64_t>(records.size()));
   for (const Record* record : records) out.records.push_back(record->id);
-  const Metric& first = *records.front()->find(metric);
+  const Metric& first = *subject.in(*records.front());
   for (const std::string& field : kMeasurementFields)
     if (first.conditions.contains(field)) out.protocol[field] = first.conditions[field];
-  if (first.conditions.contains("window")) out.protocol["context"] = first.conditions["window"];
-  if (metric == "valid_loss_nats" && !variant.losses.empty()) {
-    out.estimate = variant_loss(variant);
-    return true;
+  if (first.conditions.contains(condition::kWindow))
+    out.protocol["context"] = first.conditions[condition::kWindow];
+  if (subject.is_loss()) {
+    const Estimate loss = variant_loss(variant, subject.question);
+    if (loss.clusters > 0) {
+      out.estimate = loss;
+      return true;
+    }
   }
   std::vector<double> values;
-  for (const Record* record : records) values.push_back(*record->find(metric)->value);
+  for (const Record* record : records) values.push_back(*subject.in(*record)->value);
   if (values.size() > 1) {
     out.estimate = mean_over_seeds(values);
-    cut(range_of(metric), out.estimate);
-    refuse_too_few(metric, variant, records, out.estimate);
+    cut(range_of(subject.name), out.estimate);
+    refuse_too_few(subject, variant, records, out.estimate);
     return true;
   }
-  const double n = first.conditions.value("n_rows", 0.0);
-  out.estimate =
-      metric.ends_with("_accuracy") && n > 0 ? proportion(values[0] * n, n) : one_number(values[0]);
+  const double n = first.conditions.value(condition::kRows, 0.0);
+  out.estimate = metric::is_accuracy(subject.name) && n > 0 ? proportion(values[0] * n, n)
+                                                            : one_number(values[0]);
   return true;
 }
 
@@ -246,37 +117,67 @@ Estimate proportion_difference(const Estimate& a, const Estimate& b) {
 }
 
 /// Variant minus reference, paired by seed.
-bool read_difference(const std::string& metric, const VariantData& variant,
+bool read_difference(const Subject& subject, const VariantData& variant,
                      const VariantData& reference, ClaimMeasurement& out) {
-  if (metric == "valid_loss_nats") {
-    const Comparison compared = compare_losses(variant, reference);
+  if (subject.is_loss()) {
+    const Comparison compared =
+        compare_losses(variant, reference, LossUnit::nats_per_token, subject.question);
     out.estimate = compared.difference;
     out.target = compared.target();
     out.records = compared.records;
     return compared.possible;
   }
   std::vector<double> differences;
-  for (const Record* own : records_with(variant, metric))
-    for (const Record* other : records_with(reference, metric))
+  for (const Record* own : records_with(variant, subject))
+    for (const Record* other : records_with(reference, subject))
       if (own->seed == other->seed) {
-        differences.push_back(*own->find(metric)->value - *other->find(metric)->value);
+        differences.push_back(*subject.in(*own)->value - *subject.in(*other)->value);
         out.records.insert(out.records.end(), {own->id, other->id});
       }
   if (differences.empty()) return false;
   out.target = target_of(static_cast<int64_t>(differences.size()));
+  const bool of_shares = metric::is_accuracy(subject.name);
   if (differences.size() > 1) {
     out.estimate = mean_over_seeds(differences);
-    if (metric.ends_with("_accuracy")) cut({-1, 1}, out.estimate);
-    refuse_too_few(metric, variant, records_with(variant, metric), out.estimate);
+    if (of_shares) cut({-1, 1}, out.estimate);
+    refuse_too_few(subject, variant, records_with(variant, subject), out.estimate);
     return true;
   }
   ClaimMeasurement a, b;
-  const bool shares = metric.ends_with("_accuracy") && read_records(metric, variant, a) &&
-                      read_records(metric, reference, b) && a.estimate.interval &&
+  const bool shares = of_shares && read_records(subject, variant, a) &&
+                      read_records(subject, reference, b) && a.estimate.interval &&
                       b.estimate.interval;
   out.estimate =
       shares ? proportion_difference(a.estimate, b.estimate) : one_number(differences[0]);
   return true;
+}
+
+/// One subject per question that the claim fits; a single one where each trial has one answer, and
+/// for what the headline decides. Conditions that no question has are the metric's own.
+std::vector<Subject> subjects_of(const Claim& claim, const std::string& name,
+                                 const std::vector<TaskQuestions>& tasks) {
+  json of_question = json::object(), apart = claim.conditions;
+  for (const TaskQuestions& task : tasks)
+    for (const Question& question : task.questions)
+      for (const auto& [key, value] : question.conditions.items())
+        if (apart.contains(key)) {
+          of_question[key] = apart[key];
+          apart.erase(key);
+        }
+  std::vector<Subject> out;
+  const bool of_headline = of_question.empty() && metric_info(name).of_text;
+  for (const TaskQuestions& task : tasks)
+    for (const Question& question : task.questions) {
+      const bool fits = std::all_of(
+          of_question.items().begin(), of_question.items().end(), [&](const auto& item) {
+            return question.conditions.value(item.key(), json()) == item.value();
+          });
+      if (!of_headline && (task.spanned || !of_question.empty()) && fits)
+        out.push_back(
+            {.name = name, .apart = apart, .of = answer_in(question), .question = &question});
+    }
+  if (out.empty() && of_question.empty()) out.push_back({.name = name, .apart = apart});
+  return out;
 }
 
 }  // namespace
@@ -287,17 +188,29 @@ std::optional<Interval> ClaimMeasurement::bounds() const {
 
 std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData& data,
                                             const VariantData& variant) {
-  if (!modes_of(claim).empty())
-    return data.bench ? from_bench(claim, *data.bench, variant.name)
+  if (is_of_speed(claim))
+    return data.bench ? speed_of_claim(claim, *data.bench, variant.name)
                       : std::vector<ClaimMeasurement>{};
-  ClaimMeasurement out;
   const std::string difference = "_difference";
-  const bool found =
-      claim.metric.ends_with(difference)
-          ? read_difference(claim.metric.substr(0, claim.metric.size() - difference.size()),
-                            variant, data.variant(data.plan.compare_to), out)
-          : read_records(claim.metric, variant, out);
-  return found ? std::vector{out} : std::vector<ClaimMeasurement>{};
+  const bool relative = claim.metric.ends_with(difference);
+  const std::string name =
+      relative ? claim.metric.substr(0, claim.metric.size() - difference.size()) : claim.metric;
+  const auto tasks = questions_of(data);
+  std::vector<ClaimMeasurement> out;
+  const auto add = [&](const Subject& subject) {
+    ClaimMeasurement one;
+    if (subject.question) one.condition = subject.question->label;
+    if (relative ? read_difference(subject, variant, data.variant(data.plan.compare_to), one)
+                 : read_records(subject, variant, one))
+      out.push_back(one);
+  };
+  try {
+    for (const Subject& subject : subjects_of(claim, name, tasks)) add(subject);
+    if (out.empty() && claim.conditions.empty()) add({.name = name});
+  } catch (const AmbiguousMetric&) {
+    out.clear();  // the claim does not say which of several numbers it is about
+  }
+  return out;
 }
 
 }  // namespace sublab

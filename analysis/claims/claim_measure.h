@@ -36,4 +36,12 @@ struct ClaimMeasurement {
 std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData& data,
                                             const VariantData& variant);
 
+/// A value whose uncertainty nobody knows.
+inline Estimate one_number(double value) { return {value, {}, 0, "one number"}; }
+
+/// Whether a claim's metric is one of the speed measurement, and what that says of it.
+bool is_of_speed(const Claim& claim);
+std::vector<ClaimMeasurement> speed_of_claim(const Claim& claim, const BenchFile& bench,
+                                             const std::string& variant);
+
 }  // namespace sublab

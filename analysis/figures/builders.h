@@ -2,6 +2,7 @@
 #pragma once
 
 #include "analysis/report/report.h"
+#include "analysis/study/questions.h"
 #include "analysis/study/study_data.h"
 #include "core/npy.h"
 
@@ -16,10 +17,17 @@ void add_kept_by_position(const StudyData& data, Report& report);
 void add_speed_up_figures(const StudyData& data, Report& report);
 void add_rooflines(const StudyData& data, Report& report);
 
-/// The arrays of this name that `records` left, one per record that has it. Throws UserError when
-/// one of them has not `n_axes` axes, or its last one not at least `n_last` entries.
+/// The arrays of this name that `records` left in the evaluations `of` them (null: in training),
+/// one per record that has it. Throws UserError when one of them has not `n_axes` axes, or its last
+/// one not at least `n_last` entries.
 std::vector<NpyArray> arrays_of(const StudyData& data, const std::vector<const Record*>& records,
-                                const std::string& name, size_t n_axes, int64_t n_last);
+                                const std::string& name, const EvaluationOf& of, size_t n_axes,
+                                int64_t n_last);
+
+/// Letters, digits and '_'.
+std::string safe_id(std::string name);
+/// "loss_by_position", with the label behind it where there is one.
+std::string figure_id(const std::string& name, const Asked& asked);
 
 /// Values at the points of one seed.
 struct Curve {

@@ -1,8 +1,11 @@
+// The order of figures, and what their builders share.
 #include "analysis/figures/figures.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "analysis/figures/builders.h"
+#include "core/schema/arrays.h"
 
 namespace sublab {
 
@@ -20,21 +23,35 @@ void add_figures(const StudyData& data, Report& report) {
 namespace figures {
 
 std::vector<NpyArray> arrays_of(const StudyData& data, const std::vector<const Record*>& records,
-                                const std::string& name, size_t n_axes, int64_t n_last) {
+                                const std::string& name, const EvaluationOf& of, size_t n_axes,
+                                int64_t n_last) {
   std::vector<NpyArray> out;
   // Of records whose losses do not count, these are not drawn either.
-  const bool of_losses = name == "loss_curve.npy" || name == "perplexity.positions.npy";
+  const bool of_losses = array_kind(name).of_loss;
   for (const Record* record : records) {
     if (of_losses && data.unlike.refused.contains(record->id)) continue;
-    const fs::path path = data.folder / "arrays" / record->id / name;
-    if (!fs::exists(path)) continue;
-    out.push_back(read_npy(path));
+    const std::string evaluation = of ? of(*record) : "";
+    if (of && evaluation.empty()) continue;
+    auto array = read_array(data.folder, *record, name, evaluation);
+    if (!array) continue;
+    out.push_back(std::move(*array));
     if (out.back().shape.size() != n_axes || out.back().shape.back() < n_last)
-      throw UserError(path.string(), "is not an array of " + std::to_string(n_axes) +
-                                         " axes with at least " + std::to_string(n_last) +
-                                         " entries in the last");
+      throw UserError(
+          arrays_path(data.folder, record->id).string() + ": " + member_name(name, evaluation),
+          "is not an array of " + std::to_string(n_axes) + " axes with at least " +
+              std::to_string(n_last) + " entries in the last");
   }
   return out;
+}
+
+std::string safe_id(std::string name) {
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+
+std::string figure_id(const std::string& name, const Asked& asked) {
+  return safe_id(name + (asked.label.empty() ? "" : "_" + asked.label));
 }
 
 FigureSeries mean_curve(const std::string& name, size_t style, const std::vector<Curve>& seeds) {

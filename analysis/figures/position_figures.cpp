@@ -1,16 +1,16 @@
 // By place in the text: loss, kept share, accuracy.
 #include <algorithm>
-#include <cctype>
 #include <map>
-#include <set>
 
 #include "analysis/figures/builders.h"
 #include "analysis/text/format.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 
 namespace sublab::figures {
 namespace {
 
-/// perplexity.positions.npy [buckets, 3]: end, sum of losses, tokens; drawn at a bucket's middle.
+/// array::kPositions [buckets, 3]: end, sum of losses, tokens; drawn at a bucket's middle.
 Curve losses_by_position(const NpyArray& array) {
   const auto values = array.as_doubles();
   Curve out;
@@ -25,7 +25,7 @@ Curve losses_by_position(const NpyArray& array) {
   return out;
 }
 
-/// perplexity.kept_by_position.npy [levels, buckets, 2]: kept, seen; buckets fill `window` tokens.
+/// array::kKeptByPosition [levels, buckets, 2]: kept, seen; buckets fill `window` tokens.
 Curve kept_by_position(const NpyArray& array, int64_t level, double window) {
   const auto values = array.as_doubles();
   const auto n = static_cast<size_t>(array.shape[1]);
@@ -36,21 +36,6 @@ Curve kept_by_position(const NpyArray& array, int64_t level, double window) {
     if (values[at + 1] == 0) continue;
     out.x.push_back((static_cast<double>(b) + 0.5) * width);
     out.y.push_back(values[at] / values[at + 1]);
-  }
-  return out;
-}
-
-/// Names of tasks with a map of accuracies among these records.
-std::set<std::string> mapped_tasks(const StudyData& data,
-                                   const std::vector<const Record*>& records) {
-  static const std::string ending = ".by_length_depth.npy";
-  std::set<std::string> out;
-  for (const Record* record : records) {
-    const fs::path folder = data.folder / "arrays" / record->id;
-    if (!fs::is_directory(folder)) continue;
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (const std::string name = entry.path().filename(); name.ends_with(ending))
-        out.insert(name.substr(0, name.size() - ending.size()));
   }
   return out;
 }
@@ -95,44 +80,47 @@ MapText map_text(const std::string& task) {
   return {"length, tokens", "depth", " Depth: 0 is the start, 1 the end."};
 }
 
-std::string safe_id(std::string name) {
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-}
-
 }  // namespace
 
 void add_loss_by_position(const StudyData& data, Report& report) {
-  Figure figure;
-  figure.id = "loss_by_position";
-  figure.title = "Held-out loss by position in the window";
-  figure.x.label = "position in the window, tokens";
-  figure.y.label = "loss, nats per token";
-  size_t n_seeds = 0;
-  for (size_t v = 0; v < data.variants.size(); ++v) {
-    std::vector<Curve> seeds;
-    for (const NpyArray& array :
-         arrays_of(data, data.variants[v].good(), "perplexity.positions.npy", 2, 3))
-      seeds.push_back(losses_by_position(array));
-    FigureSeries series = mean_curve(data.variants[v].name, v, seeds);
-    if (!series.x.empty()) figure.series.push_back(series);
-    n_seeds = std::max(n_seeds, seeds.size());
+  for (const Asked& asked : asked_of(data)) {
+    Figure figure;
+    figure.id = figure_id("loss_by_position", asked);
+    figure.title = asked.title("Held-out loss by position in the window");
+    figure.x.label = "position in the window, tokens";
+    figure.y.label = "loss, nats per token";
+    size_t n_seeds = 0;
+    for (size_t v = 0; v < data.variants.size(); ++v) {
+      std::vector<Curve> seeds;
+      for (const NpyArray& array : arrays_of(data, data.variants[v].good(), array::kPositions,
+                                             asked.of, 2, array::kPositionColumns))
+        seeds.push_back(losses_by_position(array));
+      FigureSeries series = mean_curve(data.variants[v].name, v, seeds);
+      if (!series.x.empty()) figure.series.push_back(series);
+      n_seeds = std::max(n_seeds, seeds.size());
+    }
+    figure.caption = "Full windows only, in sixteenths. " + seeds_text(n_seeds, "band");
+    add_if_any(figure, report);
   }
-  figure.caption = "Full windows only, in sixteenths. " + seeds_text(n_seeds, "band");
-  add_if_any(figure, report);
 }
 
-void add_kept_by_position(const StudyData& data, Report& report) {
+namespace {
+
+/// Tokens that the buckets of a record's positions fill.
+double window_of(const Record& record, const std::string& evaluation) {
+  const RecordedEvaluation* found = record.evaluation(evaluation);
+  return found ? found->conditions.value(condition::kWindow, 0.0) : 0;
+}
+
+void add_kept_by_position(const StudyData& data, const Asked& asked, Report& report) {
   std::map<int64_t, Figure> by_level;
   size_t n_seeds = 0;
   for (size_t v = 0; v < data.variants.size(); ++v) {
     const VariantData& variant = data.variants[v];
     const auto good = variant.good();
-    const auto arrays = arrays_of(data, good, "perplexity.kept_by_position.npy", 3, 2);
+    const auto arrays = arrays_of(data, good, array::kKeptByPosition, asked.of, 3, 2);
     if (arrays.empty()) continue;
-    const Metric* loss = good.front()->find("valid_loss_nats");
-    const double window = loss ? loss->conditions.value("window", 0.0) : 0;
+    const double window = window_of(*good.front(), asked.of(*good.front()));
     if (window <= 0) continue;
     for (int64_t level = 1; level <= arrays.front().shape[0]; ++level) {
       std::vector<Curve> seeds;
@@ -145,8 +133,9 @@ void add_kept_by_position(const StudyData& data, Report& report) {
     }
   }
   for (auto& [level, figure] : by_level) {
-    figure.id = "kept_by_position_level_" + std::to_string(level);
-    figure.title = "Share of tokens that reach level " + std::to_string(level) + ", by position";
+    figure.id = figure_id("kept_by_position_level_" + std::to_string(level), asked);
+    figure.title =
+        asked.title("Share of tokens that reach level " + std::to_string(level) + ", by position");
     figure.x.label = "place in the document, tokens";
     figure.y.label = "share of all tokens";
     figure.caption = "Held-out text, selection by the threshold. " + seeds_text(n_seeds, "band");
@@ -154,33 +143,47 @@ void add_kept_by_position(const StudyData& data, Report& report) {
   }
 }
 
+/// The map of one variant's trials, or of those of one of its probes.
+void add_accuracy_map(const StudyData& data, const Asked& asked, const VariantData& variant,
+                      const std::vector<const Record*>& records, const std::string& probe,
+                      Report& report) {
+  const auto arrays =
+      arrays_of(data, records, array::kByLengthDepth, asked.of, 3, array::kLengthDepthColumns);
+  if (arrays.empty() || arrays.front().n_elements() == 0) return;
+  const MapText text = map_text(asked.task);
+  Figure figure;
+  const bool own = probe.empty() || probe == asked.task;
+  figure.id =
+      figure_id(asked.task + "_by_length_depth_" + std::to_string(&variant - data.variants.data()) +
+                    (own ? "" : "_" + probe),
+                asked);
+  figure.title =
+      asked.title("Accuracy of " + variant.name + " in " + asked.task + (own ? "" : ", " + probe));
+  figure.caption =
+      "Right answers / questions over " +
+      (arrays.size() == 1 ? std::string("one seed") : std::to_string(arrays.size()) + " seeds") +
+      "; –: nothing was asked there." + text.remark;
+  figure.x.label = text.x;
+  figure.y.label = text.y;
+  figure.heat_map = accuracy_map(arrays);
+  report.figures.push_back(figure);
+}
+
+}  // namespace
+
+void add_kept_by_position(const StudyData& data, Report& report) {
+  for (const Asked& asked : asked_of(data)) add_kept_by_position(data, asked, report);
+}
+
 void add_accuracy_maps(const StudyData& data, Report& report) {
-  const auto add = [&](const VariantData& variant, const std::vector<const Record*>& records,
-                       const std::string& probe) {
-    for (const std::string& task : mapped_tasks(data, records)) {
-      const auto arrays = arrays_of(data, records, task + ".by_length_depth.npy", 3, 4);
-      if (arrays.front().n_elements() == 0) continue;
-      const MapText text = map_text(task);
-      Figure figure;
-      const bool own = probe.empty() || probe == task;
-      figure.id = safe_id(task) + "_by_length_depth_" +
-                  std::to_string(&variant - data.variants.data()) +
-                  (own ? "" : "_" + safe_id(probe));
-      figure.title = "Accuracy of " + variant.name + " in " + task + (own ? "" : ", " + probe);
-      figure.caption = "Right answers / questions over " +
-                       (arrays.size() == 1 ? std::string("one seed")
-                                           : std::to_string(arrays.size()) + " seeds") +
-                       "; –: nothing was asked there." + text.remark;
-      figure.x.label = text.x;
-      figure.y.label = text.y;
-      figure.heat_map = accuracy_map(arrays);
-      report.figures.push_back(figure);
-    }
-  };
+  const auto all_asked = asked_of(data);
   for (const VariantData& variant : data.variants) {
-    add(variant, variant.good(), "");
+    for (const Asked& asked : all_asked)
+      add_accuracy_map(data, asked, variant, variant.good(), "", report);
     for (const auto& [probe, records] : variant.probes)
-      if (probe != "tune") add(variant, good_of(records), probe);
+      if (probe != kTuneProbe)
+        for (const Asked& asked : all_asked)
+          add_accuracy_map(data, asked, variant, good_of(records), probe, report);
   }
 }
 

@@ -3,11 +3,12 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
-#include <set>
 
 #include "analysis/figures/builders.h"
 #include "analysis/figures/figures.h"
 #include "analysis/study/busy_machine.h"
+#include "analysis/study/slots.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 
@@ -78,7 +79,10 @@ std::vector<Cost> costs_of(const StudyData& data) {
        "Time as it passed, whatever else the machine did. " + busy_variants(data),
        by_record(training_seconds)},
       {"train_memory", "training memory", "peak memory of training, bytes", "",
-       by_record([](const Record& record) { return metric_of(record, "peak_memory_bytes"); })}};
+       by_record([](const Record& record) {
+         const Metric* peak = train_memory(record);
+         return peak ? peak->value : std::nullopt;
+       })}};
   if (data.bench)
     for (const BenchMeasurement& measurement : data.bench->measurements)
       if (measurement.mode == "decode") {
@@ -89,26 +93,31 @@ std::vector<Cost> costs_of(const StudyData& data) {
 }
 
 struct Quality {
-  std::string id, title, label, metric;
+  std::string id, title, label;
   bool higher_is_better;
+  std::function<const Metric*(const Record&)> metric;
 };
 
-/// The loss; accuracies where a study trains on something that has none.
+/// The headline's loss; accuracies where a study trains on something that has none.
 std::vector<Quality> qualities_of(const StudyData& data) {
-  std::set<std::string> accuracies;
+  std::vector<const Record*> records;
   for (const VariantData& variant : data.variants)
-    for (const Record* record : variant.good())
-      for (const Metric& metric : record->metrics) {
-        if (metric.name == "valid_loss_nats" && metric.value)
-          return {
-              {"loss", "Held-out loss", "held-out loss, nats per token", "valid_loss_nats", false}};
-        if (metric.name.ends_with("_accuracy")) accuracies.insert(metric.name);
-      }
+    for (const Record* record : variant.good()) records.push_back(record);
+  const auto loss = [](const Record& record) { return record.find_headline(metric::kLossNats); };
+  for (const Record* record : records)
+    if (const Metric* metric = loss(*record); metric && metric->value)
+      return {{"loss", "Held-out loss", "held-out loss, nats per token", false, loss}};
   std::vector<Quality> out;
-  for (const std::string& name : accuracies) {
-    const std::string task = name.substr(0, name.size() - std::string("_accuracy").size());
-    out.push_back({name, "Accuracy in " + task, "accuracy in " + task, name, true});
-  }
+  for (const Asked& asked : asked_of(data))
+    for (const Slot& slot : slots_of(records, asked.of)) {
+      if (!metric::is_accuracy(slot.name)) continue;
+      out.push_back(
+          {figure_id(slot.name, asked) + (slot.apart.empty() ? "" : "_" + slot.heading),
+           "Accuracy in " + asked.title(slot.heading), "accuracy in " + asked.title(slot.heading),
+           true,
+           [slot, of = asked.of](const Record& record) { return slot.of(record, of(record)); }});
+      out.back().id = safe_id(out.back().id);
+    }
   return out;
 }
 
@@ -138,8 +147,10 @@ Figure quality_figure(const StudyData& data, const Quality& quality, const Cost&
   size_t n_seeds = 0;
   for (size_t v = 0; v < data.variants.size(); ++v) {
     const VariantData& variant = data.variants[v];
-    const auto values = readings(
-        variant.good(), [&](const Record& record) { return metric_of(record, quality.metric); });
+    const auto values = readings(variant.good(), [&](const Record& record) {
+      const Metric* metric = quality.metric(record);
+      return metric ? metric->value : std::nullopt;
+    });
     const auto x = spread_of(cost.values(variant)), y = spread_of(values);
     if (!x || !y) continue;
     n_seeds = std::max(n_seeds, values.size());

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "analysis/figures/builders.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 
 namespace sublab::figures {
 namespace {
@@ -23,7 +25,7 @@ Curve smoothed(const Curve& curve) {
   return out;
 }
 
-/// loss_curve.npy [steps, 2]: tokens, loss.
+/// array::kLossCurve [steps, 2]: tokens, loss.
 Curve losses(const NpyArray& array) {
   const auto values = array.as_doubles();
   Curve out;
@@ -46,25 +48,22 @@ double highest_after_start(const std::vector<FigureSeries>& curves) {
 
 /// Level of each module that the record has a state of.
 std::map<int64_t, std::string> levels_of(const Record& record) {
-  static const std::string name = "score_above_threshold_";
   std::map<int64_t, std::string> out;
   for (const Metric& metric : record.metrics)
-    if (metric.name.starts_with(name))
-      out[metric.conditions.value("module", int64_t{0})] = metric.name.substr(name.size());
+    if (metric::is_of_family(metric.name, metric::kScoreAboveThreshold))
+      out[metric.conditions.value(condition::kModule, int64_t{0})] =
+          metric::level_of(metric.name, metric::kScoreAboveThreshold);
   return out;
 }
-
-/// Columns of selection_curve.npy (SelectionPoint in experiments/observe/selection_monitor.h).
-constexpr size_t kStep = 0, kModule = 1, kAboveThreshold = 2;
 
 Curve above_threshold(const NpyArray& array, int64_t module) {
   const auto values = array.as_doubles();
   const auto width = static_cast<size_t>(array.shape[1]);
   Curve out;
   for (size_t i = 0; i + width <= values.size(); i += width) {
-    if (values[i + kModule] != static_cast<double>(module)) continue;
-    out.x.push_back(values[i + kStep]);
-    out.y.push_back(values[i + kAboveThreshold]);
+    if (values[i + array::kModule] != static_cast<double>(module)) continue;
+    out.x.push_back(values[i + array::kStep]);
+    out.y.push_back(values[i + array::kAboveThreshold]);
   }
   return smoothed(out);
 }
@@ -80,7 +79,8 @@ void add_loss_curves(const StudyData& data, Report& report) {
   size_t n_seeds = 0;
   for (size_t v = 0; v < data.variants.size(); ++v) {
     std::vector<Curve> seeds;
-    for (const NpyArray& array : arrays_of(data, data.variants[v].good(), "loss_curve.npy", 2, 2))
+    for (const NpyArray& array :
+         arrays_of(data, data.variants[v].good(), array::kLossCurve, nullptr, 2, 2))
       if (array.shape[0] > 0) seeds.push_back(losses(array));  // empty: nothing was trained
     if (!seeds.empty()) figure.series.push_back(mean_curve(data.variants[v].name, v, seeds));
     n_seeds = std::max(n_seeds, seeds.size());
@@ -100,7 +100,8 @@ void add_kept_over_training(const StudyData& data, Report& report) {
     const VariantData& variant = data.variants[v];
     const auto good = variant.good();
     if (good.empty() || keeps_everything(*good.front())) continue;
-    const auto arrays = arrays_of(data, good, "selection_curve.npy", 2, kAboveThreshold + 1);
+    const auto arrays =
+        arrays_of(data, good, array::kSelectionCurve, nullptr, 2, array::kAboveThreshold + 1);
     if (arrays.empty()) continue;
     const auto levels = levels_of(*good.front());
     std::map<std::string, size_t> n_at_level, n_before;

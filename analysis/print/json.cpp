@@ -2,16 +2,24 @@
 #include "analysis/print/print.h"
 #include "analysis/report/report.h"
 #include "core/fields.h"
+#include "core/json_text.h"
 
 namespace sublab {
 namespace {
 
-json number(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+json json_number(const std::optional<double>& value) {
+  return value ? json(*value) : json(nullptr);
+}
 
 json cell_json(const Cell& cell) {
-  return {{"text", cell.text},         {"value", number(cell.value)},  {"low", number(cell.low)},
-          {"high", number(cell.high)}, {"sd", number(cell.deviation)}, {"strong", cell.strong},
-          {"notes", cell.notes},       {"records", cell.records}};
+  return {{"text", cell.text},
+          {"value", json_number(cell.value)},
+          {"low", json_number(cell.low)},
+          {"high", json_number(cell.high)},
+          {"sd", json_number(cell.deviation)},
+          {"strong", cell.strong},
+          {"notes", cell.notes},
+          {"records", cell.records}};
 }
 
 json series_json(const FigureSeries& series) {
@@ -43,7 +51,7 @@ json figure_json(const Figure& figure) {
   json rows = json::array();
   for (const auto& row : figure.heat_map->rows) {
     rows.push_back(json::array());
-    for (const auto& value : row) rows.back().push_back(number(value));
+    for (const auto& value : row) rows.back().push_back(json_number(value));
   }
   out["heat_map"] = {
       {"x_ticks", figure.heat_map->x_ticks}, {"y_ticks", figure.heat_map->y_ticks}, {"rows", rows}};
@@ -76,17 +84,17 @@ std::string report_as_json(const Report& report) {
   for (const auto& [variant, ids] : report.records) records[variant] = ids;
   json figures = json::array();
   for (const Figure& figure : report.figures) figures.push_back(figure_json(figure));
-  return json{{"schema", 1},
-              {"study", report.study},
-              {"question", report.question},
-              {"facts", report.facts},
-              {"tables", tables},
-              {"findings", report.findings},
-              {"footnotes", report.footnotes},
-              {"records", records},
-              {"figures", figures}}
-             .dump(1) +
-         "\n";
+  constexpr int kLevels = 4;  // a line per row of a table
+  return json_text({{"schema", 1},
+                    {"study", report.study},
+                    {"question", report.question},
+                    {"facts", report.facts},
+                    {"tables", tables},
+                    {"findings", report.findings},
+                    {"footnotes", report.footnotes},
+                    {"records", records},
+                    {"figures", figures}},
+                   kLevels);
 }
 
 }  // namespace sublab

@@ -1,9 +1,11 @@
+// One line per trial: its configuration, its metrics, its times.
 #include "analysis/print/trials.h"
 
 #include <algorithm>
 #include <map>
 
 #include "analysis/text/format.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
@@ -85,14 +87,16 @@ class Lines {
 
 /// The metric's name; where a record has several of it, with the conditions that tell them apart.
 std::string column_of(const Metric& metric, const Record& record) {
+  const auto others = record.find_all(metric.name);
   std::string apart;
-  for (const auto& [key, value] : metric.conditions.items())
-    for (const Metric& other : record.metrics)
-      if (other.name == metric.name && other.conditions.value(key, json()) != value) {
-        apart += (apart.empty() ? "" : " ") + key + "=" +
-                 (value.is_string() ? value.get<std::string>() : value.dump());
-        break;
-      }
+  for (const auto& [key, value] : metric.conditions.items()) {
+    const bool differs = std::any_of(others.begin(), others.end(), [&](const Metric* other) {
+      return other->conditions.value(key, json()) != value;
+    });
+    if (condition::is_count(key) || !differs) continue;
+    apart += (apart.empty() ? "" : " ") + key + "=" +
+             (value.is_string() ? value.get<std::string>() : value.dump());
+  }
   return apart.empty() ? metric.name : metric.name + "[" + apart + "]";
 }
 
@@ -140,6 +144,7 @@ std::string trials_as_json_lines(const StudyData& data) {
       line["detail"] = record->detail;
       line["metrics"] = json::array();
       for (const Metric& metric : record->metrics) line["metrics"].push_back(write_fields(metric));
+      line["evaluations"] = write_fields(record->evaluations);
       line["audit"] = record->audit;
       line["times"] = record->times;
       line["environment"] = record->environment;

@@ -1,3 +1,4 @@
+// Pairs losses by seed and document, and says what their difference allows.
 #include "analysis/study/compare.h"
 
 #include <cmath>
@@ -5,6 +6,7 @@
 #include <numbers>
 
 #include "analysis/text/format.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
@@ -12,31 +14,43 @@ namespace {
 /// Losses of both variants with the same seed.
 struct Pair {
   const Record *record_a, *record_b;
+  std::string id_a, id_b;  ///< of the evaluations
   const DocumentLossTable *a, *b;
   std::string refused;  ///< why the losses of one do not count, or ""
 };
 
-/// Why losses of two trials cannot be paired; "" when they can.
-/// "window 32, stride 16": what a loss depends on beside weights and documents.
-std::string evaluated_with(const Record& record) {
-  const Metric* loss = record.find("valid_loss_nats");
-  std::string out;
-  for (const char* key : {"window", "stride"})
-    if (loss && loss->conditions.contains(key))
-      out += (out.empty() ? "" : ", ") + std::string(key) + " " + loss->conditions[key].dump();
-  return out;
+/// "split validation, window 32": what a loss depends on beside weights and documents.
+std::string evaluated_with(const Record& record, const std::string& id, const json& other) {
+  const RecordedEvaluation* evaluation = record.evaluation(id);
+  std::vector<std::string> parts;
+  if (evaluation)
+    for (const auto& [key, value] : evaluation->conditions.items())
+      if (value != other.value(key, json()))
+        parts.push_back(key + " " + (value.is_string() ? value.get<std::string>() : value.dump()));
+  return join(parts);
 }
 
+json conditions_of(const Record& record, const std::string& id) {
+  const RecordedEvaluation* evaluation = record.evaluation(id);
+  return evaluation ? evaluation->conditions : json::object();
+}
+
+/// Why losses of two trials cannot be paired; "" when they can.
 std::string obstacle(const Pair& pair, LossUnit unit) {
   if (!pair.refused.empty()) return pair.refused;
   if (!pair.a || !pair.b)
     return "losses per document are missing (arrays/" +
-           (pair.a ? pair.record_b : pair.record_a)->id + ")";
-  const std::string a = evaluated_with(*pair.record_a), b = evaluated_with(*pair.record_b);
-  if (a != b) return "they were evaluated with other settings: " + a + ", and " + b;
+           (pair.a ? pair.record_b : pair.record_a)->id + ".npz)";
+  const json of_a = conditions_of(*pair.record_a, pair.id_a),
+             of_b = conditions_of(*pair.record_b, pair.id_b);
+  if (of_a != of_b)
+    return "they were evaluated with other settings: " +
+           evaluated_with(*pair.record_a, pair.id_a, of_b) + ", and " +
+           evaluated_with(*pair.record_b, pair.id_b, of_a);
   if (unit == LossUnit::bits_per_byte) {
-    for (const Record* record : {pair.record_a, pair.record_b})
-      if (const Metric* bits = record->find("valid_bits_per_byte"); !bits || !bits->value)
+    for (const auto& [record, id] :
+         {std::pair{pair.record_a, pair.id_a}, {pair.record_b, pair.id_b}})
+      if (const Metric* bits = record->find_in(id, metric::kBitsPerByte); !bits || !bits->value)
         return "bits per byte: " + (bits ? bits->note : "not measured");
     return "";
   }
@@ -65,12 +79,14 @@ std::vector<DocumentSum> paired(const Pair& pair, LossUnit unit) {
   return out;
 }
 
-std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Comparison& out) {
+/// The evaluation of a record that is asked for.
+std::string answered_in(const Question* question, const Record& record) {
+  return question ? answer_to(*question, record) : record.headline();
+}
+
+std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, const Question* question,
+                           Comparison& out) {
   std::vector<Pair> pairs;
-  const auto losses = [](const VariantData& variant, const Record* record) {
-    const auto found = variant.losses.find(record->id);
-    return found == variant.losses.end() ? nullptr : &found->second;
-  };
   const auto refused = [](const VariantData& variant, const Record* record,
                           const std::string& otherwise) {
     const auto found = variant.refused.find(record->id);
@@ -79,8 +95,14 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, Compariso
   for (const Record* own : a.good())
     for (const Record* other : b.good()) {
       if (own->seed != other->seed) continue;
-      const Pair pair{own, other, losses(a, own), losses(b, other),
-                      refused(a, own, refused(b, other, ""))};
+      const std::string id_a = answered_in(question, *own), id_b = answered_in(question, *other);
+      const Pair pair{.record_a = own,
+                      .record_b = other,
+                      .id_a = id_a,
+                      .id_b = id_b,
+                      .a = a.losses_of(*own, id_a),
+                      .b = b.losses_of(*other, id_b),
+                      .refused = refused(a, own, refused(b, other, ""))};
       std::string why_not = obstacle(pair, out.unit);
       if (why_not.empty() && !pairs.empty() && pair.a->keys != pairs.front().a->keys)
         why_not =
@@ -222,10 +244,11 @@ std::string Comparison::to_settle() const {
          rounded(kMostTimes * n_tokens) + " " + unit;
 }
 
-Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit) {
+Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit,
+                          const Question* question) {
   Comparison out;
   out.a = a.name, out.b = b.name, out.unit = unit;
-  const auto pairs = pairs_of(a, b, out);
+  const auto pairs = pairs_of(a, b, question, out);
   if (pairs.empty()) return out;
   std::vector<std::vector<DocumentSum>> per_seed;
   for (const Pair& pair : pairs) {
@@ -247,51 +270,31 @@ Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit u
   return out;
 }
 
-Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b) {
-  const Comparison in_nats = compare_losses(a, b, LossUnit::nats_per_token);
+Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b,
+                                      const Question* question) {
+  const Comparison in_nats = compare_losses(a, b, LossUnit::nats_per_token, question);
   if (in_nats.possible) return in_nats;
-  const Comparison in_bits = compare_losses(a, b, LossUnit::bits_per_byte);
+  const Comparison in_bits = compare_losses(a, b, LossUnit::bits_per_byte, question);
   return in_bits.possible ? in_bits : in_nats;
 }
 
-std::vector<Comparison> declared_comparisons(const StudyData& data) {
-  std::vector<Comparison> out;
-  std::vector<double> p_values;
-  auto pairs = data.plan.comparisons;
-  if (pairs.empty())
-    for (const VariantData& variant : data.variants)
-      if (variant.name != data.plan.compare_to)
-        pairs.push_back({variant.name, data.plan.compare_to});
-  for (const auto& pair : pairs) {
-    out.push_back(compare_losses_in_any_unit(data.variant(pair.at(0)), data.variant(pair.at(1))));
-    if (out.back().p_value) p_values.push_back(*out.back().p_value);
-  }
-  const auto family = holm(p_values), discovery = benjamini_hochberg(p_values);
-  size_t next = 0;
-  for (Comparison& comparison : out) {
-    if (!comparison.p_value) continue;
-    comparison.p_holm = family[next];
-    comparison.p_false_discovery = discovery[next++];
-  }
-  return out;
-}
-
 std::string too_little_text(const VariantData& variant) {
-  for (const auto& [trial, table] : variant.losses)
-    if (const std::string why = too_few_clusters(effective_documents(table.sums), "documents");
-        !why.empty())
-      return why;
+  for (const Record* record : variant.good())
+    if (const DocumentLossTable* table = variant.losses_of(*record, record->headline()))
+      if (const std::string why = too_few_clusters(effective_documents(table->sums), "documents");
+          !why.empty())
+        return why;
   return "";
 }
 
-Estimate variant_loss(const VariantData& variant) {
+Estimate variant_loss(const VariantData& variant, const Question* question) {
   const DocumentLossTable* first = nullptr;
   std::vector<std::vector<DocumentSum>> per_seed;
   for (const Record* record : variant.good()) {
-    const auto found = variant.losses.find(record->id);
-    if (found == variant.losses.end()) continue;
-    if (!first) first = &found->second;
-    if (found->second.keys == first->keys) per_seed.push_back(found->second.sums);
+    const auto* table = variant.losses_of(*record, answered_in(question, *record));
+    if (!table) continue;
+    if (!first) first = table;
+    if (table->keys == first->keys) per_seed.push_back(table->sums);
   }
   if (per_seed.empty()) return {};
   Estimate out =

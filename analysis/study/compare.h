@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/study/questions.h"
 #include "analysis/study/study_data.h"
 
 namespace sublab {
@@ -52,21 +53,28 @@ struct Comparison {
 /// What an interval from so many seeds speaks about.
 std::string target_of(int64_t n_seeds);
 
-/// Loss of `a` minus that of `b` on the same documents. Refused (`possible` false, with the reason)
-/// when documents differ, and in nats per token when tokenizers do.
+/// Loss of `a` minus that of `b` on the same documents, in the answers to `question` (null: in the
+/// headline of each). Refused (`possible` false, with the reason) when documents differ, and in
+/// nats per token when tokenizers do.
 Comparison compare_losses(const VariantData& a, const VariantData& b,
-                          LossUnit unit = LossUnit::nats_per_token);
+                          LossUnit unit = LossUnit::nats_per_token,
+                          const Question* question = nullptr);
 
 /// In nats per token where that is possible, else in bits per byte.
-Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b);
+Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b,
+                                      const Question* question = nullptr);
 
-/// Every comparison that the plan declares (none: each variant with compare_to), corrected over
-/// those that are possible.
+/// Every comparison that the plan declares (none: each variant with compare_to) by the headline,
+/// corrected over those that are possible.
 std::vector<Comparison> declared_comparisons(const StudyData& data);
+/// The same for these questions, one list per question, corrected over all of them together.
+std::vector<std::vector<Comparison>> declared_comparisons(const StudyData& data,
+                                                          const std::vector<Question>& questions);
 
-/// Mean loss of one variant, nats per token, with the interval that its seeds allow, never below 0.
-/// Seeds that scored other documents than the first one are left out.
-Estimate variant_loss(const VariantData& variant);
+/// Mean loss of one variant in the answers to `question` (null: in its headline), nats per token,
+/// with the interval that its seeds allow, never below 0. Seeds that scored other documents than
+/// the first one are left out.
+Estimate variant_loss(const VariantData& variant, const Question* question = nullptr);
 
 /// Why the held-out text of a variant allows no statement beyond it; "" where it does, and where
 /// losses per document are not known.

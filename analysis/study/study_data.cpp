@@ -1,34 +1,65 @@
+// Reads a study folder; what every table asks of it.
 #include "analysis/study/study_data.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <thread>
 
-#include "core/npy.h"
+#include "core/npz.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
 
-std::optional<DocumentLossTable> read_losses(const fs::path& folder) {
-  if (!fs::exists(folder / "perplexity.documents.npy") ||
-      !fs::exists(folder / "perplexity.document_keys.npy"))
-    return std::nullopt;
-  const NpyArray sums = read_npy(folder / "perplexity.documents.npy");
-  const NpyArray keys = read_npy(folder / "perplexity.document_keys.npy");
-  if (sums.dtype != "<f8" || sums.shape.size() != 2 || sums.shape[1] != 3 || keys.dtype != "<u8" ||
-      keys.n_elements() != sums.shape[0])
-    throw UserError(folder.string(), "its perplexity arrays do not fit together");
-  DocumentLossTable out;
-  out.keys.resize(keys.n_elements());
-  std::memcpy(out.keys.data(), keys.bytes.data(), keys.bytes.size());
-  const std::vector<double> values = sums.as_doubles();
-  for (size_t d = 0; d < out.keys.size(); ++d) {
-    out.sums.push_back({values[3 * d], values[3 * d + 1]});
-    out.bytes.push_back(values[3 * d + 2]);
+/// Losses of each evaluation that has them.
+std::map<std::string, DocumentLossTable> read_losses(const fs::path& folder, const Record& record) {
+  std::map<std::string, DocumentLossTable> out;
+  const fs::path path = arrays_path(folder, record.id);
+  if (!fs::exists(path)) return out;
+  const NpzFile file(path);
+  for (const RecordedEvaluation& evaluation : record.evaluations) {
+    const std::string of_sums = member_name(array::kDocuments, evaluation.id),
+                      of_keys = member_name(array::kDocumentKeys, evaluation.id);
+    if (!file.contains(of_sums) || !file.contains(of_keys)) continue;
+    const NpyArray sums = file.read(of_sums), keys = file.read(of_keys);
+    if (sums.dtype != "<f8" || sums.shape.size() != 2 ||
+        sums.shape[1] != int64_t{array::kDocumentColumns} || keys.dtype != "<u8" ||
+        keys.n_elements() != sums.shape[0])
+      throw UserError(path.string(), "its arrays of documents do not fit together");
+    DocumentLossTable& table = out[evaluation.id];
+    table.keys.resize(static_cast<size_t>(keys.n_elements()));
+    std::memcpy(table.keys.data(), keys.bytes.data(), keys.bytes.size());
+    const std::vector<double> values = sums.as_doubles();
+    for (size_t d = 0; d < table.keys.size(); ++d) {
+      const double* row = &values[array::kDocumentColumns * d];
+      table.sums.push_back({row[0], row[1]});
+      table.bytes.push_back(row[2]);
+    }
   }
   return out;
 }
 
 }  // namespace
+
+std::optional<NpyArray> read_array(const fs::path& study_folder, const Record& record,
+                                   const std::string& array, const std::string& evaluation) {
+  const fs::path path = arrays_path(study_folder, record.id);
+  if (!fs::exists(path)) return std::nullopt;
+  const NpzFile file(path);
+  const std::string member = member_name(array, evaluation);
+  return file.contains(member) ? std::optional(file.read(member)) : std::nullopt;
+}
+
+const DocumentLossTable* VariantData::losses_of(const Record& record,
+                                                const std::string& evaluation) const {
+  const auto trial = losses.find(record.id);
+  if (trial == losses.end()) return nullptr;
+  const auto found = trial->second.find(evaluation);
+  return found == trial->second.end() ? nullptr : &found->second;
+}
 
 std::vector<const Record*> good_of(const std::vector<Record>& records) {
   std::vector<const Record*> out;
@@ -38,13 +69,21 @@ std::vector<const Record*> good_of(const std::vector<Record>& records) {
 }
 
 std::optional<double> metric_of(const Record& record, const std::string& name) {
-  const Metric* metric = record.find(name);
+  const Metric* metric = record.find_headline(name);
   return metric ? metric->value : std::nullopt;
 }
 
+const Metric* train_memory(const Record& record) {
+  const Metric* of_phase = record.find(metric::kPeakMemoryBytes, {{condition::kPhase, "train"}});
+  if (of_phase) return of_phase;
+  const auto all = record.find_all(metric::kPeakMemoryBytes);
+  return all.size() == 1 && !all.front()->conditions.contains(condition::kPhase) ? all.front()
+                                                                                 : nullptr;
+}
+
 std::optional<double> training_flops(const Record& record) {
-  const auto per_token = metric_of(record, "train_flops_per_token"),
-             tokens = metric_of(record, "train_tokens");
+  const auto per_token = metric_of(record, metric::kTrainFlopsPerToken),
+             tokens = metric_of(record, metric::kTrainTokens);
   return per_token && tokens ? std::optional(*per_token * *tokens) : std::nullopt;
 }
 
@@ -118,30 +157,64 @@ void refuse_unlike(StudyData& data) {
   }
 }
 
+/// A trial's record and losses, as far as they are there.
+struct TrialData {
+  std::optional<Record> record;
+  std::map<std::string, DocumentLossTable> losses;  ///< by evaluation
+};
+
+/// Of each trial of the plan, by several threads: parsing is nearly all that reading costs. Of what
+/// is damaged the first in the plan's order is thrown.
+std::vector<TrialData> read_trials(const fs::path& folder,
+                                   const std::vector<PlannedTrial>& trials) {
+  std::vector<TrialData> out(trials.size());
+  std::vector<std::exception_ptr> problems(trials.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < trials.size(); i = next++) try {
+        const fs::path path = folder / "records" / (trials[i].id + ".json");
+        if (!fs::exists(path)) continue;
+        out[i].record = read_record(path);
+        out[i].losses = read_losses(folder, *out[i].record);
+      } catch (...) {
+        problems[i] = std::current_exception();
+      }
+  };
+  const size_t n_threads = std::min<size_t>(
+      {trials.size() / 64 + 1, 8, std::max(1u, std::thread::hardware_concurrency())});
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < n_threads; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& problem : problems)
+    if (problem) std::rethrow_exception(problem);
+  return out;
+}
+
 /// What is there, which may be the plan alone.
 StudyData read_present(const fs::path& folder) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
-  for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
-  for (const PlannedTrial& trial : data.plan.trials) {
-    const fs::path path = folder / "records" / (trial.id + ".json");
-    if (!fs::exists(path)) {
+  std::map<std::string, size_t> places;
+  for (const std::string& name : data.plan.variants) {
+    places.emplace(name, data.variants.size());
+    data.variants.push_back({name, {}, {}, {}});
+  }
+  std::vector<TrialData> read = read_trials(folder, data.plan.trials);
+  for (size_t i = 0; i < read.size(); ++i) {
+    const PlannedTrial& trial = data.plan.trials[i];
+    auto& [record, losses] = read[i];
+    if (!record) {
       ++data.missing;
       continue;
     }
-    Record record = read_record(path);
-    for (VariantData& variant : data.variants) {
-      if (variant.name != trial.variant) continue;
-      // Two variants may resolve to one trial, whose record names the first of them.
-      record.variant = trial.variant;
-      if (auto losses = read_losses(folder / "arrays" / trial.id))
-        variant.losses[trial.id] = std::move(*losses);
-      if (trial.probe.empty())
-        variant.records.push_back(record);
-      else
-        variant.probes[trial.probe].push_back(record);
-    }
+    VariantData& variant = data.variants[places.at(trial.variant)];
+    // Two variants may resolve to one trial, whose record names the first of them.
+    record->variant = trial.variant;
+    if (!losses.empty()) variant.losses[trial.id] = std::move(losses);
+    auto& records = trial.probe.empty() ? variant.records : variant.probes[trial.probe];
+    records.push_back(std::move(*record));
   }
   refuse_unlike(data);
   data.bench = read_bench(folder);

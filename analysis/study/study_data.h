@@ -9,6 +9,7 @@
 
 #include "analysis/statistics/statistics.h"
 #include "analysis/study/unlike_data.h"
+#include "core/npy.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
@@ -20,7 +21,10 @@ std::vector<const Record*> good_of(const std::vector<Record>& records);
 
 /// A number of a record, or nothing.
 using Reading = std::function<std::optional<double>(const Record& record)>;
+/// The value that the record stands for, see Record::find_headline.
 std::optional<double> metric_of(const Record& record, const std::string& name);
+/// Bytes at the peak of training. Older records name no phase.
+const Metric* train_memory(const Record& record);
 /// FLOPs of the whole training, by the ledger.
 std::optional<double> training_flops(const Record& record);
 /// Nothing where nothing was trained.
@@ -31,7 +35,7 @@ std::vector<double> readings(const std::vector<const Record*>& records, const Re
 /// A control without selection: everything enters, and no score decides.
 bool keeps_everything(const Record& record);
 
-/// Losses of one trial per validation document.
+/// Losses of one evaluation per document.
 struct DocumentLossTable {
   std::vector<uint64_t> keys;
   std::vector<DocumentSum> sums;
@@ -43,10 +47,13 @@ struct VariantData {
   std::string name;
   std::vector<Record> records;  ///< main trials, in order of seed; any outcome
   std::map<std::string, std::vector<Record>> probes;  ///< probe name -> records
-  std::map<std::string, DocumentLossTable> losses;  ///< trial id -> losses; absent where arrays are
+  /// Trial id -> evaluation id -> losses; absent where arrays are.
+  std::map<std::string, std::map<std::string, DocumentLossTable>> losses;
   std::map<std::string, std::string> refused = {};  ///< trial id -> why its losses do not count
   /// Main records that ended well.
   std::vector<const Record*> good() const { return good_of(records); }
+  /// Losses of one evaluation of a trial, or null.
+  const DocumentLossTable* losses_of(const Record& record, const std::string& evaluation) const;
 };
 
 struct StudyData {
@@ -61,6 +68,10 @@ struct StudyData {
   bool has_records() const { return missing < static_cast<int64_t>(plan.trials.size()); }
   const VariantData& variant(const std::string& name) const;
 };
+
+/// An array that a trial left, "" of training, or nothing. Throws UserError where it is damaged.
+std::optional<NpyArray> read_array(const fs::path& study_folder, const Record& record,
+                                   const std::string& array, const std::string& evaluation = "");
 
 /// The folder's speed measurement, if there is one.
 std::optional<BenchFile> read_bench(const fs::path& folder);

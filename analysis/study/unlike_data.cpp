@@ -1,6 +1,10 @@
+// Collects what each name of text or tokenizer was found to stand for.
 #include "analysis/study/unlike_data.h"
 
 #include <set>
+
+#include "core/schema/metrics.h"
+#include "core/schema/trial_config.h"
 
 namespace sublab {
 namespace {
@@ -27,7 +31,7 @@ class Collector {
 
   void add_record(const Record& record) {
     const json data = record.config.value("data", json::object());
-    if (data.value("train_on", json("text")) != "text") return;
+    if (train_task_of(data.value("train_on", json("text"))) != "text") return;
     const std::string owner = record.variant + "@" + std::to_string(record.seed) +
                               (record.probe.empty() ? "" : " (" + record.probe + ")");
     for (const CorpusContent& corpus : content_of(record).corpora)
@@ -139,11 +143,8 @@ UnlikeData unlike_data(const Plan& plan, const std::vector<const Record*>& recor
 }
 
 void refuse_losses(Record& record, const std::string& reason) {
-  static const std::set<std::string> losses = {
-      "valid_loss_nats", "valid_perplexity", "valid_bits_per_byte", "selection_gap_nats",
-      "loss_early_nats", "loss_late_nats",   "trigram_loss_nats"};
   for (Metric& metric : record.metrics) {
-    if (!losses.contains(metric.name)) continue;
+    if (!metric_info(metric.name).of_loss) continue;
     metric.value.reset();
     metric.note = reason;
   }

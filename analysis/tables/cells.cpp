@@ -1,3 +1,4 @@
+// Cells that are means over records, and columns that never vary.
 #include "analysis/tables/cells.h"
 
 #include <algorithm>
@@ -9,10 +10,10 @@ namespace sublab {
 namespace {
 
 /// Why the last record that names the metric has no value for it.
-std::string reason_of(const std::vector<const Record*>& records, const std::string& name) {
+std::string reason_of(const std::vector<const Record*>& records, const Pick& pick) {
   std::string out;
   for (const Record* record : records)
-    if (const Metric* metric = record->find(name); metric && !metric->value) out = metric->note;
+    if (const Metric* metric = pick(*record); metric && !metric->value) out = metric->note;
   return out;
 }
 
@@ -28,27 +29,35 @@ std::optional<double> mean_metric(const std::vector<const Record*>& records,
   return mean_reading(records, [&](const Record& record) { return metric_of(record, name); });
 }
 
-Cell metric_cell(const VariantData& variant, const std::string& name,
-                 const std::function<std::string(double)>& show, Report& report) {
+Cell metric_cell(const std::vector<const Record*>& records, const std::string& name,
+                 const Pick& pick, Report& report) {
+  const MetricInfo info = metric_info(name);
   Cell cell;
-  const auto records = variant.good();
-  const auto values =
-      readings(records, [&](const Record& record) { return metric_of(record, name); });
+  const auto values = readings(records, [&](const Record& record) {
+    const Metric* metric = pick(record);
+    return metric ? metric->value : std::nullopt;
+  });
   for (const Record* record : records) cell.records.push_back(record->id);
   if (values.empty()) {
-    if (const std::string reason = reason_of(records, name); !reason.empty())
+    if (const std::string reason = reason_of(records, pick); !reason.empty())
       cell.notes.push_back(footnote(report, name + ": " + reason));
     return cell;
   }
   cell.value = mean_of(values);
-  cell.text = show(*cell.value);
+  cell.text = metric_text(info, *cell.value);
   if (values.size() < 2) return cell;
   const double spread = error_over_seeds(values) * std::sqrt(static_cast<double>(values.size()));
-  std::string text = show(spread);
+  std::string text = metric_text(info, spread);
   if (text.starts_with('+')) text.erase(0, 1);
   cell.deviation = spread;
   if (text.find_first_of("123456789") != std::string::npos) cell.text += " ± " + text;
   return cell;
+}
+
+Cell metric_cell(const VariantData& variant, const std::string& name, Report& report) {
+  return metric_cell(
+      variant.good(), name, [&](const Record& record) { return record.find_headline(name); },
+      report);
 }
 
 Cell estimate_cell(const Estimate& estimate, int digits, std::vector<std::string> records) {

@@ -1,3 +1,4 @@
+// What each variant costs to train.
 #include "analysis/study/busy_machine.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
@@ -44,8 +45,8 @@ Cell rate_cell(const VariantData& variant) {
 const char* memory_help(const StudyData& data) {
   for (const VariantData& variant : data.variants)
     for (const Record* record : variant.good())
-      if (const Metric* peak = record->find("peak_memory_bytes");
-          peak && !peak->conditions.contains("phase"))
+      if (const Metric* peak = train_memory(*record);
+          peak && !peak->conditions.contains(condition::kPhase))
         return "peak resident set above start-up while training";
   return "bytes of tensors at the peak of training: weights, moments, gradients, activations";
 }
@@ -54,37 +55,41 @@ const char* memory_help(const StudyData& data) {
 
 void add_cost_table(const StudyData& data, Report& report) {
   const std::string& reference_name = data.plan.compare_to;
+  const auto column = [](const char* name) {
+    const MetricInfo info = metric_info(name);
+    return Column{info.heading, info.help};
+  };
   Table table{"Cost",
-              {{"parameters", "all trained numbers"},
-               {"non-embedding", "without embedding and head"},
-               {"FLOPs/token", "training: 3 forward passes, causal attention, from the ledger"},
+              {column(metric::kParams),
+               column(metric::kParamsNonEmbedding),
+               column(metric::kTrainFlopsPerToken),
                {"of " + reference_name, "training FLOPs per token relative to the reference"},
-               {"tokens", "trained on"},
-               {"tokens/param", "training tokens per parameter"},
+               column(metric::kTrainTokens),
+               column(metric::kTokensPerParameter),
                {"learning rate", "peak"},
                {"train memory", memory_help(data)},
                {"train time", "seconds, beside whatever else the machine did"},
                {"trials", "ended well / planned"}},
               {}};
-  const auto reference = mean_metric(data.variant(reference_name).good(), "train_flops_per_token");
+  const auto reference =
+      mean_metric(data.variant(reference_name).good(), metric::kTrainFlopsPerToken);
   for (const VariantData& variant : data.variants) {
-    const auto metric = [&](const char* name, const std::function<std::string(double)>& show) {
-      return metric_cell(variant, name, show, report);
-    };
+    const auto cell = [&](const char* name) { return metric_cell(variant, name, report); };
     Row row{variant.name, {}};
-    row.cells.push_back(metric("n_params", si_text));
-    row.cells.push_back(metric("n_params_non_embedding", si_text));
-    row.cells.push_back(metric("train_flops_per_token", si_text));
+    row.cells.push_back(cell(metric::kParams));
+    row.cells.push_back(cell(metric::kParamsNonEmbedding));
+    row.cells.push_back(cell(metric::kTrainFlopsPerToken));
     Cell relative = row.cells.back();
     if (relative.value && reference) {
       relative.value = *relative.value / *reference;
       relative.text = fixed(*relative.value, 3);
     }
     row.cells.push_back(relative);
-    row.cells.push_back(metric("train_tokens", si_text));
-    row.cells.push_back(metric("tokens_per_parameter", [](double v) { return fixed(v, 2); }));
+    row.cells.push_back(cell(metric::kTrainTokens));
+    row.cells.push_back(cell(metric::kTokensPerParameter));
     row.cells.push_back(rate_cell(variant));
-    row.cells.push_back(metric("peak_memory_bytes", megabytes));
+    row.cells.push_back(
+        metric_cell(variant.good(), metric::kPeakMemoryBytes, train_memory, report));
     row.cells.push_back(seconds_cell(data, variant, report));
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);

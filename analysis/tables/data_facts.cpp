@@ -1,3 +1,4 @@
+// What the reader must know of the data first, and where the weights are.
 #include <set>
 
 #include "analysis/tables/tables.h"
@@ -57,7 +58,7 @@ void add_checkpoints_table(const StudyData& data, Report& report) {
   for (const VariantData& variant : data.variants)
     for (const auto& [probe, records] : variant.probes)
       for (const Record& record : records)
-        if (probe != "tune") add(record, variant.name);
+        if (probe != kTuneProbe) add(record, variant.name);
   if (table.rows.empty()) return;
   table.caption =
       "Commands that take a checkpoint also take STUDY_DIR:VARIANT@SEED. Checkpoints are not kept "

@@ -17,18 +17,23 @@ struct Cost {
   std::string (*show)(double value);
 };
 
-Reading metric(const char* name) {
+Reading of_metric(const char* name) {
   return [name](const Record& record) { return metric_of(record, name); };
 }
 
+std::optional<double> train_memory_bytes(const Record& record) {
+  const Metric* peak = train_memory(record);
+  return peak ? peak->value : std::nullopt;
+}
+
 const std::vector<Cost> kCosts = {
-    {"train_tokens", "training tokens", metric("train_tokens"), si_text},
+    {"train_tokens", "training tokens", of_metric(metric::kTrainTokens), si_text},
     {"train_flops", "training FLOPs", training_flops, si_text},
     {"train_seconds", "training seconds", training_seconds,
      [](double v) { return significant(v, 3) + " s"; }},
-    {"peak_memory", "peak training memory", metric("peak_memory_bytes"),
+    {"peak_memory", "peak training memory", train_memory_bytes,
      [](double v) { return fixed(v / 1e6, 0) + " MB"; }},
-    {"parameters", "parameters", metric("n_params"), si_text}};
+    {"parameters", "parameters", of_metric(metric::kParams), si_text}};
 
 struct Match {
   std::string by;
@@ -127,8 +132,7 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
     const bool equal = row.cells[1].value && row.cells[1].notes.empty();
     if (cost.by == std::string("train_seconds") && timed_on_busy_machine(*variant))
       row.cells[0].notes.push_back(footnote(report, busy_note(data)));
-    row.cells.push_back(metric_cell(
-        *variant, "valid_loss_nats", [](double v) { return fixed(v, 4); }, report));
+    row.cells.push_back(metric_cell(*variant, metric::kLossNats, report));
     row.cells.resize(5);
     for (const Comparison& each : comparisons)
       if (each.a == variant->name && each.b == reference.name) {

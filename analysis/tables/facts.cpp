@@ -1,11 +1,14 @@
+// Sentences: what holds for all rows, and what follows for the reader.
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
 
+#include "analysis/study/questions.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
+#include "core/schema/trial_config.h"
 
 namespace sublab {
 namespace {
@@ -53,7 +56,7 @@ std::string training_fact(const StudyData& data, const Record& record) {
     return json{own.at("corpus"),
                 own.at("tokenizer"),
                 own.at("context_len"),
-                own.at("train_on"),
+                train_task_of(own.at("train_on")),
                 each.config.at("train").at("batch_tokens"),
                 each.config.at("train").at("final_learning_rate")};
   };
@@ -70,8 +73,9 @@ std::string training_fact(const StudyData& data, const Record& record) {
          " (batches of " + si_text(train.at("batch_tokens").get<double>()) + ", context " +
          text.at("context_len").dump() + ", tokenizer " +
          shown_path(text.at("tokenizer").get<std::string>()) + ") of " +
-         (text.at("train_on") == "text" ? corpus_text(text)
-                                        : "the task " + text.at("train_on").get<std::string>()) +
+         (train_task_of(text.at("train_on")) == "text"
+              ? corpus_text(text)
+              : "the task " + train_task_of(text.at("train_on"))) +
          ". Every run ends its own schedule: cosine to " +
          significant(train.at("final_learning_rate").get<double>(), 3) +
          " of the peak at its last token." + exceptions(data, record, batches);
@@ -79,7 +83,7 @@ std::string training_fact(const StudyData& data, const Record& record) {
 
 std::string evaluation_fact(const StudyData& data, const Record& record, const Metric& loss) {
   const auto conditions = [](const Record& each) {
-    const Metric* own = each.find("valid_loss_nats");
+    const Metric* own = each.find_headline(metric::kLossNats);
     json said = own ? own->conditions : json::object();
     said.erase("tokens");  // a tokenizer of its own makes other tokens of the same text
     return said;
@@ -87,20 +91,37 @@ std::string evaluation_fact(const StudyData& data, const Record& record, const M
   const json& about = loss.conditions;
   return "Evaluated on " + si_text(about.value("tokens", 0.0)) + " tokens of " +
          about.value("documents", json(0)).dump() + " held-out documents (" +
-         about.value("split", "") + " split), window " + about.value("window", json(0)).dump() +
-         ", stride " + about.value("stride", json(0)).dump() +
-         "; sum of losses over sum of tokens." + exceptions(data, record, conditions);
+         about.value(condition::kSplit, "") + " split), window " +
+         about.value(condition::kWindow, json(0)).dump() + ", stride " +
+         about.value(condition::kStride, json(0)).dump() + "; sum of losses over sum of tokens." +
+         exceptions(data, record, conditions);
+}
+
+/// Which of several evaluations comparisons and tuning stand on.
+void add_headline(const StudyData& data, const Record& record, Report& report) {
+  const RecordedEvaluation* headline = record.evaluation(record.headline());
+  if (!headline) return;
+  for (const TaskQuestions& task : questions_of(data)) {
+    if (task.task != headline->task || !task.spanned) continue;
+    for (const Question& question : task.questions)
+      if (question.conditions == headline->conditions)
+        report.facts.push_back("The study asks " + std::to_string(task.questions.size()) +
+                               " questions of " + task.task + ", by " + task.axis +
+                               "; comparisons, verdicts, equal cost and the tuning of learning "
+                               "rates stand on the first: " +
+                               question.label + ".");
+  }
 }
 
 /// How learning rates were chosen, and whether the choice can be trusted.
 void add_tuning(const StudyData& data, const Record& record, Report& report) {
   std::set<double> grid;
   for (const PlannedTrial& trial : data.plan.trials)
-    if (trial.probe == "tune")
+    if (trial.probe == kTuneProbe)
       grid.insert(trial.config.at("train").at("learning_rate").get<double>());
   if (grid.empty()) return;
-  const Metric* loss = record.find("valid_loss_nats");
-  const std::string split = loss ? loss->conditions.value("split", "") : "";
+  const Metric* loss = record.find_headline(metric::kLossNats);
+  const std::string split = loss ? loss->conditions.value(condition::kSplit, "") : "";
   report.facts.push_back("Learning rates: the best of " + std::to_string(grid.size()) +
                          " per variant by loss on validation documents, first seed.");
   if (split == "validation")
@@ -141,16 +162,16 @@ void add_code_fact(const StudyData& data, Report& report) {
 void add_baselines(const StudyData& data, Report& report) {
   const VariantData& reference = data.variant(data.plan.compare_to);
   const auto records = reference.good();
-  const auto loss = mean_metric(records, "valid_loss_nats"),
-             trigram = mean_metric(records, "trigram_loss_nats");
+  const auto loss = mean_metric(records, metric::kLossNats),
+             trigram = mean_metric(records, metric::kTrigramLossNats);
   if (loss && trigram)
     report.findings.push_back(
         "An interpolated trigram counted on the same training tokens has loss " +
         fixed(*trigram, 4) + "; " + reference.name +
         (*loss < *trigram ? " beats it by " : " does not beat it: it is worse by ") +
         fixed(std::abs(*trigram - *loss), 4) + " nats.");
-  const auto early = mean_metric(records, "loss_early_nats"),
-             late = mean_metric(records, "loss_late_nats");
+  const auto early = mean_metric(records, metric::kLossEarlyNats),
+             late = mean_metric(records, metric::kLossLateNats);
   if (early && late)
     report.findings.push_back(
         "In full windows " + reference.name + " has loss " + fixed(*early, 4) +
@@ -164,8 +185,9 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
   report.facts.push_back(seeds_fact(data));
   if (const Record* record = first_good(data)) {
     report.facts.push_back(training_fact(data, *record));
-    if (const Metric* loss = record->find("valid_loss_nats"))
+    if (const Metric* loss = record->find_headline(metric::kLossNats))
       report.facts.push_back(evaluation_fact(data, *record, *loss));
+    add_headline(data, *record, report);
     add_tuning(data, *record, report);
     report.facts.push_back(machine_fact(record->environment));
   }

@@ -35,8 +35,9 @@ Cell speed_up_cell(const BenchMeasurement& measurement, const std::string& varia
 
 void add_overview_table(const StudyData& data, Report& report) {
   if (!data.bench) return;
-  const auto quality = std::find_if(report.tables.begin(), report.tables.end(),
-                                    [](const Table& table) { return table.title == "Quality"; });
+  const auto quality =
+      std::find_if(report.tables.begin(), report.tables.end(),
+                   [](const Table& table) { return table.title == kQualityTitle; });
   const auto measurements = longest_of_each_mode(*data.bench);
   if (quality == report.tables.end() || measurements.empty()) return;
   Table table{"Loss and speed", {}, {}};

@@ -1,106 +1,17 @@
+// How good each variant is: the headline's loss and what follows from it, and every task that is
+// asked in one way. Tasks that are asked in several ways have tables of their own
+// (question_tables.cpp).
+#include <algorithm>
 #include <set>
 
 #include "analysis/tables/cells.h"
+#include "analysis/tables/quality_cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
-
-std::vector<std::string> names_starting(const StudyData& data, const std::string& start) {
-  std::set<std::string> names;
-  for (const VariantData& variant : data.variants)
-    for (const Record* record : variant.good())
-      for (const Metric& metric : record->metrics)
-        if (metric.name.starts_with(start)) names.insert(metric.name);
-  return {names.begin(), names.end()};
-}
-
-/// The metrics <task>_accuracy of trials and probes.
-std::vector<std::string> accuracy_names(const StudyData& data) {
-  std::set<std::string> names;
-  const auto add = [&](const Record& record) {
-    for (const Metric& metric : record.metrics)
-      if (metric.name.ends_with("_accuracy")) names.insert(metric.name);
-  };
-  for (const VariantData& variant : data.variants) {
-    for (const Record& record : variant.records) add(record);
-    for (const auto& [probe, records] : variant.probes)
-      for (const Record& record : records) add(record);
-  }
-  return {names.begin(), names.end()};
-}
-
-/// Why an estimate stands alone.
-void add_no_interval_note(const Estimate& estimate, const std::string& what, Cell& cell,
-                          Report& report) {
-  if (!estimate.interval && !estimate.no_interval.empty())
-    cell.notes.push_back(footnote(report, what + ": " + estimate.no_interval));
-}
-
-Cell loss_cell(const VariantData& variant, Report& report) {
-  Cell cell = metric_cell(
-      variant, "valid_loss_nats", [](double v) { return fixed(v, 4); }, report);
-  if (!cell.value) return cell;
-  if (variant.losses.empty()) {
-    cell.notes.push_back(
-        footnote(report, "no interval: losses per document are missing (arrays/)"));
-    return cell;
-  }
-  const Estimate estimate = variant_loss(variant);
-  if (estimate.interval) {
-    cell.low = estimate.interval->low;
-    cell.high = estimate.interval->high;
-    cell.text = fixed(*cell.value, 4) + " " + interval_text(*estimate.interval, 3);
-  }
-  add_no_interval_note(estimate, "no interval", cell, report);
-  return cell;
-}
-
-const Comparison* with_reference(const std::vector<Comparison>& comparisons,
-                                 const std::string& variant, const std::string& reference) {
-  for (const Comparison& comparison : comparisons)
-    if (comparison.a == variant && comparison.b == reference) return &comparison;
-  return nullptr;
-}
-
-/// The task's counts of one record; questions of one row depend on each other, so rows are what is
-/// counted where the task says how many there were.
-AnswerCounts counts_of(const Metric& metric) {
-  const json& about = metric.conditions;
-  const double n = about.value("n_rows", about.value("n", 1.0));
-  const double empty = about.value("empty", 0.0), failed = about.value("failed", 0.0);
-  const double right = *metric.value * n;
-  return {right, n - right - empty - failed, empty, failed};
-}
-
-Cell accuracy_cell(const VariantData& variant, const std::string& name, double& chance,
-                   Report& report) {
-  Cell cell;
-  std::vector<AnswerCounts> per_seed;
-  const auto take = [&](const Record& record, bool must_have) {
-    const Metric* metric = record.find(name);
-    if (!metric && !must_have) return;
-    cell.records.push_back(record.id);
-    if (metric && metric->value) {
-      per_seed.push_back(counts_of(*metric));
-      chance = metric->conditions.value("chance", 0.0);
-      return;
-    }
-    cell.notes.push_back(footnote(
-        report, variant.name + ", " + name + ", seed " + std::to_string(record.seed) + ": " +
-                    (metric ? metric->note : record.outcome + " " + record.detail)));
-  };
-  for (const Record& record : variant.records) take(record, false);
-  for (const auto& [probe, records] : variant.probes)
-    for (const Record& record : records) take(record, name == probe + "_accuracy");
-  if (per_seed.empty()) return cell;
-  const Estimate estimate = accuracy(per_seed);
-  Cell out = estimate_cell(estimate, 3, cell.records);
-  out.notes = cell.notes;
-  add_no_interval_note(estimate, "no interval", out, report);
-  return out;
-}
 
 Cell causality_cell(const VariantData& variant) {
   Cell cell;
@@ -112,91 +23,103 @@ Cell causality_cell(const VariantData& variant) {
   return cell;
 }
 
-}  // namespace
+/// Metrics that the table has of the headline, or that stand in sentences under the tables.
+bool is_said_elsewhere(const std::string& name) {
+  static const std::set<std::string> names = {metric::kLossNats,       metric::kPerplexity,
+                                              metric::kBitsPerByte,    metric::kSelectionGapNats,
+                                              metric::kLossEarlyNats,  metric::kLossLateNats,
+                                              metric::kTrigramLossNats};
+  return names.contains(name) || metric::is_of_family(name, metric::kKeptFraction);
+}
 
-Cell difference_cell(const Comparison& comparison, Report& report) {
-  if (!comparison.possible) {
-    Cell cell;
-    cell.notes.push_back(
-        footnote(report, comparison.a + " against " + comparison.b + ": " + comparison.reason));
-    return cell;
+/// A column of a task that is asked in one way.
+struct TaskColumn {
+  Slot slot;
+  EvaluationOf of;
+  double chance = 0;
+};
+
+std::vector<TaskColumn> task_columns(const StudyData& data) {
+  std::vector<TaskColumn> out;
+  const auto records = shown_records(data);
+  for (const TaskQuestions& task : questions_of(data)) {
+    if (task.spanned) continue;
+    const EvaluationOf of = evaluation_of(task.task);
+    for (const Slot& slot : slots_of(records, of))
+      if (!is_said_elsewhere(slot.name)) out.push_back({.slot = slot, .of = of});
   }
-  Cell cell = estimate_cell(comparison.difference, 4, comparison.records);
-  cell.text = signed_fixed(*cell.value, 4);
-  if (const auto& interval = comparison.difference.interval)
-    cell.text += " " + interval_text(*interval, 4);
-  if (comparison.unit == LossUnit::bits_per_byte)
-    cell.notes.push_back(footnote(
-        report, comparison.a + " against " + comparison.b + ": in bits per byte, over the " +
-                    std::to_string(comparison.n_documents) +
-                    " documents that both scored to the same byte, as the tokenizers differ"));
-  for (const std::string& left_out : comparison.left_out)
-    cell.notes.push_back(
-        footnote(report, comparison.a + " against " + comparison.b + ": without " + left_out));
-  add_no_interval_note(comparison.difference, "no interval, p-value or verdict", cell, report);
-  cell.strong = comparison.clear();
-  return cell;
+  // What a probe was to measure has a column even where none of its trials ended well.
+  for (const VariantData& variant : data.variants)
+    for (const auto& [probe, probed] : variant.probes) {
+      const std::string name = metric::accuracy_of(probe);
+      const bool ended = std::any_of(probed.begin(), probed.end(),
+                                     [](const Record& record) { return record.outcome == "ok"; });
+      const bool known = std::any_of(out.begin(), out.end(), [&](const TaskColumn& column) {
+        return column.slot.name == name;
+      });
+      if (ended || known || probe == kTuneProbe) continue;
+      const MetricInfo info = metric_info(name);
+      out.push_back({.slot = {.name = name, .heading = info.heading, .help = info.help},
+                     .of = evaluation_of(probe)});
+    }
+  return out;
 }
 
-Cell verdict_cell(const Comparison& comparison) {
-  Cell cell;
-  if (!comparison.possible) return cell;
-  cell.text = comparison.verdict_text();
-  cell.strong = comparison.clear();
-  cell.records = comparison.records;
-  return cell;
+void add_headline_cells(const VariantData& variant, const Comparison* comparison, Row& row,
+                        Report& report) {
+  row.cells.push_back(loss_cell(variant, nullptr, report));
+  row.cells.push_back(comparison ? difference_cell(*comparison, report) : Cell{});
+  row.cells.push_back(comparison ? verdict_cell(*comparison) : Cell{});
+  row.cells.push_back(metric_cell(variant, metric::kBitsPerByte, report));
+  for (const Record* record : variant.good())
+    if (const Metric* bits = record->find_headline(metric::kBitsPerByte);
+        bits && bits->value && !bits->note.empty()) {
+      row.cells.back().notes.push_back(footnote(report, "bits/byte " + bits->note));
+      break;
+    }
+  row.cells.push_back(metric_cell(variant, metric::kPerplexity, report));
+  row.cells.push_back(metric_cell(variant, metric::kSelectionGapNats, report));
 }
+
+}  // namespace
 
 void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
                        Report& report) {
   const std::string& reference = data.plan.compare_to;
-  const auto levels = names_starting(data, "kept_fraction_"), tasks = accuracy_names(data);
-  Table table{"Quality",
-              {{"loss", "nats per token, evaluate mode, with 95 % interval"},
+  const auto column = [](const char* name) {
+    const MetricInfo info = metric_info(name);
+    return Column{info.heading, info.help};
+  };
+  Table table{kQualityTitle,
+              {column(metric::kLossNats),
                {"minus " + reference, kDifferenceHelp},
                {"verdict", kVerdictHelp},
-               {"bits/byte", "loss per byte of text"},
-               {"perplexity", "exp(loss)"},
-               {"gap",
-                "loss with train-mode selection, which sees later tokens, minus that with "
-                "evaluate-mode selection"}},
+               column(metric::kBitsPerByte),
+               column(metric::kPerplexity),
+               column(metric::kSelectionGapNats)},
               {}};
-  for (const std::string& level : levels)
-    table.columns.push_back({"kept L" + level.substr(14),
-                             "share of the parent level's tokens that the trained "
-                             "threshold lets into level " +
-                                 level.substr(14) + ", on the same text"});
-  for (const std::string& task : tasks)
-    table.columns.push_back({task.substr(0, task.size() - 9),
-                             "accuracy with 95 % interval; empty and failed answers are wrong"});
+  const auto kept = kept_slots(data);
+  auto tasks = task_columns(data);
+  for (const KeptSlot& slot : kept) table.columns.push_back({slot.heading, slot.help});
+  for (const TaskColumn& task : tasks) table.columns.push_back({task.slot.heading, task.slot.help});
   table.columns.push_back({"causality", "audit of the trained weights in fp64"});
-  std::vector<double> chances(tasks.size(), 0);
   for (const VariantData& variant : data.variants) {
-    Row row{variant.name, {loss_cell(variant, report)}};
-    const Comparison* comparison = with_reference(comparisons, variant.name, reference);
-    row.cells.push_back(comparison ? difference_cell(*comparison, report) : Cell{});
-    row.cells.push_back(comparison ? verdict_cell(*comparison) : Cell{});
-    const auto metric = [&](const std::string& name, const auto& show) {
-      row.cells.push_back(metric_cell(variant, name, show, report));
-    };
-    metric("valid_bits_per_byte", [](double v) { return fixed(v, 4); });
-    for (const Record* record : variant.good())
-      if (const Metric* bits = record->find("valid_bits_per_byte");
-          bits && bits->value && !bits->note.empty()) {
-        row.cells.back().notes.push_back(footnote(report, "bits/byte " + bits->note));
-        break;
-      }
-    metric("valid_perplexity", [](double v) { return fixed(v, 1); });
-    metric("selection_gap_nats", [](double v) { return signed_fixed(v, 4); });
-    for (const std::string& level : levels) metric(level, [](double v) { return fixed(v, 3); });
-    for (size_t t = 0; t < tasks.size(); ++t)
-      row.cells.push_back(accuracy_cell(variant, tasks[t], chances[t], report));
+    Row row{variant.name, {}};
+    add_headline_cells(variant, with_reference(comparisons, variant.name, reference), row, report);
+    for (const KeptSlot& slot : kept)
+      row.cells.push_back(metric_cell(
+          variant.good(), slot.name, [&](const Record& record) { return slot.of(record); },
+          report));
+    for (TaskColumn& task : tasks)
+      row.cells.push_back(metric::is_accuracy(task.slot.name)
+                              ? accuracy_cell(variant, task.slot, task.of, task.chance, report)
+                              : slot_cell(variant, task.slot, task.of, report));
     row.cells.push_back(causality_cell(variant));
     table.rows.push_back(row);
   }
-  for (size_t t = 0; t < tasks.size(); ++t)
-    table.caption += "Chance at " + tasks[t].substr(0, tasks[t].size() - 9) + " is " +
-                     fixed(chances[t], 4) + ". ";
+  for (const TaskColumn& task : tasks)
+    if (metric::is_accuracy(task.slot.name))
+      table.caption += "Chance at " + task.slot.heading + " is " + fixed(task.chance, 4) + ". ";
   report.tables.push_back(table);
 }
 

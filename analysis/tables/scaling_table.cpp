@@ -1,3 +1,4 @@
+// What each ladder of sizes is worth in training compute.
 #include "analysis/study/scaling.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
@@ -19,7 +20,7 @@ Ladder ladder_of(const std::string& name, const json& variants, const StudyData&
   for (const json& variant : variants) {
     if (out.too_little_text.empty()) out.too_little_text = too_little_text(data.variant(variant));
     for (const Record* record : data.variant(variant).good()) {
-      const auto loss = metric_of(*record, "valid_loss_nats"), flops = training_flops(*record);
+      const auto loss = metric_of(*record, metric::kLossNats), flops = training_flops(*record);
       if (!loss || !flops) continue;
       out.points.push_back({*flops, *loss});
       out.records.push_back(record->id);

@@ -1,22 +1,22 @@
+// Who is kept: state of the modules, keep rates by class, agreement of variants.
 #include "analysis/tables/selection_tables.h"
 
 #include <algorithm>
 #include <stdexcept>
 
+#include "analysis/study/questions.h"
 #include "analysis/text/format.h"
-#include "core/npy.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 #include "core/schema/token_classes.h"
 
 namespace sublab {
 namespace {
 
-/// An array of the first seed's trial, or nothing.
-std::optional<NpyArray> array_of(const StudyData& data, const VariantData& variant,
-                                 const std::string& name) {
+/// The variant's trial that tables of arrays speak of: of the first seed, if it ended well.
+const Record* first_of(const VariantData& variant) {
   const auto good = variant.good();
-  if (good.empty()) return std::nullopt;
-  const fs::path path = data.folder / "arrays" / good.front()->id / name;
-  return fs::exists(path) ? std::optional(read_npy(path)) : std::nullopt;
+  return good.empty() ? nullptr : good.front();
 }
 
 Cell number_cell(double value, int digits, const Record& record) {
@@ -27,82 +27,90 @@ Cell number_cell(double value, int digits, const Record& record) {
   return cell;
 }
 
-/// The modules that a record has metrics `name`_<level> of, with their level.
+/// The modules that a record has a state of, with their level.
 std::vector<std::pair<int64_t, std::string>> modules_of(const Record& record) {
   std::vector<std::pair<int64_t, std::string>> out;
-  const std::string name = "score_above_threshold_";
   for (const Metric& metric : record.metrics)
-    if (metric.name.starts_with(name))
-      out.emplace_back(metric.conditions.value("module", int64_t{0}),
-                       metric.name.substr(name.size()));
+    if (metric::is_of_family(metric.name, metric::kScoreAboveThreshold))
+      out.emplace_back(metric.conditions.value(condition::kModule, int64_t{0}),
+                       metric::level_of(metric.name, metric::kScoreAboveThreshold));
   std::sort(out.begin(), out.end());
   return out;
 }
 
 Cell module_cell(const Record& record, const std::string& name, int64_t module) {
-  for (const Metric& metric : record.metrics)
-    if (metric.name == name && metric.value && metric.conditions.value("module", -1) == module)
-      return number_cell(*metric.value, 3, record);
-  return {};
+  const Metric* metric = record.find(name, {{condition::kModule, module}});
+  return metric && metric->value ? number_cell(*metric->value, 3, record) : Cell{};
 }
 
 void add_state_table(const StudyData& data, Report& report) {
-  Table table{"Selection at the end of training (first seed)",
-              {{"P(kept)", "share of scores above the threshold: what evaluation would keep"},
-               {"drift", "kept share in training minus P(kept)"},
-               {"in (0, 1)", "share of scores inside (0, 1), which alone have a gradient"},
-               {"discarded", "mean weight of the tokens left out"},
-               {"kept, not above", "share of the kept tokens whose score is not above 0"},
-               {"entropy", "of the weights in 16 bins, relative to its largest value"},
-               {"bypass min", "smallest element of the bypass scale"},
-               {"mean", "of the bypass scale"},
-               {"max", "of the bypass scale"}},
-              {}};
+  const std::vector<std::string> families = {metric::kScoreAboveThreshold,
+                                             metric::kKeptDrift,
+                                             metric::kScoreInside,
+                                             metric::kDiscardedWeight,
+                                             metric::kKeptNotAboveThreshold,
+                                             metric::kScoreEntropy,
+                                             metric::kBypassMin,
+                                             metric::kBypassMean,
+                                             metric::kBypassMax};
+  Table table{"Selection at the end of training (first seed)", {}, {}};
+  for (const std::string& family : families)
+    table.columns.push_back({metric_info(family).heading, metric_info(family).help});
   for (const VariantData& variant : data.variants) {
-    const auto good = variant.good();
-    if (good.empty() || keeps_everything(*good.front())) continue;
-    for (const auto& [module, level] : modules_of(*good.front())) {
+    const Record* record = first_of(variant);
+    if (!record || keeps_everything(*record)) continue;
+    for (const auto& [module, level] : modules_of(*record)) {
       Row row{variant.name + ", module " + std::to_string(module) + " (level " + level + ")", {}};
-      for (const char* name : {"score_above_threshold_", "kept_drift_", "score_inside_",
-                               "discarded_weight_", "kept_not_above_threshold_", "score_entropy_",
-                               "bypass_min_", "bypass_mean_", "bypass_max_"})
-        row.cells.push_back(module_cell(*good.front(), name + level, module));
+      for (const std::string& family : families)
+        row.cells.push_back(module_cell(*record, family + "_" + level, module));
       table.rows.push_back(row);
     }
   }
   if (!table.rows.empty()) report.tables.push_back(table);
 }
 
+void add_class_row(const StudyData& data, const VariantData& variant, const Asked& asked,
+                   Table& table) {
+  const Record* record = first_of(variant);
+  const std::string evaluation = record ? asked.of(*record) : "";
+  if (evaluation.empty()) return;
+  const auto counts = read_array(data.folder, *record, array::kKeptByClass, evaluation);
+  if (!counts) return;
+  const auto values = counts->as_doubles();
+  if (values.size() < 2 * kTokenClasses.size())
+    throw UserError(
+        "arrays/" + record->id + ".npz: " + member_name(array::kKeptByClass, evaluation),
+        "has not two counts per class of token");
+  Row row{asked.title(variant.name), {}};
+  for (size_t c = 0; c < kTokenClasses.size(); ++c)
+    row.cells.push_back(values[2 * c + 1] > 0
+                            ? number_cell(values[2 * c] / values[2 * c + 1], 3, *record)
+                            : Cell{});
+  table.rows.push_back(row);
+}
+
 void add_class_table(const StudyData& data, Report& report) {
   Table table{"Share of tokens that enter level 1, by class of token (first seed)", {}, {}};
   for (const std::string& name : kTokenClasses)
     table.columns.push_back({name, "kept / seen on held-out text"});
-  for (const VariantData& variant : data.variants) {
-    const auto counts = array_of(data, variant, "perplexity.kept_by_class.npy");
-    if (!counts) continue;
-    const auto values = counts->as_doubles();
-    if (values.size() < 2 * kTokenClasses.size())
-      throw UserError("arrays/" + variant.good().front()->id + "/perplexity.kept_by_class.npy",
-                      "has not two counts per class of token");
-    Row row{variant.name, {}};
-    for (size_t c = 0; c < kTokenClasses.size(); ++c)
-      row.cells.push_back(values[2 * c + 1] > 0 ? number_cell(values[2 * c] / values[2 * c + 1], 3,
-                                                              *variant.good().front())
-                                                : Cell{});
-    table.rows.push_back(row);
-  }
+  for (const Asked& asked : asked_of(data))
+    for (const VariantData& variant : data.variants) add_class_row(data, variant, asked, table);
   if (!table.rows.empty()) report.tables.push_back(table);
 }
 
-void add_overlap_table(const StudyData& data, Report& report) {
+void add_overlap_table(const StudyData& data, const Asked& asked, Report& report) {
   std::vector<std::pair<const VariantData*, std::vector<double>>> chosen;
-  for (const VariantData& variant : data.variants)
-    if (const auto depths = array_of(data, variant, "perplexity.depths.npy");
-        depths && !keeps_everything(*variant.good().front()))
+  for (const VariantData& variant : data.variants) {
+    const Record* record = first_of(variant);
+    const std::string evaluation = record ? asked.of(*record) : "";
+    if (evaluation.empty() || keeps_everything(*record)) continue;
+    if (const auto depths = read_array(data.folder, *record, array::kDepths, evaluation))
       chosen.emplace_back(&variant, depths->as_doubles());
+  }
   const auto n = chosen.size();
   if (n < 2) return;
-  Table table{"Overlap of the tokens that enter level 1 (first seed)", {}, {}};
+  Table table{
+      "Overlap of the tokens that enter level 1 (" + asked.title("first seed") + ")", {}, {}};
   for (const auto& [variant, depths] : chosen)
     table.columns.push_back(
         {variant->name, "kept by both / kept by either (and by chance at these rates)"});
@@ -141,7 +149,7 @@ Overlap overlap_of(const std::vector<double>& a, const std::vector<double>& b, i
 void add_selection_tables(const StudyData& data, Report& report) {
   add_state_table(data, report);
   add_class_table(data, report);
-  add_overlap_table(data, report);
+  for (const Asked& asked : asked_of(data)) add_overlap_table(data, asked, report);
 }
 
 }  // namespace sublab

@@ -16,6 +16,12 @@ void add_cost_table(const StudyData& data, Report& report);
 void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
                        Report& report);
 
+/// Loss, difference and verdict, accuracies and all other metrics of tasks that the study asks in
+/// several ways, spanning what varies between these.
+void add_question_tables(const StudyData& data, Report& report);
+
+inline constexpr const char* kQualityTitle = "Quality";
+
 /// What the columns of a comparison mean. Interval and verdict are told apart: one is of a
 /// comparison alone, the other of all that the study makes.
 inline constexpr const char* kDifferenceHelp =

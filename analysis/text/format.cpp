@@ -51,6 +51,22 @@ std::string megabytes(double bytes) {
   return fixed(bytes / 1e6, bytes < 1e7 ? 2 : 0) + " MB";
 }
 
+std::string metric_text(const MetricInfo& metric, double value) {
+  switch (metric.shown) {
+    case NumberStyle::fixed:
+      return fixed(value, metric.digits);
+    case NumberStyle::signed_fixed:
+      return signed_fixed(value, metric.digits);
+    case NumberStyle::si:
+      return si_text(value);
+    case NumberStyle::megabytes:
+      return megabytes(value);
+    case NumberStyle::significant:
+      break;
+  }
+  return significant(value, metric.digits);
+}
+
 std::string interval_text(const Interval& interval, int digits) {
   const auto alike = [&] { return fixed(interval.low, digits) == fixed(interval.high, digits); };
   for (int more = 0; more < 8 && interval.low < interval.high && alike(); ++more) ++digits;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "analysis/statistics/statistics.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 
@@ -12,6 +13,8 @@ std::string signed_fixed(double value, int digits);  ///< "+0.12", "-0.12" with 
 std::string significant(double value, int digits);
 std::string si_text(double value);    ///< "1.23 M"
 std::string megabytes(double bytes);  ///< "1.23 MB", "45 MB", "61.9 GB"
+/// A metric's value as its entry says that it is shown.
+std::string metric_text(const MetricInfo& metric, double value);
 /// "[a, b]", with more digits where the ends would read alike.
 std::string interval_text(const Interval& interval, int digits);
 

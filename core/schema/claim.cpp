@@ -1,7 +1,10 @@
+// What a claim may say, and reading it.
 #include "core/schema/claim.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "core/schema/metrics.h"
 
 namespace sublab {
 
@@ -37,10 +40,10 @@ const std::vector<std::pair<std::string, ClaimKind>> kMetrics = {
     {"cost_ratio", ClaimKind::ratio},
     {"peak_memory_saved_bytes", ClaimKind::difference},
     {"kv_cache_saved_bytes", ClaimKind::difference},
-    {"valid_loss_nats", ClaimKind::value},
-    {"valid_perplexity", ClaimKind::value},
-    {"valid_bits_per_byte", ClaimKind::value},
-    {"selection_gap_nats", ClaimKind::value},
+    {metric::kLossNats, ClaimKind::value},
+    {metric::kPerplexity, ClaimKind::value},
+    {metric::kBitsPerByte, ClaimKind::value},
+    {metric::kSelectionGapNats, ClaimKind::value},
     {"train_loss_nats", ClaimKind::value},
     {"word_perplexity", ClaimKind::value},
     {"bits_per_character", ClaimKind::value},
@@ -51,12 +54,12 @@ const std::vector<std::pair<std::string, ClaimKind>> kMetrics = {
     {"decode_tokens_per_s", ClaimKind::value},
     {"time_to_first_token_ms", ClaimKind::value},
     {"token_latency_ms", ClaimKind::value},
-    {"peak_memory_bytes", ClaimKind::value},
+    {metric::kPeakMemoryBytes, ClaimKind::value},
     {"kv_cache_bytes", ClaimKind::value},
-    {"n_params", ClaimKind::value},
-    {"n_params_non_embedding", ClaimKind::value},
-    {"train_flops_per_token", ClaimKind::value},
-    {"decode_bytes_per_token", ClaimKind::value},
+    {metric::kParams, ClaimKind::value},
+    {metric::kParamsNonEmbedding, ClaimKind::value},
+    {metric::kTrainFlopsPerToken, ClaimKind::value},
+    {metric::kDecodeBytesPerToken, ClaimKind::value},
     {"hardware_utilisation", ClaimKind::value},
     {"parallel_efficiency", ClaimKind::value},
     {"flops_per_s", ClaimKind::value},
@@ -93,15 +96,15 @@ void check_protocol(const Claim& claim, const std::string& where) {
 
 }  // namespace
 
-std::optional<ClaimKind> claim_kind(const std::string& metric) {
+std::optional<ClaimKind> claim_kind(const std::string& asked) {
   for (const auto& [name, kind] : kMetrics)
-    if (name == metric) return kind;
-  for (const std::string ending : {"_accuracy", "_f1", "_rouge", "_score"})
-    if (metric.ends_with(ending) && metric.size() > ending.size()) return ClaimKind::value;
-  if (metric.starts_with("kept_fraction_")) return ClaimKind::value;
+    if (name == asked) return kind;
+  for (const std::string ending : {metric::kAccuracyEnding, "_f1", "_rouge", "_score"})
+    if (asked.ends_with(ending) && asked.size() > ending.size()) return ClaimKind::value;
+  if (metric::is_of_family(asked, metric::kKeptFraction)) return ClaimKind::value;
   const std::string difference = "_difference";
-  if (metric.ends_with(difference) &&
-      claim_kind(metric.substr(0, metric.size() - difference.size())) == ClaimKind::value)
+  if (asked.ends_with(difference) &&
+      claim_kind(asked.substr(0, asked.size() - difference.size())) == ClaimKind::value)
     return ClaimKind::difference;
   return std::nullopt;
 }
@@ -118,6 +121,8 @@ Claim read_claim(const json& given, const std::string& where) {
     throw UserError(where + "/above", "has no effect: " + claim.metric +
                                           " is relative to a reference and has a direction");
   check_protocol(claim, where);
+  if (!claim.conditions.is_object())
+    fields_detail::throw_type(where + "/conditions", "an object", claim.conditions);
   return claim;
 }
 

@@ -42,6 +42,9 @@ struct Claim {
   json protocol = json::object();
   /// Fields of the protocol in which a smaller run may differ and still speak of the direction.
   std::vector<std::string> scale;
+  /// Which of several evaluations it is about: {"split": "test", "window": 512}. Without it a loss
+  /// is that of the headline, and another metric has a line per evaluation.
+  json conditions = json::object();
   bool hardware = false;  ///< tied to the machine, such as tokens/s; kept apart in the output
   std::string note;       ///< what is doubtful about the number
 
@@ -55,6 +58,7 @@ struct Claim {
     f("above", above, "the source says that the value is above this");
     f("protocol", protocol, "how it was measured; \"unknown\" where the source does not say");
     f("scale", scale, "protocol fields in which a smaller run may differ");
+    f("conditions", conditions, "of the evaluation that it is about");
     f("hardware", hardware, "tied to the machine");
     f("note", note, "what is doubtful");
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/json_text.h"
 #include "core/schema/measure_config.h"
 #include "core/schema/record.h"
 #include "core/schema/shape.h"
@@ -80,16 +81,26 @@ class PlanChecker {
 
 }  // namespace
 
+std::string PlannedTrial::label() const {
+  return variant + (probe.empty() ? "" : " (" + probe + ")") + ", seed " + std::to_string(seed);
+}
+
 const PlannedTrial* Plan::find(const std::string& id) const {
-  for (const auto& trial : trials)
-    if (trial.id == id) return &trial;
-  return nullptr;
+  if (id.empty()) return nullptr;
+  if (n_indexed_ != trials.size()) {
+    places_.clear();
+    for (size_t i = 0; i < trials.size(); ++i) places_.emplace(trials[i].id, i);
+    n_indexed_ = trials.size();
+  }
+  const auto place = places_.find(id);
+  return place == places_.end() ? nullptr : &trials[place->second];
 }
 
 void write_plan(const fs::path& study_folder, const Plan& plan) {
   json written = write_fields(plan);
   written["digest"] = digest_of(written);
-  write_file_durably(study_folder / "plan.json", written.dump(1) + "\n");
+  constexpr int kLevels = 2;  // a line per trial
+  write_file_durably(study_folder / "plan.json", json_text(written, kLevels));
 }
 
 Plan read_plan(const fs::path& study_folder) {

@@ -17,9 +17,9 @@ void add_noise(LanguageModel& model, uint64_t seed) {
   at::NoGradGuard no_grad;
   for (Parameter& parameter : model.parameters()) {
     const double size = parameter.tensor.abs().mean().item<double>();
-    at::Tensor noise = at::empty_like(parameter.tensor);
+    at::Tensor noise = at::empty(parameter.tensor.sizes(), parameter.tensor.scalar_type());
     noise.normal_(0, 0.3 * size + 0.02, generator(seed, "audit/" + parameter.name));
-    parameter.tensor.add_(noise);
+    parameter.tensor.add_(noise.to(parameter.tensor.device()));
   }
 }
 

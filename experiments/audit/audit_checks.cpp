@@ -54,7 +54,7 @@ at::Tensor Auditor::random_tokens(int64_t n) {
   at::Tensor tokens = at::empty({n}, at::kLong);
   auto* out = tokens.data_ptr<int64_t>();
   for (int64_t i = 0; i < n; ++i) out[i] = random_below(model_.vocab_size());
-  return tokens;
+  return tokens.to(model_.device());
 }
 
 Auditor::Input Auditor::random_input(const std::vector<int64_t>& lengths) {
@@ -76,7 +76,7 @@ Auditor::Output Auditor::evaluate(const Input& input, Run run) const {
   Output out;
   run.observer = &out.decisions;
   const Batch batch = with_token_hints({input.tokens, Rows::contiguous(input.lengths)});
-  out.logits = at::mm(model_.forward(batch, input.x, nullptr, run), model_.head_weight().t());
+  out.logits = at::mm(model_.forward(batch, input.x, nullptr, run), model_.head_weight().t()).cpu();
   return out;
 }
 
@@ -118,7 +118,9 @@ at::Tensor Auditor::upward(const Input& input) const {
   if (scores.sum.defined())
     direction = torch::autograd::grad({scores.sum}, {x}, {}, {}, false, /*allow_unused=*/true)[0];
   if (!direction.defined() || direction.abs().max().item<double>() == 0)
-    direction = at::empty_like(input.x).normal_(0, 1, generator(settings_.seed, "audit/upward"));
+    direction = at::empty(input.x.sizes(), input.x.scalar_type())
+                    .normal_(0, 1, generator(settings_.seed, "audit/upward"))
+                    .to(input.x.device());
   const at::Tensor size = input.x.norm(2, 1, true).mean();
   return direction * (size / direction.norm(2, 1, true).clamp_min(1e-300));
 }

@@ -31,7 +31,7 @@ bool holds_weights(const fs::path& path) {
 
 /// What this program writes beside weights that it trained; it is of no use elsewhere.
 bool is_of_training(const std::string& name) {
-  return name == "training.json" || name == "loss_curve.npy" || name == "selection_curve.npy";
+  return name == "training.json" || name == "curves.npz";
 }
 
 /// Copies what is neither configuration nor weights.

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "core/schema/metrics.h"
 #include "data/text/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
 #include "experiments/tasks/perplexity.h"
@@ -36,11 +37,11 @@ json measured(const PerplexityResult& result, const PerplexityConfig& windows, s
           {"bytes", n_bytes},
           {"window", windows.window},
           {"stride", windows.stride},
-          {"loss_nats", loss},
-          {"perplexity", std::isfinite(std::exp(loss)) ? json(std::exp(loss)) : json()},
-          {"bits_per_byte", bytes.bits_per_byte ? json(*bytes.bits_per_byte) : json()},
+          {metric::kLossNats, loss},
+          {metric::kPerplexity, std::isfinite(std::exp(loss)) ? json(std::exp(loss)) : json()},
+          {metric::kBitsPerByte, bytes.bits_per_byte ? json(*bytes.bits_per_byte) : json()},
           {"documents_without_bytes", bytes.left_out},
-          {"kept_fraction", result.kept_fraction}};
+          {metric::kKeptFraction, result.kept_fraction}};
 }
 
 void print(const json& out, const std::string& note) {
@@ -49,12 +50,12 @@ void print(const json& out, const std::string& note) {
     std::printf("%-14s %s%s\n", key.c_str(),
                 (out[key].is_null() ? if_none : out[key].dump()).c_str(), more.c_str());
   };
-  for (const char* key : {"tokens", "documents", "bytes", "window", "stride", "loss_nats"})
+  for (const char* key : {"tokens", "documents", "bytes", "window", "stride", metric::kLossNats})
     line(key, "", "");
-  line("perplexity", "exp(loss) is too large for a number", "");
-  line("bits_per_byte", "refused", note.empty() ? "" : ": " + note);
-  for (size_t m = 0; m < out["kept_fraction"].size(); ++m)
-    std::printf("kept_module_%zu  %.4f\n", m, out["kept_fraction"][m].get<double>());
+  line(metric::kPerplexity, "exp(loss) is too large for a number", "");
+  line(metric::kBitsPerByte, "refused", note.empty() ? "" : ": " + note);
+  for (size_t m = 0; m < out[metric::kKeptFraction].size(); ++m)
+    std::printf("kept_module_%zu  %.4f\n", m, out[metric::kKeptFraction][m].get<double>());
 }
 
 void evaluate(Arguments& arguments, CommandContext& context) {

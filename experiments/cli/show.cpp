@@ -5,12 +5,14 @@
 
 #include "analysis/text/format.h"
 #include "core/progress.h"
+#include "core/schema/metrics.h"
 #include "experiments/cli/run.h"
 #include "experiments/machine/calibrate.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/cost_estimate.h"
-#include "experiments/plan/resolve.h"
-#include "experiments/train/train.h"
+#include "experiments/plan/make_plan.h"
+#include "experiments/plan/resolve_study.h"
+#include "experiments/train/trainer.h"
 
 namespace sublab {
 namespace {
@@ -77,7 +79,7 @@ json memory_json(const MemoryEstimate& memory) {
           {"optimizer_bytes", memory.optimizer},
           {"gradient_bytes", memory.gradients},
           {"activation_bytes", memory.activations},
-          {"peak_memory_bytes", memory.peak}};
+          {metric::kPeakMemoryBytes, memory.peak}};
 }
 
 json as_json(const Shown& shown) {
@@ -89,9 +91,9 @@ json as_json(const Shown& shown) {
                       {"kv_cache_bytes", cache.bytes}});
   return {{"variant", shown.variant},
           {"config", shown.config},
-          {"n_params", shown.parameters},
-          {"train_flops_per_token", shown.train_flops},
-          {"decode_bytes_per_token", shown.decode.bytes()},
+          {metric::kParams, shown.parameters},
+          {metric::kTrainFlopsPerToken, shown.train_flops},
+          {metric::kDecodeBytesPerToken, shown.decode.bytes()},
           {"train_memory", memory_json(shown.memory)},
           {"kv_cache", caches},
           {"train_seconds_estimate", shown.train_seconds},
@@ -184,7 +186,8 @@ struct Arguments {
 
 void show(const Arguments& arguments, const Catalog& catalog) {
   const Study study = read_study(arguments.file, arguments.assignments);
-  const Plan plan = whole_plan(study, catalog);
+  const Plan plan =
+      make_plan(resolve_study(study, catalog), threads_of(study), first_rates(study), catalog);
   const std::string& only = arguments.variant;
   if (!only.empty() &&
       std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())

@@ -1,3 +1,4 @@
+// `sublab train`: one model without a study.
 #include <cstdio>
 #include <iostream>
 
@@ -5,6 +6,7 @@
 #include "core/schema/checkpoint_path.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/run/trial.h"
@@ -26,7 +28,7 @@ fs::path start_of(const TrialConfig& config, const Catalog& catalog) {
   const fs::path folder = find_checkpoint(config.train.from);
   PlanContent content;
   add_content(config.data, content);
-  check_from_tokenizer(identity_of(load_checkpoint(folder, catalog)),
+  check_from_tokenizer(identity_of(read_checkpoint_header(folder, catalog)),
                        planned_identity(config.data, content), config.train, "--set: /train");
   return folder;
 }
@@ -42,14 +44,15 @@ void train(const Arguments& arguments, CommandContext& context) {
     throw UserError(arguments.out, "exists already; name a new folder");
   const fs::path from = start_of(config, context.catalog);
   ProgressLine progress;
-  const Record record = run_trial(
-      config, arguments.seed, {arguments.out, fs::path(arguments.out).string() + ".arrays", from},
-      context.catalog, [&](const TrialProgress& p) {
-        char text[120];
-        std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss,
-                      p.tokens_per_s);
-        if (!arguments.as_json) progress.show(p.done, p.loss > 0 ? text : p.stage);
-      });
+  const Record record = run_trial(config, arguments.seed,
+                                  {arguments.out, fs::path(arguments.out).string() + ".npz", from},
+                                  context.catalog, [&](const TrialProgress& p) {
+                                    char text[120];
+                                    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s",
+                                                  p.stage.c_str(), p.loss, p.tokens_per_s);
+                                    if (!arguments.as_json)
+                                      progress.show(p.done, p.loss > 0 ? text : p.stage);
+                                  });
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
     std::cout << write_fields(record).dump(1) << "\n";
@@ -75,6 +78,7 @@ void add_train_command(CLI::App& app, CommandContext& context) {
       ->take_all();
   command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
   add_threads_option(*command);
+  add_study_device_option(*command, arguments->assignments);
   command->add_flag("--json", arguments->as_json, "print the record as JSON");
   command->callback([&context, arguments] { train(*arguments, context); });
 }

@@ -1,3 +1,4 @@
+// `sublab verify`: whether a study's numbers follow from its raw data.
 #include "analysis/verify.h"
 
 #include <cstdio>
@@ -24,7 +25,7 @@ json as_json(const Verification& found, const std::vector<RerunResult>& again) {
           {"unsealed", found.unsealed},
           {"missing", found.missing},
           {"arrays", found.arrays},
-          {"unsealed_arrays", found.unsealed_arrays},
+          {"left_out", found.left_out},
           {"derived", found.derived},
           {"report_files", found.report_files},
           {"problems", found.problems},
@@ -36,11 +37,13 @@ void print(const Verification& found, const std::vector<RerunResult>& again) {
       "%ld digests (plan, records, measurement) and %ld arrays held against what was written; %ld "
       "metrics computed anew; %ld report files built anew\n",
       found.records, found.arrays, found.derived, found.report_files);
-  if (found.unsealed + found.unsealed_arrays > 0)
+  if (found.left_out > 0)
+    std::printf("%ld arrays were not kept, as the policy has it\n", found.left_out);
+  if (found.unsealed > 0)
     std::printf(
-        "%ld files and %ld arrays were written before there were digests: only what follows from "
-        "other files was checked of them\n",
-        found.unsealed, found.unsealed_arrays);
+        "%ld files were written before there were digests: only what follows from other files was "
+        "checked of them\n",
+        found.unsealed);
   if (found.missing > 0) std::printf("%ld planned trials have no record\n", found.missing);
   for (const RerunResult& each : again) {
     std::printf("%s, seed %ld (%s) again %s: %ld numbers, largest relative difference %.2g%s\n",

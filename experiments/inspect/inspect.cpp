@@ -52,11 +52,12 @@ void inspect_window(const LanguageModel& model, const KeepRule* forced, size_t b
   run.forced = forced;
   run.recorded = &keeps;
   run.observer = &recorder;
-  const Batch batch{at::tensor(ids, at::kLong), Rows::contiguous({n})};
+  const Batch batch{at::tensor(ids, at::kLong).to(model.device()), Rows::contiguous({n})};
   const at::Tensor hidden = run_model(model, batch, nullptr, run);
-  const at::Tensor losses = token_losses(hidden, model.head_weight(), at::tensor(labels, at::kLong))
-                                .to(at::kCPU, at::kDouble)
-                                .contiguous();
+  const at::Tensor losses =
+      token_losses(hidden, model.head_weight(), at::tensor(labels, at::kLong).to(model.device()))
+          .to(at::kCPU, at::kDouble)
+          .contiguous();
   const auto depths = depths_of(keeps, model, 0, n);
   for (size_t i = begin; i < end; ++i) {
     out.tokens[i].depth = depths[i - begin];

@@ -3,8 +3,9 @@
 
 #include <functional>
 
-#include "core/schema/plan.h"
+#include "core/schema/arrays.h"
 #include "core/schema/record.h"
+#include "core/schema/trial_order.h"
 #include "experiments/catalog.h"
 #include "experiments/checkpoint/checkpoint.h"
 
@@ -28,9 +29,10 @@ struct TrialProgress {
 using ReportProgress = std::function<void(const TrialProgress&)>;
 
 struct TrialFolders {
-  fs::path checkpoint;  ///< written, or taken from there when it is finished already
-  fs::path arrays;      ///< written
-  fs::path from;        ///< checkpoint whose weights training starts from; empty = new weights
+  fs::path checkpoint;     ///< written, or taken from there when it is finished already
+  fs::path arrays;         ///< file, written where the keep policy leaves any
+  fs::path from;           ///< checkpoint whose weights training starts from; empty = new weights
+  KeepQuestion keep = {};  ///< which trial this is, for the policy
 };
 
 /// Trains the model of `config`, evaluates it and fills the record's metrics. Expected failures
@@ -38,9 +40,9 @@ struct TrialFolders {
 Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
                  const Catalog& catalog, const ReportProgress& report);
 
-/// The same for a planned trial of a study: folders and names follow from the plan. The record is
+/// The same for a planned trial of a study: folders and names follow from the order. The record is
 /// returned, not written.
-Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
                          const Catalog& catalog, const ReportProgress& report);
 
 }  // namespace sublab

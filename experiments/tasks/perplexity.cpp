@@ -1,3 +1,4 @@
+// Windows, losses and what is kept of held-out documents.
 #include "experiments/tasks/perplexity.h"
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <set>
 
 #include "analysis/inspection/kept_histogram.h"
-#include "core/npy.h"
+#include "core/schema/metrics.h"
 #include "experiments/observe/keep_counter.h"
 #include "experiments/observe/kept_tokens.h"
 #include "experiments/text/text_data.h"
@@ -58,7 +59,8 @@ struct PieceBatch {
 };
 
 PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
-                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id) {
+                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id,
+                    at::Device device) {
   std::vector<int64_t> tokens, labels, lengths;
   for (size_t i = first; i < last; ++i) {
     const auto& ids = documents[pieces[i].document];
@@ -69,8 +71,8 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
       labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
     }
   }
-  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)},
-          at::tensor(labels, at::kLong)};
+  return {{at::tensor(tokens, at::kLong).to(device), Rows::contiguous(lengths)},
+          at::tensor(labels, at::kLong).to(device)};
 }
 
 }  // namespace perplexity
@@ -123,7 +125,7 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
     int64_t n = 0;
     while (last < pieces.size() && (last == first || n + pieces[last].n_inputs() <= kTokensPerPass))
       n += pieces[last++].n_inputs();
-    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
+    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id, model.device());
     RecordedKeeps keeps;
     if (depths) counted.recorded = &keeps;
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
@@ -165,7 +167,7 @@ std::optional<double> mean_loss(const PositionLosses& positions, int64_t first, 
   return tokens > 0 ? std::optional(loss / tokens) : std::nullopt;
 }
 
-void write_arrays(const fs::path& folder, const PerplexityResult& result) {
+void add_arrays(const PerplexityResult& result, Evaluation& out) {
   std::vector<double> documents, positions;
   std::vector<uint64_t> keys;
   std::vector<float> losses;
@@ -181,17 +183,17 @@ void write_arrays(const fs::path& folder, const PerplexityResult& result) {
     positions.insert(positions.end(), {result.positions.bucket_end[b], result.positions.loss[b],
                                        result.positions.tokens[b]});
   const auto n = static_cast<int64_t>(keys.size());
-  write_npy(folder / "perplexity.documents.npy", documents, {n, 3});
-  write_npy(folder / "perplexity.document_keys.npy", keys, {n});
-  write_npy(folder / "perplexity.positions.npy", positions, {kBuckets, 3});
-  write_npy(folder / "perplexity.token_losses.npy", losses, {static_cast<int64_t>(losses.size())});
+  out.add_array(array::kDocuments, documents, {n, array::kDocumentColumns});
+  out.add_array(array::kDocumentKeys, keys, {n});
+  out.add_array(array::kPositions, positions, {kBuckets, array::kPositionColumns});
+  out.add_array(array::kTokenLosses, losses, {static_cast<int64_t>(losses.size())});
 }
 
 /// The depth of every token, and keep rates by class of token and by place in the document, whose
 /// buckets are as wide as those of the losses and go as far as one window.
-void write_kept_tokens(const fs::path& folder, const PerplexityResult& result,
-                       const std::vector<std::vector<int64_t>>& documents,
-                       const TaskContext& context, int64_t window) {
+void add_kept_tokens(const PerplexityResult& result,
+                     const std::vector<std::vector<int64_t>>& documents, const TaskContext& context,
+                     int64_t window, Evaluation& out) {
   int64_t n_levels = 0;
   for (const SelectionSite& site : context.model.selection_sites())
     n_levels = std::max(n_levels, site.level);
@@ -212,9 +214,9 @@ void write_kept_tokens(const fs::path& folder, const PerplexityResult& result,
     }
     all.insert(all.end(), depths.begin(), depths.end());
   }
-  write_npy(folder / "perplexity.depths.npy", all, {static_cast<int64_t>(all.size())});
-  write_npy(folder / "perplexity.kept_by_class.npy", by_class.counts(), by_class.shape());
-  write_npy(folder / "perplexity.kept_by_position.npy", by_position.counts(), by_position.shape());
+  out.add_array(array::kDepths, all, {static_cast<int64_t>(all.size())});
+  out.add_array(array::kKeptByClass, by_class.counts(), by_class.shape());
+  out.add_array(array::kKeptByPosition, by_position.counts(), by_position.shape());
 }
 
 /// The pieces of documents that row `row` holds.
@@ -250,39 +252,31 @@ double trigram_loss(const TaskContext& context,
 void add_metrics(const PerplexityConfig& config, const TaskContext& context,
                  const PerplexityResult& result, const PerplexityResult& training_selection,
                  double trigram, Evaluation& out) {
-  const json conditions = {{"split", config.split},
-                           {"window", config.window},
-                           {"stride", config.stride},
-                           {"documents", result.documents.size()},
-                           {"tokens", result.n_tokens}};
+  const json counts = {{"documents", result.documents.size()}, {"tokens", result.n_tokens}};
   const auto add = [&](const std::string& name, std::optional<double> value,
-                       const std::string& note = "") {
-    out.metrics.push_back({name, value, conditions, note});
-  };
+                       const std::string& note = "") { out.add(name, value, counts, note); };
   if (result.n_tokens == 0) {
-    for (const char* name : {"valid_loss_nats", "valid_perplexity", "valid_bits_per_byte"})
+    for (const char* name : {metric::kLossNats, metric::kPerplexity, metric::kBitsPerByte})
       add(name, std::nullopt, "the " + config.split + " split holds no text");
     return;
   }
   const double loss = result.loss_sum / result.n_tokens;
-  add("valid_loss_nats", loss);
+  add(metric::kLossNats, loss);
   const bool finite = std::isfinite(std::exp(loss));
-  add("valid_perplexity", finite ? std::optional(std::exp(loss)) : std::nullopt,
+  add(metric::kPerplexity, finite ? std::optional(std::exp(loss)) : std::nullopt,
       finite ? "" : "exp(loss) is too large for a number");
   const ByteLoss bytes = byte_loss(result);
-  add("valid_bits_per_byte", bytes.bits_per_byte, bytes.note);
-  add("loss_early_nats", mean_loss(result.positions, 0, kBuckets / 4));
-  add("loss_late_nats", mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
-  add("trigram_loss_nats", trigram, "interpolated trigram on the same training tokens");
+  add(metric::kBitsPerByte, bytes.bits_per_byte, bytes.note);
+  add(metric::kLossEarlyNats, mean_loss(result.positions, 0, kBuckets / 4));
+  add(metric::kLossLateNats, mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
+  add(metric::kTrigramLossNats, trigram, "interpolated trigram on the same training tokens");
   if (result.kept_fraction.empty()) return;
-  add("selection_gap_nats", training_selection.loss_sum / training_selection.n_tokens - loss,
+  add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss,
       "train-mode selection minus evaluate-mode selection");
   const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
-    out.metrics.push_back({"kept_fraction_" + std::to_string(sites[m].level),
-                           result.kept_fraction[m],
-                           {{"module", m}},
-                           ""});
+    out.add(metric::at_level(metric::kKeptFraction, sites[m].level), result.kept_fraction[m],
+            {{condition::kModule, m}});
 }
 
 /// What is scored of a document.
@@ -354,13 +348,13 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   }
   PerplexityResult training_selection;
   if (subsamples) {
-    write_kept_tokens(out.arrays, result, documents, context, config.window);
+    add_kept_tokens(result, documents, context, config.window, out);
     Run run;
     run.mode = Mode::train;  // coins stay off
     training_selection =
         measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }
-  write_arrays(out.arrays, result);
+  add_arrays(result, out);
   add_metrics(config, context, result, training_selection, trigram_loss(context, documents), out);
 }
 
@@ -375,9 +369,9 @@ TaskEntry perplexity_task() {
   entry.resolve = [](const json& given, const std::string& path, const DataConfig& data) {
     PerplexityConfig config;
     read_fields(given, path, config);
-    if (data.train_on != "text")
-      throw UserError(
-          path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
+    if (!data.on_text())
+      throw UserError(path, "perplexity needs a trial with data.train_on text, not '" +
+                                data.train_task() + "'");
     config.resolve(path, data.context_len);
     return write_fields(config);
   };

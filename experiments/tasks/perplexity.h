@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "core/schema/arrays.h"
 #include "experiments/tasks/task.h"
 
 namespace sublab {
@@ -19,6 +20,7 @@ struct PerplexityConfig {
   int64_t max_tokens = 200'000;
   int64_t max_document_tokens = 0;
   bool extrapolate = false;
+  std::vector<std::string> keep;
 
   template <class F>
   void fields(F& f) {
@@ -32,6 +34,8 @@ struct PerplexityConfig {
       "of each document its first tokens only, so that many documents count; 0 = whole documents",
       within(0, 1e15));
     f("extrapolate", extrapolate, "allow a window that is longer than data.context_len");
+    f("keep", keep, "arrays to keep of every trial that are not kept by themselves",
+      one_of({array::kTokenLosses, array::kDepths}));
   }
   /// Fills in the zeros; a window beyond `context_len` needs `extrapolate`. Throws UserError at
   /// `path`.

@@ -135,7 +135,7 @@ TEST_CASE("an interval ends where the data end", "[unit]") {
     record.seed = seed;
     record.id = std::to_string(seed);
     variant.records.push_back(record);
-    DocumentLossTable& table = variant.losses[record.id];
+    DocumentLossTable& table = variant.losses[record.id][""];
     for (size_t d = 0; d < 40; ++d) {
       table.keys.push_back(d);
       table.sums.push_back({10.0 * seed + std::sin(static_cast<double>(d)), 10});
@@ -187,7 +187,7 @@ TEST_CASE("a ladder and a claim say no more than the text that they stand on", "
   plan.scaling = {{"a", {"a1", "a2", "a4"}}, {"b", {"b1", "b2", "b4"}}};
   plan.claims = {{{"claim", "perplexity falls"},
                   {"source", "a paper"},
-                  {"metric", "valid_perplexity_difference"},
+                  {"metric", "perplexity_difference"},
                   {"expected", -1},
                   {"tolerance", {{"absolute", 5}}},
                   {"protocol", {{"architecture", "llama"}}}}};

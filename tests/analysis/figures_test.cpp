@@ -103,10 +103,12 @@ TEST_CASE("positions stand at the middle of their buckets", "[unit]") {
   SmallStudy study;
   for (size_t seed : {0, 1}) {
     const double loss = 10 + 10 * static_cast<double>(seed);
-    write_npy(study.arrays(1, seed) / "perplexity.positions.npy",
-              std::vector<double>{16, loss, 10, 32, 0, 0}, {2, 3});
-    write_npy(study.arrays(1, seed) / "perplexity.kept_by_position.npy",
-              std::vector<double>{3, 4, 1, 4, 2, 4, 0, 0}, {2, 2, 2});
+    study.add_array(1, seed, "positions",
+                    npy_array(std::vector<double>{16, loss, 10, 32, 0, 0}, {2, 3}),
+                    SmallStudy::kEvaluation);
+    study.add_array(1, seed, "kept_by_position",
+                    npy_array(std::vector<double>{3, 4, 1, 4, 2, 4, 0, 0}, {2, 2, 2}),
+                    SmallStudy::kEvaluation);
   }
   const Figure loss = figure_of(study.data, "loss_by_position");
   REQUIRE(loss.series.size() == 1);
@@ -126,7 +128,7 @@ TEST_CASE("kept shares over training stand by level, modules of one level apart"
   for (const double step : {0.0, 5.0})
     for (const double module : {0.0, 1.0, 2.0})
       curve.insert(curve.end(), {step, module, 0.1 * step + 0.1 * module});
-  write_npy(study.arrays(1, 0) / "selection_curve.npy", curve, {6, 3});
+  study.add_array(1, 0, "selection_curve", npy_array(curve, {6, 3}));
   const std::vector<std::string> levels = {"1", "2", "1"};
   for (size_t m = 0; m < 3; ++m)
     study.record(1, 0).metrics.push_back(
@@ -144,11 +146,12 @@ TEST_CASE("kept shares over training stand by level, modules of one level apart"
 
 TEST_CASE("accuracy maps add up over seeds and leave empty cells empty", "[unit]") {
   SmallStudy study;
-  for (size_t seed : {0, 1})
-    write_npy(study.arrays(1, seed) / "recall.by_length_depth.npy",
-              std::vector<double>{8, 0.25, 1, 4, 8, 0.75, 4, 4,  //
-                                  16, 0.25, 0, 0, 16, 0.75, 0, static_cast<double>(seed)},
-              {2, 2, 4});
+  for (size_t seed : {0, 1}) {
+    study.record(1, seed).evaluations.push_back({.id = "recall-1", .task = "recall"});
+    const std::vector<double> counts = {8,  0.25, 1, 4, 8,  0.75, 4, 4,  //
+                                        16, 0.25, 0, 0, 16, 0.75, 0, static_cast<double>(seed)};
+    study.add_array(1, seed, "by_length_depth", npy_array(counts, {2, 2, 4}), "recall-1");
+  }
   const Figure figure = figure_of(study.data, "recall_by_length_depth_1");
   REQUIRE(figure.heat_map);
   CHECK(figure.heat_map->x_ticks == std::vector<std::string>{"8", "16"});
@@ -188,7 +191,7 @@ TEST_CASE("speed stands against the ledger's and the machine's ceilings", "[unit
 
 TEST_CASE("damaged arrays are named", "[unit]") {
   SmallStudy study;
-  write_npy(study.arrays(0, 0) / "loss_curve.npy", std::vector<double>{1, 2, 3}, {3});
+  study.add_array(0, 0, "loss_curve", npy_array(std::vector<double>{1, 2, 3}, {3}));
   CHECK_THROWS_WITH(figure_of(study.data, "loss_curves"),
-                    Catch::Contains("loss_curve.npy: is not an array of 2 axes"));
+                    Catch::Contains(".npz: loss_curve: is not an array of 2 axes"));
 }

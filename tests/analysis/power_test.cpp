@@ -36,10 +36,10 @@ Comparison study(RandomSequence& random, int seeds, int documents, double mean, 
     Record record;
     record.seed = s;
     record.id = "a" + std::to_string(s);
-    a.losses[record.id] = table_a;
+    a.losses[record.id][""] = table_a;
     a.records.push_back(record);
     record.id = "b" + std::to_string(s);
-    b.losses[record.id] = table_b;
+    b.losses[record.id][""] = table_b;
     b.records.push_back(record);
   }
   return compare_losses(a, b);

@@ -177,7 +177,7 @@ TEST_CASE("every trial is a line with its configuration, in CSV and as JSON", "[
   }
   write_fixture(place.path, {}, trials);
   fs::remove(place.path / "records" / (fixture_id("a", 2) + ".json"));
-  fs::remove_all(place.path / "arrays" / fixture_id("a", 2));
+  fs::remove(arrays_path(place.path, fixture_id("a", 2)));
   const StudyData data = read_study_data(place.path);
   const auto lines = lines_of(trials_as_csv(data));
   REQUIRE(lines.size() == 5);
@@ -190,7 +190,7 @@ TEST_CASE("every trial is a line with its configuration, in CSV and as JSON", "[
   CHECK(field(1, "seed") == "1");
   CHECK(field(1, "train.learning_rate") == "0.001");
   CHECK(field(1, "model.architecture") == "llama");
-  CHECK(std::stod(field(1, "valid_loss_nats")) == Approx(3).epsilon(0.01));
+  CHECK(std::stod(field(1, "loss_nats")) == Approx(3).epsilon(0.01));
   CHECK(field(1, "bypass_mean_1[module=0]").empty());
   CHECK(field(2, "bypass_mean_1[module=0]") == "0.25");
   CHECK(field(2, "bypass_mean_1[module=1]") == "0.75");

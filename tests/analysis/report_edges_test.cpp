@@ -47,7 +47,7 @@ TEST_CASE("a seed without arrays was left out without a word", "[unit]") {
     trials.push_back({"b", seed, wavy_losses(2.9 + 0.01 * static_cast<double>(seed))});
   }
   write_fixture(place.path, {}, trials);
-  fs::remove_all(place.path / "arrays" / fixture_id("b", 2));
+  fs::remove(arrays_path(place.path, fixture_id("b", 2)));
   const StudyData data = read_study_data(place.path);
   const Comparison c = compare_losses(data.variant("b"), data.variant("a"));
   CHECK(c.n_seeds == 2);
@@ -93,8 +93,11 @@ TEST_CASE("an array of a shape beyond any file was an internal error", "[unit]")
 TEST_CASE("too short an array of kept tokens crashed the report", "[unit]") {
   const TemporaryFolder place;
   write_fixture(place.path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9)}});
-  write_npy(place.path / "arrays" / fixture_id("b", 1) / "perplexity.kept_by_class.npy",
-            std::vector<double>{1, 2}, {1, 2});
+  const std::string id = fixture_id("b", 1);
+  const Record record = read_record(place.path / "records" / (id + ".json"));
+  add_to_fixture(place.path, id,
+                 {{member_name(array::kKeptByClass, record.evaluations.front().id),
+                   npy_array(std::vector<double>{1, 2}, {1, 2})}});
   CHECK_THROWS_WITH(build_report(place.path), Catch::Contains("two counts per class of token"));
 }
 
@@ -124,7 +127,7 @@ TEST_CASE("what was measured for a claim stood in the table without its records"
   Plan plan;
   plan.claims = {{{"claim", "b is better"},
                   {"source", "a paper"},
-                  {"metric", "valid_loss_nats_difference"},
+                  {"metric", "loss_nats_difference"},
                   {"expected", -0.1},
                   {"tolerance", {{"absolute", 0.05}}},
                   {"protocol", {{"architecture", "llama"}}}}};

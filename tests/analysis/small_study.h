@@ -2,7 +2,8 @@
 #pragma once
 
 #include "analysis/study/study_data.h"
-#include "core/npy.h"
+#include "core/npz.h"
+#include "core/schema/arrays.h"
 #include "tests/temporary_folder.h"
 
 namespace sublab {
@@ -27,9 +28,15 @@ struct SmallStudy : TemporaryFolder {
   static inline const std::string kOddName = "a_b{c}'\"<&>%$#\\`id` ^~";
 
   Record& record(size_t variant, size_t seed) { return data.variants[variant].records.at(seed); }
-  fs::path arrays(size_t variant, size_t seed) {
-    return path / "arrays" / record(variant, seed).id;
+  /// Adds an array to the trial's file; `evaluation` is kEvaluation or "" for training.
+  void add_array(size_t variant, size_t seed, const std::string& name, const NpyArray& array,
+                 const std::string& evaluation = "") {
+    const fs::path file = arrays_path(path, record(variant, seed).id);
+    NpyMembers members = read_npz(file);
+    members[member_name(name, evaluation)] = array;
+    write_npz(file, members);
   }
+  static constexpr const char* kEvaluation = "perplexity-1";
 
  private:
   void add_trial(size_t variant, int64_t seed, double loss, double flops) {
@@ -38,12 +45,14 @@ struct SmallStudy : TemporaryFolder {
     record.variant = data.variants[variant].name;
     record.seed = seed;
     record.config = {{"model", {{"retention", 0.5}}}};
-    record.metrics = {{"valid_loss_nats", loss, {{"window", 32}}, ""},
+    record.evaluations = {
+        {.id = kEvaluation, .task = "perplexity", .conditions = {{"window", 32}}}};
+    record.metrics = {{"loss_nats", loss, {{"window", 32}}, "", kEvaluation},
                       {"train_flops_per_token", flops, json::object(), ""},
                       {"train_tokens", 1000.0, json::object(), ""}};
     data.variants[variant].records.push_back(record);
-    const fs::path folder = path / "arrays" / record.id;
-    write_npy(folder / "loss_curve.npy", std::vector<double>{10, 5, 20, loss}, {2, 2});
+    const std::vector<double> curve = {10, 5, 20, loss};
+    write_npz(arrays_path(path, record.id), {{array::kLossCurve, npy_array(curve, {2, 2})}});
   }
 };
 

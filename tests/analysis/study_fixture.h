@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "core/hash.h"
-#include "core/npy.h"
+#include "core/npz.h"
+#include "core/schema/arrays.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
 
@@ -30,31 +31,68 @@ struct FixtureTrial {
   std::string tokenizer = "bytes";
   uint64_t first_key = 1;
   std::vector<Metric> metrics = {};  ///< further ones
-  json conditions = json::object();  ///< further ones of the loss
+  json conditions = json::object();  ///< further ones of the evaluation
 };
 
-/// Writes the losses of a trial as the perplexity task does; every document holds `tokens` tokens
-/// and as many bytes. The record gets their mean and hashes.
-inline void write_fixture_losses(const fs::path& arrays, const FixtureTrial& trial, double tokens,
-                                 Record& record) {
-  const auto n = static_cast<int64_t>(trial.losses.size());
+/// Adds an evaluation of the perplexity task: losses per document, each of `tokens` tokens and as
+/// many bytes, and their means.
+inline void add_fixture_losses(const json& conditions, const std::vector<double>& losses,
+                               double tokens, uint64_t first_key, Record& record,
+                               NpyMembers& arrays) {
+  RecordedEvaluation evaluation;
+  evaluation.task = "perplexity";
+  evaluation.conditions = conditions;
+  evaluation.id = evaluation_id(evaluation);
+  const auto n = static_cast<int64_t>(losses.size());
   std::vector<double> sums;
   std::vector<uint64_t> keys;
   double loss = 0;
   for (int64_t d = 0; d < n; ++d) {
-    sums.insert(sums.end(), {trial.losses[d] * tokens, tokens, tokens});
-    keys.push_back(trial.first_key + static_cast<uint64_t>(d));
-    loss += trial.losses[d] / static_cast<double>(n);
+    sums.insert(sums.end(), {losses[d] * tokens, tokens, tokens});
+    keys.push_back(first_key + static_cast<uint64_t>(d));
+    loss += losses[d] / static_cast<double>(n);
   }
-  write_npy(arrays / "perplexity.documents.npy", sums, {n, 3});
-  write_npy(arrays / "perplexity.document_keys.npy", keys, {n});
-  for (const char* name : {"perplexity.documents.npy", "perplexity.document_keys.npy"})
-    record.arrays[name] = sha256_hex(read_file(arrays / name));
-  json about = {{"split", "test"}, {"tokens", tokens * static_cast<double>(n)}};
-  about.update(trial.conditions);
-  record.metrics.push_back({"valid_loss_nats", loss, about, ""});
-  record.metrics.push_back({"valid_perplexity", std::exp(loss), about, ""});
-  record.metrics.push_back({"valid_bits_per_byte", loss / std::log(2.0), about, ""});
+  arrays[member_name(array::kDocuments, evaluation.id)] = npy_array(sums, {n, 3});
+  arrays[member_name(array::kDocumentKeys, evaluation.id)] = npy_array(keys, {n});
+  json about = conditions;
+  about["tokens"] = tokens * static_cast<double>(n);
+  record.metrics.push_back({"loss_nats", loss, about, "", evaluation.id});
+  record.metrics.push_back({"perplexity", std::exp(loss), about, "", evaluation.id});
+  record.metrics.push_back({"bits_per_byte", loss / std::log(2.0), about, "", evaluation.id});
+  record.evaluations.push_back(evaluation);
+}
+
+/// Adds an evaluation with one share of right answers out of `n_rows`.
+inline void add_fixture_accuracy(const std::string& task, const json& conditions, double share,
+                                 double n_rows, Record& record) {
+  RecordedEvaluation evaluation;
+  evaluation.task = task;
+  evaluation.conditions = conditions;
+  evaluation.id = evaluation_id(evaluation);
+  json about = conditions;
+  about["n_rows"] = n_rows;
+  record.metrics.push_back({task + "_accuracy", share, about, "", evaluation.id});
+  record.evaluations.push_back(evaluation);
+}
+
+/// Writes the arrays and says in the record what they are.
+inline void write_fixture_arrays(const fs::path& folder, const NpyMembers& arrays, Record& record) {
+  const fs::path path = arrays_path(folder, record.id);
+  write_npz(path, arrays);
+  record.arrays.members = json::object();
+  for (const auto& [name, array] : arrays)
+    record.arrays.members[name] = sha256_hex(npy_bytes(array));
+  record.arrays.sha256 = sha256_hex(read_file(path));
+}
+
+/// Adds arrays to those of a trial that is there, and seals its record anew.
+inline void add_to_fixture(const fs::path& folder, const std::string& id, const NpyMembers& more) {
+  const fs::path path = folder / "records" / (id + ".json");
+  Record record = read_record(path);
+  NpyMembers arrays = read_npz(arrays_path(folder, id));
+  for (const auto& [name, array] : more) arrays[name] = array;
+  write_fixture_arrays(folder, arrays, record);
+  write_record(path, record);
 }
 
 /// `plan` without trials is filled with these; variants, seeds and compare_to as they come.
@@ -93,7 +131,11 @@ inline void write_fixture(const fs::path& folder, Plan plan,
     record.config = planned.config;
     record.provenance = {{"commit", "0123456789"}, {"tokenizer_hash", each.tokenizer}};
     record.metrics = each.metrics;
-    write_fixture_losses(folder / "arrays" / planned.id, each, tokens, record);
+    json conditions = {{"split", "test"}};
+    conditions.update(each.conditions);
+    NpyMembers arrays;
+    add_fixture_losses(conditions, each.losses, tokens, each.first_key, record, arrays);
+    write_fixture_arrays(folder, arrays, record);
     write_record(folder / "records" / (planned.id + ".json"), record);
   }
   if (plan.compare_to.empty()) plan.compare_to = plan.variants.front();

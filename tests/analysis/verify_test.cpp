@@ -98,13 +98,19 @@ TEST_CASE("files that no trial left, and a record that is gone, are found", "[un
   };
   const fs::path record = place.path / "records" / (id + ".json"),
                  stranger = place.path / "records" / "0123.json",
-                 array = place.path / "arrays" / id / "perplexity.positions.npy";
+                 arrays = arrays_path(place.path, id);
   fs::copy_file(record, stranger);
   CHECK(problem().starts_with("records/0123.json is of no trial of the plan"));
   fs::remove(stranger);
-  write_npy(array, std::vector<double>{1, 2, 3}, {1, 3});
-  CHECK(problem().ends_with("its record does not name it"));
-  fs::remove(array);
+  const std::string before = read_file(arrays);
+  NpyMembers members = read_npz(arrays);
+  members["more"] = npy_array(std::vector<double>{1, 2, 3}, {1, 3});
+  write_npz(arrays, members);
+  const auto strange = verify_study(place.path).problems;
+  REQUIRE(strange.size() == 2);
+  CHECK(strange[0].ends_with("is not the file that the trial wrote"));
+  CHECK(strange[1].ends_with("more is of no trial: its record does not name it"));
+  write_file_durably(arrays, before);
   fs::remove(record);
   CHECK(problem() == "records/" + id + ".json is missing; the arrays of its trial are there");
 }
@@ -148,9 +154,58 @@ TEST_CASE("a record that was sealed anew is held against its arrays", "[unit]") 
   write_record(path, record);
   const auto problems = verify_study(place.path).problems;
   const bool named = std::any_of(problems.begin(), problems.end(), [](const std::string& p) {
-    return p.find("valid_loss_nats is") != std::string::npos;
+    return p.find("loss_nats of perplexity-") != std::string::npos;
   });
   CHECK(named);
+}
+
+TEST_CASE("a forged member, and one that the policy keeps and that is gone, are found", "[unit]") {
+  const Place place;
+  const std::string id = fixture_id("a", 1);
+  const fs::path path = place.path / "records" / (id + ".json");
+  const Record whole = read_record(path);
+  const std::string documents = member_name(array::kDocuments, whole.evaluations.front().id);
+  NpyMembers members = read_npz(arrays_path(place.path, id));
+  // The file's own hash was forged along: the member's tells.
+  members[documents].bytes[0] ^= 1;
+  write_npz(arrays_path(place.path, id), members);
+  Record record = whole;
+  record.arrays.sha256 = sha256_hex(read_file(arrays_path(place.path, id)));
+  write_record(path, record);
+  auto problems = verify_study(place.path).problems;
+  REQUIRE_FALSE(problems.empty());
+  CHECK_THAT(problems.front(), Catch::Contains("is not the array that the trial wrote"));
+  members.erase(documents);
+  write_npz(arrays_path(place.path, id), members);
+  record.arrays.sha256 = sha256_hex(read_file(arrays_path(place.path, id)));
+  write_record(path, record);
+  problems = verify_study(place.path).problems;
+  REQUIRE_FALSE(problems.empty());
+  CHECK_THAT(problems.front(), Catch::Contains(documents + " is missing"));
+  // That the record says it was left out is no excuse.
+  record.arrays.members.erase(documents);
+  record.arrays.left_out = {documents};
+  write_record(path, record);
+  CHECK_THAT(verify_study(place.path).problems.front(), Catch::Contains(documents + " is missing"));
+}
+
+TEST_CASE("an array that the policy does not keep may be missing", "[unit]") {
+  const Place place;
+  const fs::path path = place.path / "records" / (fixture_id("a", 1) + ".json");
+  Record record = read_record(path);
+  const std::string id = record.evaluations.front().id;
+  record.arrays.left_out = {member_name(array::kTokenLosses, id)};
+  write_record(path, record);
+  const Verification found = verify_study(place.path);
+  CHECK(found.problems.empty());
+  CHECK(found.left_out == 1);
+  record.arrays.left_out = {member_name(array::kDepths, id)};  // a table reads the first seed's
+  write_record(path, record);
+  CHECK(verify_study(place.path).problems.size() == 1);
+  record.evaluations.front().asked_for = {array::kTokenLosses};
+  record.arrays.left_out = {member_name(array::kTokenLosses, id)};
+  write_record(path, record);
+  CHECK(verify_study(place.path).problems.size() == 1);
 }
 
 TEST_CASE("a difference is named by line", "[unit]") {

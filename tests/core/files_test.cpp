@@ -9,7 +9,8 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/hints.h"
-#include "core/npy.h"
+#include "core/json_text.h"
+#include "core/npz.h"
 #include "core/process.h"
 #include "core/random.h"
 #include "core/safetensors.h"
@@ -58,6 +59,46 @@ TEST_CASE("npy arrays survive a round trip and damaged ones are refused", "[unit
   CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("header too long"));
   write_file_durably(folder.path / "y.npy", "nothing");
   CHECK_THROWS_WITH(read_npy(folder.path / "y.npy"), Contains("damaged npy file"));
+}
+
+TEST_CASE("equal members give equal npz files, and damaged ones are refused", "[unit]") {
+  const TemporaryFolder folder;
+  const NpyMembers members = {{"task-1/x", npy_array(std::vector<double>{1, 2.5, -3}, {3})},
+                              {"curve", npy_array(std::vector<int64_t>(1000, 7), {10, 100})},
+                              {"none", npy_array(std::vector<double>{}, {0, 2})}};
+  write_npz(folder.path / "a.npz", members);
+  write_npz(folder.path / "b.npz", members);
+  const std::string bytes = read_file(folder.path / "a.npz");
+  CHECK(bytes == read_file(folder.path / "b.npz"));
+  CHECK(bytes.size() < 2000);  // 8,000 bytes of sevens
+  CHECK(bytes.starts_with("PK"));
+  const NpzFile file(folder.path / "a.npz");
+  CHECK(file.names() == std::vector<std::string>{"curve", "none", "task-1/x"});
+  CHECK(file.contains("task-1/x"));
+  CHECK_FALSE(file.contains("x"));
+  CHECK(file.read("task-1/x").as_doubles() == std::vector<double>{1, 2.5, -3});
+  CHECK(file.read("curve").shape == std::vector<int64_t>{10, 100});
+  CHECK(file.read("none").n_elements() == 0);
+  CHECK(file.bytes("curve") == npy_bytes(members.at("curve")));
+  CHECK_THROWS_WITH(file.read("x"), Contains("a.npz: holds no x.npy"));
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    write_file_durably(folder.path / "c.npz", damaged);
+    try {
+      CHECK(read_npz(folder.path / "c.npz").size() <= members.size());
+    } catch (const UserError&) {
+    }
+  }
+  write_file_durably(folder.path / "c.npz", bytes.substr(0, bytes.size() / 2));
+  CHECK_THROWS_WITH(NpzFile(folder.path / "c.npz"), Contains("damaged npz file"));
+}
+
+TEST_CASE("JSON stands line by line down to a depth", "[unit]") {
+  const nlohmann::json value = {{"a", {{"x", {1, 2}}, {"y", 0.5}}}, {"b", {1, {2, 3}}}, {"c", {}}};
+  CHECK(json_text(value, 1) ==
+        "{\n \"a\": {\"x\":[1,2],\"y\":0.5},\n \"b\": [1,[2,3]],\n \"c\": null\n}\n");
+  CHECK(nlohmann::json::parse(json_text(value, 2)) == value);
 }
 
 namespace {

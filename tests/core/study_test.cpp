@@ -174,6 +174,55 @@ TEST_CASE("a study's source keeps what the command line set", "[unit]") {
   CHECK(again.variants[0].name == "z");
 }
 
+TEST_CASE("a record of another schema is refused in one line", "[unit]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "records/abc.json";
+  const auto error_of = [&](int64_t schema) -> std::string {
+    write_file_durably(path, json{{"schema", schema}, {"arrays", "anything"}}.dump());
+    try {
+      read_record(path);
+    } catch (const DamagedRecord&) {
+      return "damaged";  // would be set aside and made again
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string old = error_of(1);
+  CHECK_THAT(old, Contains("abc.json: has schema 1, this program reads 2") &&
+                      Contains("study.json --out NEW_DIR` makes the study again"));
+  CHECK(old.find('\n') == std::string::npos);
+  CHECK_THAT(error_of(3), Contains("has schema 3") && Contains("later version"));
+}
+
+TEST_CASE("a name that several metrics have is refused until conditions tell", "[unit]") {
+  Record record;
+  const auto evaluation = [&](int64_t window) {
+    RecordedEvaluation out;
+    out.task = "perplexity";
+    out.conditions = {{"split", "test"}, {"window", window}};
+    out.id = evaluation_id(out);
+    record.evaluations.push_back(out);
+    return out.id;
+  };
+  const std::string narrow = evaluation(32), wide = evaluation(64);
+  CHECK(narrow != wide);
+  CHECK(narrow.starts_with("perplexity-"));
+  for (const auto& [id, window] : {std::pair{narrow, 32}, {wide, 64}})
+    record.metrics.push_back(
+        {"loss_nats", 1.0 / window, {{"split", "test"}, {"window", window}}, "", id});
+  record.metrics.push_back({"n_params", 7.0});
+  CHECK_THROWS_AS(record.find("loss_nats"), AmbiguousMetric);
+  CHECK_THROWS_AS(record.find("loss_nats", {{"split", "test"}}), AmbiguousMetric);
+  CHECK(record.find("loss_nats", {{"window", 64}})->evaluation == wide);
+  CHECK(record.find("loss_nats", {{"window", 16}}) == nullptr);
+  CHECK(record.find_all("loss_nats").size() == 2);
+  CHECK(record.find_in(narrow, "loss_nats")->value == 1.0 / 32);
+  CHECK(record.headline() == narrow);
+  CHECK(record.find_headline("loss_nats")->evaluation == narrow);
+  CHECK(record.find_headline("n_params")->value == 7.0);
+}
+
 TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   const TemporaryFolder folder;
   Record record;
@@ -187,16 +236,16 @@ TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
         {"batch_tokens", 8},
         {"learning_rate", 1e-3},
         {"final_learning_rate", 0.1}}}};
-  record.metrics.push_back({"valid_loss_nats", 4.5, {{"window", 256}}, ""});
+  record.metrics.push_back({"loss_nats", 4.5, {{"window", 256}}, ""});
   record.metrics.push_back({"peak_memory_bytes", std::nullopt, json::object(), "not measured"});
   write_record(folder.path / "records/abc.json", record);
   const auto back = read_records(folder.path);
   REQUIRE(back.size() == 1);
-  CHECK(*back[0].find("valid_loss_nats")->value == 4.5);
+  CHECK(*back[0].find("loss_nats")->value == 4.5);
   CHECK_FALSE(back[0].find("peak_memory_bytes")->value);
   record.metrics[0].value = std::nan("");
   CHECK_THROWS_AS(write_record(folder.path / "records/abc.json", record), std::logic_error);
-  write_file_durably(folder.path / "records/abc.json", "{\"outcome\": \"fine\"}");
+  write_file_durably(folder.path / "records/abc.json", "{\"schema\": 2, \"outcome\": \"fine\"}");
   CHECK_THROWS_WITH(read_records(folder.path), Contains("/outcome: unknown value 'fine'"));
   record.metrics[0].value = 4.5;
   record.config["train"]["tokens"] = "many";
@@ -205,4 +254,8 @@ TEST_CASE("a record survives a round trip and never holds a NaN", "[unit]") {
   CHECK_THROWS_WITH(read_records(folder.path), Contains("sets this record aside"));
   CHECK_THROWS_WITH(read_records(folder.path),
                     Contains(": /config/train/tokens: expected a number, got \"many\""));
+  record.config["train"]["tokens"] = 1000;
+  record.metrics[0].evaluation = "perplexity-1";
+  write_record(folder.path / "records/abc.json", record);
+  CHECK_THROWS_WITH(read_records(folder.path), Contains("'perplexity-1' is none of the record's"));
 }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <thread>
 
+#include "core/npz.h"
+#include "core/schema/arrays.h"
 #include "core/schema/record.h"
 #include "tests/experiments/shell.h"
 
@@ -34,9 +36,9 @@ TEST_CASE("a study becomes records and a report; run again, nothing is re-run", 
   CHECK(records.size() == 4);
   for (const Record& record : read_records(place.path("results/tiny"))) {
     CHECK(record.outcome == "ok");
-    CHECK(record.find("valid_loss_nats")->value);
+    CHECK(record.find("loss_nats")->value);
     CHECK(record.audit.at("verdict") == "causal");
-    CHECK(fs::exists(place.path("results/tiny/arrays") / record.id / "loss_curve.npy"));
+    CHECK(NpzFile(arrays_path(place.path("results/tiny"), record.id)).contains("loss_curve"));
   }
   const Ran again = place.run("run tiny.json");
   CHECK(again.code == 0);
@@ -88,10 +90,10 @@ TEST_CASE("an added task trains nothing again", "[end_to_end]") {
   for (const auto& [train_id, records] : by_weights) {
     REQUIRE(records.size() == 2);
     CHECK(records[0].times.at("train_seconds") == records[1].times.at("train_seconds"));
-    REQUIRE(records[1].find("peak_memory_bytes"));
-    CHECK(records[0].find("peak_memory_bytes")->value ==
-          records[1].find("peak_memory_bytes")->value);
-    CHECK(records[0].arrays.at("loss_curve.npy") == records[1].arrays.at("loss_curve.npy"));
+    REQUIRE(records[1].find("peak_memory_bytes", {{"phase", "train"}}));
+    CHECK(records[0].find("peak_memory_bytes", {{"phase", "train"}})->value ==
+          records[1].find("peak_memory_bytes", {{"phase", "train"}})->value);
+    CHECK(records[0].arrays.members.at("loss_curve") == records[1].arrays.members.at("loss_curve"));
   }
 }
 
@@ -102,7 +104,7 @@ TEST_CASE("a tuned study stands on test documents and can be verified", "[end_to
   place.write("tiny.json", study.dump());
   REQUIRE(place.run("run tiny.json").code == 0);
   for (const Record& record : read_records(place.path("results/tiny")))
-    CHECK(record.find("valid_loss_nats")->conditions.at("split") ==
+    CHECK(record.find("loss_nats")->conditions.at("split") ==
           (record.probe == "tune" ? "validation" : "test"));
   for (const char* format : {"html", "tex"})
     CHECK(place.run(std::string("report results/tiny --format ") + format).code == 0);
@@ -192,7 +194,7 @@ TEST_CASE("trials start from others, are dialled, and are cancelled with them", 
   REQUIRE(run.code == 0);
   std::map<std::string, double> loss, kept;
   for (const Record& record : read_records(place.path("results/tiny"))) {
-    loss[record.variant] = *record.find("valid_loss_nats")->value;
+    loss[record.variant] = *record.find("loss_nats")->value;
     if (record.variant != "llama") kept[record.variant] = *record.find("kept_fraction_1")->value;
   }
   CHECK(loss["put_in"] == Approx(loss["llama"]).epsilon(1e-5));  // modules change nothing

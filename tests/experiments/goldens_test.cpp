@@ -1,10 +1,10 @@
 // Every entry of the catalog gives the numbers that it gave before: training, evaluation, tasks and
 // training rows, against tests/goldens/goldens.json.
 //
-// Where the file was written by this CPU and LibTorch, numbers must be equal, bit for bit; elsewhere
-// those in fp64 within 1e-6. When a change moves them on purpose: raise the numerics_version of
-// what changed (the entry's, or the harness's), say so in CHANGELOG.md, and run this test with
-// SUBLAB_WRITE_GOLDENS=1.
+// Where the file was written by this CPU and LibTorch, numbers must be equal, bit for bit;
+// elsewhere those in fp64 within 1e-6. When a change moves them on purpose: raise the
+// numerics_version of what changed (the entry's, or the harness's), say so in CHANGELOG.md, and run
+// this test with SUBLAB_WRITE_GOLDENS=1.
 #include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
@@ -105,7 +105,8 @@ void make_corpus() {
   manifest.name = "sentences";
   manifest.origin = "test";
   write_corpus(manifest, [](const std::function<void(std::string)>& add) {
-    static const char* words[] = {"tokens", "leave", "the", "level", "and", "come", "back", "later"};
+    static const char* words[] = {"tokens", "leave", "the",  "level",
+                                  "and",    "come",  "back", "later"};
     for (uint64_t d = 0; d < 300; ++d) {
       RandomSequence random(stream_key(d, "golden"));
       std::string text = "Text " + std::to_string(d) + ":";
@@ -133,7 +134,8 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   model["architecture"] = entry.name;
   const json train = write_fields(eight_steps(data["context_len"]));
   const TrialConfig config = resolve_trial(
-      {{"model", model}, {"data", data}, {"train", train}, {"evaluate", json::array({asked})}}, "golden", catalog);
+      {{"model", model}, {"data", data}, {"train", train}, {"evaluate", json::array({asked})}},
+      "golden", catalog);
   std::optional<TextData> text;
   std::unique_ptr<RowSource> rows;
   if (task.training_rows) {
@@ -149,7 +151,8 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   Evaluation evaluation;
   evaluation.arrays = folder.path;
   task.evaluate(config.evaluate.at(0), {*trained, config, text ? &*text : nullptr, 1}, evaluation);
-  for (const Metric& metric : evaluation.metrics) if (metric.value) out[metric.name] = *metric.value;
+  for (const Metric& metric : evaluation.metrics)
+    if (metric.value) out[metric.name] = *metric.value;
   return out;
 }
 

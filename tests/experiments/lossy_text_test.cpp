@@ -2,7 +2,8 @@
 #include <catch2/catch.hpp>
 #include <numbers>
 
-#include "core/npy.h"
+#include "core/npz.h"
+#include "core/schema/arrays.h"
 #include "tests/experiments/shell.h"
 #include "tests/lowercasing_tokenizer.h"
 
@@ -41,8 +42,9 @@ TEST_CASE("bits per byte count the documents that the tokenizer gives back", "[e
   REQUIRE(ran.code == 0);
   const fs::path file = folder_entries(place.path("results/tiny/records")).front();
   const json record = json::parse(read_file(file));
-  const NpyArray arrays =
-      read_npy(place.path("results/tiny/arrays") / file.stem() / "perplexity.documents.npy");
+  const std::string evaluation = record.at("evaluations").at(0).at("id");
+  const NpyArray arrays = NpzFile(arrays_path(place.path("results/tiny"), file.stem().string()))
+                              .read(member_name(array::kDocuments, evaluation));
   const auto sums = arrays.as_doubles();
   double loss = 0, bytes = 0;
   int64_t left_out = 0;
@@ -56,7 +58,7 @@ TEST_CASE("bits per byte count the documents that the tokenizer gives back", "[e
   const std::string note = "without " + std::to_string(left_out) + " of " +
                            std::to_string(arrays.shape[0]) + " documents";
   for (const json& metric : record.at("metrics"))
-    if (metric.at("name") == "valid_bits_per_byte") {
+    if (metric.at("name") == "bits_per_byte") {
       CHECK(metric.at("value").get<double>() == Approx(loss / std::numbers::ln2 / bytes));
       CHECK_THAT(metric.at("note").get<std::string>(), Contains(note));
     }

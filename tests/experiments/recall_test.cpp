@@ -1,11 +1,9 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 
-#include "core/npy.h"
 #include "experiments/catalog.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/train/train.h"
-#include "tests/temporary_folder.h"
 
 using namespace sublab;
 using Catch::Contains;
@@ -14,13 +12,13 @@ namespace {
 
 /// The map of accuracies holds the very questions and answers that the metric counts.
 void check_map(const Evaluation& out) {
-  const NpyArray map = read_npy(out.arrays / "recall.by_length_depth.npy");
+  const NpyArray& map = out.arrays().at("by_length_depth");
   REQUIRE(map.shape == std::vector<int64_t>{8, 5, 4});
   const auto values = map.as_doubles();
   double right = 0, asked = 0;
   for (size_t i = 0; i < values.size(); i += 4) right += values[i + 2], asked += values[i + 3];
-  CHECK(asked == out.metrics.at(0).conditions.at("n").get<double>());
-  CHECK(right / asked == *out.metrics.at(0).value);
+  CHECK(asked == out.metrics().at(0).conditions.at("n").get<double>());
+  CHECK(right / asked == *out.metrics().at(0).value);
   // 48 tokens in eighths, fifths of the way to the query; the first eighth only states pairs.
   CHECK(values[0] == 6);
   CHECK(values[4 * 39] == 48);
@@ -35,7 +33,7 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   const Catalog catalog = built_in_catalog();
   const auto& task = catalog.task("recall", "");
   const json resolved = task.resolve({{"task", "recall"}, {"n_rows", 256}}, "/evaluate/0", data);
-  const auto rows = task.training_rows(data, resolved, 1);
+  const auto rows = catalog.row_maker("recall", "").rows(data.train_on, data.context_len, 1);
   const auto& entry = catalog.architecture(model_config.at("architecture"), "");
   const auto model = entry.make(entry.resolve(model_config, "/model", catalog.parts),
                                 rows->vocab_size(), 1, catalog.parts);
@@ -43,22 +41,18 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   REQUIRE(result.outcome == "ok");
   TrialConfig config;
   config.data = data;
-  const TemporaryFolder place;
-  Evaluation out;
-  out.arrays = place.path;
+  Evaluation out(recorded_evaluation(resolved, task.numerics_version, json::object()));
   task.evaluate(resolved, {*model, config, nullptr, 1}, out);
   check_map(out);
-  return *out.metrics.at(0).value;
+  return *out.metrics().at(0).value;
 }
 
 }  // namespace
 
 TEST_CASE("recall says which tokens matter, and the oracle needs a task that says so", "[unit]") {
   const Catalog catalog = built_in_catalog();
-  DataConfig data;
-  data.context_len = 10;
-  const auto& task = catalog.task("recall", "");
-  const auto rows = task.training_rows(data, {{"task", "recall"}, {"n_pairs", 2}}, 1);
+  const auto rows =
+      catalog.row_maker("recall", "").rows({{"task", "recall"}, {"n_pairs", 2}}, 10, 1);
   CHECK(rows->row(0).hints == std::vector<double>{1, 1, 1, 1, 1, 0, 1, 0, 1, 0});
   CHECK(make_batch(*rows, 0, 3).batch.hints.numel() == 30);
 
@@ -78,7 +72,7 @@ TEST_CASE("two layers of attention learn recall, a model without attention does 
           "[learning]") {
   DataConfig data;
   data.context_len = 48;
-  data.train_on = "recall";
+  data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
   TrainConfig train_config;
   train_config.tokens = 800'000;
   train_config.batch_tokens = 1536;

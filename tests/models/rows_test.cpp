@@ -66,9 +66,4 @@ TEST_CASE("a device gets its copy of the numbers once", "[unit]") {
   const at::Device meta(at::kMeta);
   CHECK(rows->positions(meta).device() == meta);
   CHECK(rows->positions(meta).unsafeGetTensorImpl() == rows->positions(meta).unsafeGetTensorImpl());
-  // What is kept by an index on the device stays there.
-  const at::Tensor index = at::empty({3}, at::TensorOptions(at::kLong).device(meta));
-  const RowsPtr kept = rows->keep(index, {2, 1}, {0, 0});
-  CHECK(kept->positions(meta).numel() == 3);
-  CHECK(kept->ordinals().equal(longs({0, 1, 0})));
 }

@@ -24,15 +24,15 @@ class Frequency : public Scorer {
 
   at::Tensor scores(const ScorerInput& input) const override {
     const double total = counts_.sum().item<double>() + static_cast<double>(counts_.size(0));
-    const at::Tensor count = counts_.index_select(0, input.tokens.cpu());
-    return (std::log(total) - (count + 1).log()).to(input.x.device());
+    const at::Tensor count = counts_.to(input.tokens.device()).index_select(0, input.tokens);
+    return std::log(total) - (count + 1).log();
   }
 
   std::vector<Buffer> buffers() const override { return {{name_, counts_}}; }
 
  private:
   std::string name_;
-  at::Tensor counts_;  // [V]
+  at::Tensor counts_;  // [V], on the CPU: its sum is read there
 };
 
 }  // namespace frequency

@@ -30,11 +30,10 @@ class Learned : public Scorer {
       : config_(config), name_(context.name + ".weight"), norm_epsilon_(context.norm_epsilon) {
     // torch's default for a linear map to one output: uniform in +-d_model^-0.5.
     const double bound = 1 / std::sqrt(static_cast<double>(context.d_model));
-    weight_ = normal_parameter(name_, {1, context.d_model}, config.init_std, context.initial);
-    if (config.init_std == 0 && !context.initial.shapes_only) {
-      at::NoGradGuard no_grad;
-      weight_.uniform_(-bound, bound, generator(context.initial.seed, "init/" + name_));
-    }
+    const at::IntArrayRef shape = {1, context.d_model};
+    weight_ = config.init_std == 0
+                  ? uniform_parameter(name_, shape, bound, context.initial)
+                  : normal_parameter(name_, shape, config.init_std, context.initial);
   }
 
   at::Tensor scores(const ScorerInput& input) const override {

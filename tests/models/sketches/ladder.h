@@ -4,28 +4,26 @@
 #pragma once
 
 #include "models/parts/decoder.h"
-#include "tests/models/sketches/state_rows.h"
+#include "tests/models/sketches/sketch.h"
 
 namespace sublab {
 
-class Ladder : public LanguageModel {
+class Ladder : public Sketch {
  public:
-  static constexpr int64_t kGroup = 3, kWide = 32, kNarrow = 16;
+  static constexpr int64_t kGroup = 3, kNarrow = 16;
 
   explicit Ladder(int64_t vocab_size)
-      : ends_({.d_model = kWide, .vocab_size = vocab_size}, 1),
-        fine_("model.fine", sizes(kWide), 2, full_attention(plain_rope(8, 10000)), 1),
+      : Sketch(vocab_size),
+        fine_("model.fine", sizes(kWidth), 2, full_attention(plain_rope(8, 10000)), 1),
         coarse_("model.coarse", sizes(kNarrow), 2, full_attention(plain_rope(4, 10000)), 1, 2),
-        down_("model.down", kWide, kNarrow, 1),
-        up_("model.up", kNarrow, kWide, 1) {}
+        down_("model.down", kWidth, kNarrow, 1),
+        up_("model.up", kNarrow, kWidth, 1) {}
 
-  at::Tensor embed(const at::Tensor& tokens) const override { return ends_.embed(tokens); }
-  const at::Tensor& head_weight() const override { return ends_.head_weight(); }
   std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected) const override {
     auto out = std::make_unique<State>(n_rows, fine_.new_caches(n_rows, expected));
     out->coarse = coarse_.new_caches(n_rows, expected / kGroup);
-    out->open.assign(n_rows, at::empty({0, kWide}, ends_.options()));
-    out->last.assign(n_rows, at::zeros({1, kWide}, ends_.options()));
+    out->open.assign(n_rows, at::empty({0, kWidth}, ends_.options()));
+    out->last.assign(n_rows, at::zeros({1, kWidth}, ends_.options()));
     return out;
   }
 
@@ -44,7 +42,7 @@ class Ladder : public LanguageModel {
       lengths.push_back(all.size(0) / kGroup);
       starts.push_back(rows.start(b) / kGroup);
       groups.push_back(
-          all.slice(0, 0, lengths[b] * kGroup).view({lengths[b], kGroup, kWide}).mean(1));
+          all.slice(0, 0, lengths[b] * kGroup).view({lengths[b], kGroup, kWidth}).mean(1));
       state.open[b] = all.slice(0, lengths[b] * kGroup);
       if (run.activity)
         run.activity->count("groups_advanced", static_cast<double>(lengths[b]),
@@ -67,14 +65,6 @@ class Ladder : public LanguageModel {
     return ends_.final_norm(x);
   }
 
-  std::vector<Parameter> parameters() const override {
-    std::vector<Parameter> out;
-    ends_.add_front_parameters(out);
-    for (const BlockList* list : {&fine_, &coarse_}) list->add_parameters(out);
-    for (const Linear* map : {&down_, &up_}) map->add_parameters(out);
-    ends_.add_back_parameters(out);
-    return out;
-  }
   void add_cost(const CostShape& shape, Ledger& ledger) const override {
     std::vector<double> tokens(shape.new_tokens.begin(), shape.new_tokens.end()),
         past(shape.past_tokens.begin(), shape.past_tokens.end());
@@ -87,7 +77,7 @@ class Ladder : public LanguageModel {
     for (int64_t i = 0; i < 2; ++i)
       coarse_.add_cost(i, {.level = 1, .new_tokens = tokens, .past_tokens = past}, ledger);
     ledger.add(
-        linear_cost("ladder", -1, 1, n / kGroup, 2 * kWide, kNarrow, shape.bytes_per_number));
+        linear_cost("ladder", -1, 1, n / kGroup, 2 * kWidth, kNarrow, shape.bytes_per_number));
     ends_.add_cost(n, 8, shape, ledger);
   }
 
@@ -116,7 +106,10 @@ class Ladder : public LanguageModel {
             .head_dim = width / 4,
             .d_ff = 2 * width};
   }
-  TokenEnds ends_;
+  void add_middle(std::vector<Parameter>& out) const override {
+    for (const BlockList* list : {&fine_, &coarse_}) list->add_parameters(out);
+    for (const Linear* map : {&down_, &up_}) map->add_parameters(out);
+  }
   BlockList fine_, coarse_;
   Linear down_, up_;
 };

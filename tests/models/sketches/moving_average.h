@@ -3,22 +3,18 @@
 #pragma once
 
 #include "models/parts/block.h"
-#include "models/parts/token_ends.h"
-#include "tests/models/sketches/state_rows.h"
+#include "tests/models/sketches/sketch.h"
 
 namespace sublab {
 
-class MovingAverage : public LanguageModel {
+class MovingAverage : public Sketch {
  public:
-  static constexpr int64_t kWidth = 32, kLayers = 2;
+  static constexpr int64_t kLayers = 2;
 
-  explicit MovingAverage(int64_t vocab_size)
-      : ends_({.d_model = kWidth, .vocab_size = vocab_size}, 1) {
+  explicit MovingAverage(int64_t vocab_size) : Sketch(vocab_size) {
     for (int64_t i = 0; i < kLayers; ++i) layers_.emplace_back("model.layers." + std::to_string(i));
   }
 
-  at::Tensor embed(const at::Tensor& tokens) const override { return ends_.embed(tokens); }
-  const at::Tensor& head_weight() const override { return ends_.head_weight(); }
   std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t) const override {
     auto out = std::make_unique<State>(n_rows);
     out->means.assign(kLayers * n_rows, at::zeros({kWidth}, ends_.options()));
@@ -46,30 +42,6 @@ class MovingAverage : public LanguageModel {
     }
     if (given) given->advance(rows);
     return ends_.final_norm(x);
-  }
-
-  std::vector<Parameter> parameters() const override {
-    std::vector<Parameter> out;
-    ends_.add_front_parameters(out);
-    for (const Layer& layer : layers_) {
-      layer.norm.add_parameters(out);
-      out.push_back({layer.name + ".decay", layer.decay, 1.0, false});
-      for (const Linear* map : {&layer.in, &layer.out}) map->add_parameters(out);
-      layer.mlp_norm.add_parameters(out);
-      layer.mlp.add_parameters(out);
-    }
-    ends_.add_back_parameters(out);
-    return out;
-  }
-  void add_cost(const CostShape& shape, Ledger& ledger) const override {
-    const std::vector<double> tokens(shape.new_tokens.begin(), shape.new_tokens.end());
-    for (int64_t i = 0; i < kLayers; ++i) {
-      const PassShape pass{.layer = i, .new_tokens = tokens, .past_tokens = tokens};
-      ledger.add(linear_cost("moving_average", i, 0, pass.n_tokens(), 2 * kWidth, kWidth,
-                             shape.bytes_per_number));
-      layers_[i].mlp.add_cost(pass, Norm::kept_numbers(kWidth, 4, false), ledger);
-      if (i == 0) ends_.add_cost(pass.n_tokens(), 0, shape, ledger);
-    }
   }
 
  private:
@@ -102,7 +74,15 @@ class MovingAverage : public LanguageModel {
     }
     std::vector<at::Tensor> means;  // [layers, rows], each [D]
   };
-  TokenEnds ends_;
+  void add_middle(std::vector<Parameter>& out) const override {
+    for (const Layer& layer : layers_) {
+      layer.norm.add_parameters(out);
+      out.push_back({layer.name + ".decay", layer.decay, 1.0, false});
+      for (const Linear* map : {&layer.in, &layer.out}) map->add_parameters(out);
+      layer.mlp_norm.add_parameters(out);
+      layer.mlp.add_parameters(out);
+    }
+  }
   std::vector<Layer> layers_;
 };
 

@@ -7,22 +7,18 @@
 
 #include "models/parts/block.h"
 #include "models/parts/partial_attention.h"
-#include "models/parts/token_ends.h"
-#include "tests/models/sketches/state_rows.h"
+#include "tests/models/sketches/sketch.h"
 
 namespace sublab {
 
-class Segments : public LanguageModel {
+class Segments : public Sketch {
  public:
-  static constexpr int64_t kSegment = 4, kLayers = 2, kHeads = 4, kWidth = 32, kHeadDim = 8;
+  static constexpr int64_t kSegment = 4, kLayers = 2, kHeads = 4, kHeadDim = 8;
 
-  explicit Segments(int64_t vocab_size)
-      : ends_({.d_model = kWidth, .vocab_size = vocab_size}, 1), rope_(plain_rope(kHeadDim, 1e4)) {
+  explicit Segments(int64_t vocab_size) : Sketch(vocab_size), rope_(plain_rope(kHeadDim, 1e4)) {
     for (int64_t i = 0; i < kLayers; ++i) layers_.emplace_back("model.layers." + std::to_string(i));
   }
 
-  at::Tensor embed(const at::Tensor& tokens) const override { return ends_.embed(tokens); }
-  const at::Tensor& head_weight() const override { return ends_.head_weight(); }
   std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t) const override {
     auto out = std::make_unique<State>(n_rows);
     const auto options = ends_.options();
@@ -68,21 +64,6 @@ class Segments : public LanguageModel {
     if (given) given->advance(rows);
     return ends_.final_norm(x);
   }
-
-  std::vector<Parameter> parameters() const override {
-    std::vector<Parameter> out;
-    ends_.add_front_parameters(out);
-    for (const Layer& layer : layers_) {
-      layer.norm.add_parameters(out);
-      layer.attention.add_parameters(out);
-      out.push_back({layer.name + ".gate", layer.gate, 1.0, false});
-      layer.mlp_norm.add_parameters(out);
-      layer.mlp.add_parameters(out);
-    }
-    ends_.add_back_parameters(out);
-    return out;
-  }
-  void add_cost(const CostShape&, Ledger&) const override {}
 
  private:
   static BlockConfig sizes() {
@@ -146,7 +127,15 @@ class Segments : public LanguageModel {
     }
     std::vector<Memory> memories;  // [layers, rows]
   };
-  TokenEnds ends_;
+  void add_middle(std::vector<Parameter>& out) const override {
+    for (const Layer& layer : layers_) {
+      layer.norm.add_parameters(out);
+      layer.attention.add_parameters(out);
+      out.push_back({layer.name + ".gate", layer.gate, 1.0, false});
+      layer.mlp_norm.add_parameters(out);
+      layer.mlp.add_parameters(out);
+    }
+  }
   std::unique_ptr<Rope> rope_;
   std::vector<Layer> layers_;
 };

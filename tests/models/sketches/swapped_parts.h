@@ -5,7 +5,7 @@
 
 #include "models/parts/decoder.h"
 #include "models/parts/partial_attention.h"
-#include "tests/models/sketches/state_rows.h"
+#include "tests/models/sketches/sketch.h"
 
 namespace sublab {
 

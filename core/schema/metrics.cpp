@@ -1,0 +1,176 @@
+// The table of metrics.
+#include "core/schema/metrics.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sublab {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+MetricInfo cost(const char* name, const char* heading, const char* unit, const char* help,
+                NumberStyle shown = NumberStyle::si, int digits = 3) {
+  MetricInfo out;
+  out.name = name, out.heading = heading, out.unit = unit, out.help = help;
+  out.shown = shown, out.digits = digits, out.better = Better::lower;
+  out.high = kInfinity;
+  return out;
+}
+
+/// A number of one subsampling module.
+MetricInfo of_module(const char* family, const char* heading, const char* help) {
+  MetricInfo out;
+  out.name = family, out.heading = heading, out.help = help;
+  out.shown = NumberStyle::fixed, out.digits = 3;
+  return out;
+}
+
+MetricInfo of_text(const char* name, const char* heading, const char* unit, const char* help,
+                   int digits, NumberStyle shown = NumberStyle::fixed) {
+  MetricInfo out;
+  out.name = name, out.heading = heading, out.unit = unit, out.help = help;
+  out.shown = shown, out.digits = digits, out.better = Better::lower;
+  if (shown != NumberStyle::signed_fixed) out.high = kInfinity;
+  out.of_text = out.of_loss = true;
+  return out;
+}
+
+MetricInfo kept_fraction() {
+  MetricInfo out = of_module(metric::kKeptFraction, "kept",
+                             "share of the parent level's tokens that the trained threshold lets "
+                             "into the level, on the same text");
+  out.high = 1;
+  out.of_text = true;
+  return out;
+}
+
+MetricInfo active_fraction() {
+  MetricInfo out = of_module(metric::kActiveFraction, "active",
+                             "share of the chances that a mechanism had in which it acted");
+  out.high = 1;
+  return out;
+}
+
+std::vector<MetricInfo> all() {
+  using namespace metric;
+  std::vector<MetricInfo> out = {
+      cost(kParams, "parameters", "", "all trained numbers"),
+      cost(kParamsNonEmbedding, "non-embedding", "", "without embedding and head"),
+      cost(kTrainFlopsPerToken, "FLOPs/token", "FLOPs",
+           "training: 3 forward passes, causal attention, from the ledger"),
+      cost(kDecodeBytesPerToken, "bytes/token", "bytes", "read to decode one token"),
+      cost(kTrainTokens, "tokens", "tokens", "trained on"),
+      cost(kTokensPerParameter, "tokens/param", "", "training tokens per parameter",
+           NumberStyle::fixed, 2),
+      cost(kLiveMemoryBytes, "live memory", "bytes", "bytes of tensors when the phase began",
+           NumberStyle::megabytes),
+      cost(kPeakMemoryBytes, "peak memory", "bytes", "bytes of tensors at the peak of the phase",
+           NumberStyle::megabytes),
+      cost(kPeakResidentBytes, "peak resident", "bytes", "resident set of the process at its peak",
+           NumberStyle::megabytes),
+      cost(kPeakReservedBytes, "peak reserved", "bytes",
+           "what the caching allocator of the device held at its peak", NumberStyle::megabytes),
+      cost(kDriverUsedBytes, "card in use", "bytes",
+           "of the card's memory, by all processes, as the driver says", NumberStyle::megabytes),
+      of_module(kScoreAboveThreshold, "P(kept)",
+                "share of scores above the threshold: what evaluation would keep"),
+      of_module(kKeptDrift, "drift", "kept share in training minus P(kept)"),
+      of_module(kScoreInside, "in (0, 1)",
+                "share of scores inside (0, 1), which alone have a gradient"),
+      of_module(kDiscardedWeight, "discarded", "mean weight of the tokens left out"),
+      of_module(kKeptNotAboveThreshold, "kept, not above",
+                "share of the kept tokens whose score is not above 0"),
+      of_module(kScoreEntropy, "entropy",
+                "of the weights in 16 bins, relative to its largest value"),
+      of_module(kBypassMin, "bypass min", "smallest element of the bypass scale"),
+      of_module(kBypassMean, "mean", "of the bypass scale"),
+      of_module(kBypassMax, "max", "of the bypass scale"),
+      of_text(kLossNats, "loss", "nats per token",
+              "nats per token, evaluate mode, with 95 % interval", 4),
+      of_text(kPerplexity, "perplexity", "", "exp(loss)", 1),
+      of_text(kBitsPerByte, "bits/byte", "bits per byte", "loss per byte of text", 4),
+      of_text(kLossEarlyNats, "early", "nats per token", "loss over the first quarter of windows",
+              4),
+      of_text(kLossLateNats, "late", "nats per token", "loss over the last quarter of windows", 4),
+      of_text(kTrigramLossNats, "trigram", "nats per token",
+              "loss of an interpolated trigram counted on the same training tokens", 4),
+      of_text(kSelectionGapNats, "gap", "nats per token",
+              "loss with train-mode selection, which sees later tokens, minus that with "
+              "evaluate-mode selection",
+              4, NumberStyle::signed_fixed)};
+  out.push_back(kept_fraction());
+  out.push_back(active_fraction());
+  return out;
+}
+
+/// "needle accuracy" of "needle_accuracy".
+std::string words_of(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+MetricInfo from_name(const std::string& name) {
+  MetricInfo out;
+  out.name = name;
+  out.heading = out.help = words_of(name);
+  if (metric::is_accuracy(name)) {
+    out.heading = name.substr(0, name.size() - std::string(metric::kAccuracyEnding).size());
+    out.help = "accuracy with 95 % interval; empty and failed answers are wrong";
+    out.shown = NumberStyle::fixed, out.digits = 3, out.better = Better::higher;
+    out.high = 1;
+  } else if (name.ends_with("_nats")) {
+    out.unit = "nats per token";
+    out.shown = NumberStyle::fixed, out.better = Better::lower;
+    out.high = kInfinity;
+  } else if (name.ends_with("_fraction")) {
+    out.shown = NumberStyle::fixed, out.digits = 3;
+    out.high = 1;
+  } else if (name.ends_with("_bytes")) {
+    out.unit = "bytes";
+    out.shown = NumberStyle::megabytes, out.better = Better::lower;
+    out.high = kInfinity;
+  }
+  return out;
+}
+
+}  // namespace
+
+namespace metric {
+
+bool is_of_family(const std::string& name, const std::string& family) {
+  return name.size() > family.size() + 1 && name.starts_with(family) &&
+         name[family.size()] == '_' &&
+         name.find_first_not_of("0123456789", family.size() + 1) == std::string::npos;
+}
+
+std::string level_of(const std::string& name, const std::string& family) {
+  return name.substr(family.size() + 1);
+}
+
+}  // namespace metric
+
+bool condition::is_count(const std::string& key) {
+  static const std::vector<std::string> counts = {"n",     kRows,    "tokens", "documents",
+                                                  "empty", "failed", "chance"};
+  return std::find(counts.begin(), counts.end(), key) != counts.end();
+}
+
+const std::vector<MetricInfo>& known_metrics() {
+  static const std::vector<MetricInfo> metrics = all();
+  return metrics;
+}
+
+MetricInfo metric_info(const std::string& name) {
+  for (const MetricInfo& each : known_metrics()) {
+    if (each.name == name) return each;
+    if (!metric::is_of_family(name, each.name)) continue;
+    MetricInfo out = each;
+    out.name = name;
+    out.heading += " L" + metric::level_of(name, each.name);
+    return out;
+  }
+  return from_name(name);
+}
+
+}  // namespace sublab

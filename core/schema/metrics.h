@@ -1,0 +1,106 @@
+// Names of metrics, said once, and how each is shown. A task outside this tree needs no entry here:
+// metric_info() makes one from the name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sublab {
+
+/// How a number is written in a table.
+enum class NumberStyle { fixed, signed_fixed, significant, si, megabytes };
+/// Which way is better, for fronts and claims.
+enum class Better { lower, higher, neither };
+
+struct MetricInfo {
+  std::string name;
+  std::string heading;  ///< of a column
+  std::string unit;     ///< "" for a plain number
+  std::string help;
+  NumberStyle shown = NumberStyle::significant;
+  int digits = 4;
+  Better better = Better::neither;
+  double low = 0, high = 0;  ///< what it can be; equal = anything
+  bool of_text = false;      ///< follows from held-out documents
+  bool of_loss = false;      ///< means nothing beside one of another text
+};
+
+namespace metric {
+
+// Of the configuration and of training.
+inline constexpr const char* kParams = "n_params";
+inline constexpr const char* kParamsNonEmbedding = "n_params_non_embedding";
+inline constexpr const char* kTrainFlopsPerToken = "train_flops_per_token";
+inline constexpr const char* kDecodeBytesPerToken = "decode_bytes_per_token";
+inline constexpr const char* kTrainTokens = "train_tokens";
+inline constexpr const char* kTokensPerParameter = "tokens_per_parameter";
+inline constexpr const char* kLiveMemoryBytes = "live_memory_bytes";
+inline constexpr const char* kPeakMemoryBytes = "peak_memory_bytes";
+inline constexpr const char* kPeakResidentBytes = "peak_resident_bytes";
+inline constexpr const char* kPeakReservedBytes = "peak_reserved_bytes";
+inline constexpr const char* kDriverUsedBytes = "driver_used_bytes";
+
+// Of each subsampling module: at_level() adds its level, a condition says which module it is.
+inline constexpr const char* kScoreAboveThreshold = "score_above_threshold";
+inline constexpr const char* kScoreInside = "score_inside";
+inline constexpr const char* kScoreEntropy = "score_entropy";
+inline constexpr const char* kDiscardedWeight = "discarded_weight";
+inline constexpr const char* kKeptNotAboveThreshold = "kept_not_above_threshold";
+inline constexpr const char* kBypassMin = "bypass_min";
+inline constexpr const char* kBypassMean = "bypass_mean";
+inline constexpr const char* kBypassMax = "bypass_max";
+inline constexpr const char* kKeptDrift = "kept_drift";
+inline constexpr const char* kKeptFraction = "kept_fraction";
+
+// Of an evaluation.
+inline constexpr const char* kLossNats = "loss_nats";
+inline constexpr const char* kPerplexity = "perplexity";
+inline constexpr const char* kBitsPerByte = "bits_per_byte";
+inline constexpr const char* kLossEarlyNats = "loss_early_nats";
+inline constexpr const char* kLossLateNats = "loss_late_nats";
+inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
+inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
+
+/// What a mechanism did, from `Run`'s activity sink.
+inline constexpr const char* kActiveFraction = "active_fraction";
+
+/// Ending of a share of right answers: "<task>_accuracy".
+inline constexpr const char* kAccuracyEnding = "_accuracy";
+inline std::string accuracy_of(const std::string& task) { return task + kAccuracyEnding; }
+inline bool is_accuracy(const std::string& name) { return name.ends_with(kAccuracyEnding); }
+
+/// "kept_fraction_1".
+inline std::string at_level(const std::string& family, int64_t level) {
+  return family + "_" + std::to_string(level);
+}
+/// Whether `name` is of this family, at any level.
+bool is_of_family(const std::string& name, const std::string& family);
+/// "1" of "kept_fraction_1", whose family is given.
+std::string level_of(const std::string& name, const std::string& family);
+
+}  // namespace metric
+
+/// Names of conditions that code asks for.
+namespace condition {
+
+inline constexpr const char* kPhase = "phase";
+inline constexpr const char* kModule = "module";
+inline constexpr const char* kDevice = "device";
+inline constexpr const char* kSplit = "split";
+inline constexpr const char* kWindow = "window";
+inline constexpr const char* kStride = "stride";
+inline constexpr const char* kRows = "n_rows";
+
+/// Says how much was counted, not what was asked.
+bool is_count(const std::string& key);
+
+}  // namespace condition
+
+/// Every metric that is known by name; those of a module's level by their family.
+const std::vector<MetricInfo>& known_metrics();
+
+/// What is known of a metric, or what its name says of it.
+MetricInfo metric_info(const std::string& name);
+
+}  // namespace sublab

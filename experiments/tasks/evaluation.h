@@ -1,0 +1,53 @@
+// What a task leaves behind for one entry of a trial's `evaluate`: metrics with their conditions,
+// and arrays by name.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/npz.h"
+#include "core/schema/record.h"
+
+namespace sublab {
+
+class Evaluation {
+ public:
+  explicit Evaluation(RecordedEvaluation about) : about_(std::move(about)) {}
+
+  const RecordedEvaluation& about() const { return about_; }
+
+  /// A number, under the conditions of the entry and further ones of its own: counts (`n_rows`,
+  /// `tokens`), or what tells it from others of its name (`module`). One that is not finite is
+  /// absent. How it is shown: core/schema/metrics.h, or what its name says ("<task>_accuracy").
+  void add(const std::string& name, std::optional<double> value,
+           const json& conditions = json::object(), const std::string& note = "");
+
+  /// An array; see core/schema/arrays.h for names and for what is kept of them.
+  template <class T>
+  void add_array(const std::string& name, const std::vector<T>& values,
+                 std::vector<int64_t> shape) {
+    arrays_[name] = npy_array(values, std::move(shape));
+  }
+
+  const std::vector<Metric>& metrics() const { return metrics_; }
+  const NpyMembers& arrays() const { return arrays_; }
+
+  /// Appends what is here to a record and, under the names of this evaluation, to a trial's arrays.
+  /// Throws UserError where the record has an evaluation of this id.
+  void move_to(Record& record, NpyMembers& arrays) &&;
+
+ private:
+  RecordedEvaluation about_;
+  std::vector<Metric> metrics_;
+  NpyMembers arrays_;  ///< by their own names
+};
+
+/// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
+/// permits ("extrapolate") or stores ("keep"). `provenance` is the trial's: the hashes of the text
+/// that it reads; `device` the kind of device that it is asked on.
+RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
+                                       const json& provenance, const std::string& device = "cpu");
+
+}  // namespace sublab
