@@ -30,7 +30,7 @@ class Learned : public Scorer {
       : config_(config), name_(context.name + ".weight"), norm_epsilon_(context.norm_epsilon) {
     // torch's default for a linear map to one output: uniform in +-d_model^-0.5.
     const double bound = 1 / std::sqrt(static_cast<double>(context.d_model));
-    const at::IntArrayRef shape = {1, context.d_model};
+    const std::vector<int64_t> shape = {1, context.d_model};
     weight_ = config.init_std == 0
                   ? uniform_parameter(name_, shape, bound, context.initial)
                   : normal_parameter(name_, shape, config.init_std, context.initial);
