@@ -80,7 +80,7 @@ void add_accuracy_table(const StudyData& data, const TaskQuestions& task, const 
 void add_other_table(const StudyData& data, const TaskQuestions& task,
                      const std::vector<Slot>& slots, Report& report) {
   if (slots.empty()) return;
-  Table table{capitalised(task.task) + " by " + task.axis, {}, {}};
+  Table table{"Further metrics of " + task.task + " by " + task.axis, {}, {}};
   for (const Slot& slot : slots) table.columns.push_back({slot.heading, slot.help});
   for (const VariantData& variant : data.variants)
     for (const Question& question : task.questions) {

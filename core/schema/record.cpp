@@ -159,6 +159,17 @@ std::string evaluation_id(const RecordedEvaluation& evaluation) {
   return evaluation.task + "-" + short_hash(asked.dump()).substr(0, kHashLetters);
 }
 
+namespace {
+
+/// What is empty in a metric is left out: most of a record are metrics.
+void leave_out_empty(json& metrics) {
+  for (json& metric : metrics)
+    for (const char* key : {"conditions", "note", "evaluation"})
+      if (metric[key].empty() || metric[key] == "") metric.erase(key);
+}
+
+}  // namespace
+
 std::string digest_of(json written) {
   written.erase("digest");
   return sha256_hex(written.dump());
@@ -167,6 +178,7 @@ std::string digest_of(json written) {
 void write_record(const fs::path& path, const Record& record) {
   json written = write_fields(record);
   refuse_non_finite(written, "");
+  leave_out_empty(written["metrics"]);
   written["digest"] = digest_of(written);
   constexpr int kLevels = 2;  // a line per metric
   write_file_durably(path, json_text(written, kLevels));

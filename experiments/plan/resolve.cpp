@@ -210,6 +210,12 @@ class Planner {
           if (task.value("task", json()) == entry.name && field.name == "split")
             task["split"] = split;
     }
+    json different = json::array();  // two splits of one question have become one
+    for (const json& task : tasks)
+      if (split != "validation" ||
+          std::find(different.begin(), different.end(), task) == different.end())
+        different.push_back(task);
+    tasks = different;
   }
 
   /// Resolves; a mistake is reported where it stands, in the base or in the changes.

@@ -36,8 +36,7 @@ struct ManyQuestions : TemporaryFolder {
   }
 
   void add_questions(double variant) const {
-    const fs::path file =
-        path / "records" / (fixture_id(variant == 0 ? "a" : "b", 1) + ".json");
+    const fs::path file = path / "records" / (fixture_id(variant == 0 ? "a" : "b", 1) + ".json");
     Record record = read_record(file);
     NpyMembers arrays = read_npz(arrays_path(path, record.id));
     for (const auto& [split, window, question] :
@@ -46,10 +45,14 @@ struct ManyQuestions : TemporaryFolder {
                          1000 * static_cast<uint64_t>(question), record, arrays);
     for (size_t i = 0; i < kShares.size(); ++i) {
       const int64_t length = int64_t{64} << i;
-      add_fixture_accuracy("recall", {{"length", length}}, kShares[i] - 0.05 * variant, 200, record);
+      add_fixture_accuracy("recall", {{"length", length}}, kShares[i] - 0.05 * variant, 200,
+                           record);
       add_fixture_accuracy("needle", {{"length", length}}, kShares[i], 100, record);
-      record.metrics.push_back({"needle_tries", 2.5 + static_cast<double>(i), {{"length", length}},
-                                "", record.evaluations.back().id});
+      record.metrics.push_back({"needle_tries",
+                                2.5 + static_cast<double>(i),
+                                {{"length", length}},
+                                "",
+                                record.evaluations.back().id});
     }
     write_fixture_arrays(path, arrays, record);
     write_record(file, record);
@@ -75,9 +78,9 @@ TEST_CASE("every question's loss has a column of its own, with interval and verd
   const ManyQuestions place;
   const Report report = build_report(place.path);
   const Table& table = table_of(report, "Loss by split and window");
-  const std::vector<std::string> labels = {
-      "test split, window 256", "test split, window 512", "validation split, window 256",
-      "validation split, window 512"};
+  const std::vector<std::string> labels = {"test split, window 256", "test split, window 512",
+                                           "validation split, window 256",
+                                           "validation split, window 512"};
   REQUIRE(table.columns.size() == 3 * labels.size());
   for (size_t q = 0; q < labels.size(); ++q) {
     CHECK(table.columns[3 * q].name == labels[q]);
@@ -108,7 +111,7 @@ TEST_CASE("every question's loss has a column of its own, with interval and verd
         cell_of(table, "b", labels[0]).value);
   CHECK_THAT(join(report.facts), Contains("4 questions of perplexity, by split and window") &&
                                      Contains("stand on the first: " + labels[0]));
-  const Table& others = table_of(report, "Perplexity by split and window");
+  const Table& others = table_of(report, "Further metrics of perplexity by split and window");
   CHECK(*cell_of(others, "b, " + labels[1], "perplexity").value ==
         Approx(std::exp(*cell_of(table, "b", labels[1]).value)));
 }
@@ -125,8 +128,7 @@ TEST_CASE("accuracies span their lengths, of tasks that no table knows too", "[u
   // Wilson's interval of 60 of 200 rows by hand: centre and half width.
   const double n = 200, p = 0.3, z = 1.959963984540054;
   const double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-  const double half =
-      z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
   CHECK(*cell_of(recall, "a", "512").low == Approx(centre - half));
   CHECK(*cell_of(recall, "a", "512").high == Approx(centre + half));
   // A metric that nobody has heard of is shown in general form.
@@ -144,8 +146,11 @@ TEST_CASE("two modules of one level both stand in the table", "[unit]") {
   const fs::path file = place.path / "records" / (fixture_id("b", 1) + ".json");
   Record record = read_record(file);
   for (const int64_t module : {0, 2})
-    record.metrics.push_back({"kept_fraction_1", 0.5 + 0.1 * static_cast<double>(module),
-                              {{"split", "test"}, {"module", module}}, "", record.headline()});
+    record.metrics.push_back({"kept_fraction_1",
+                              0.5 + 0.1 * static_cast<double>(module),
+                              {{"split", "test"}, {"module", module}},
+                              "",
+                              record.headline()});
   write_record(file, record);
   const Table quality = table_of(build_report(place.path), "Quality");
   CHECK(*cell_of(quality, "b", "kept L1 module 1").value == 0.5);

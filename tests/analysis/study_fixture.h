@@ -76,8 +76,7 @@ inline void add_fixture_accuracy(const std::string& task, const json& conditions
 }
 
 /// Writes the arrays and says in the record what they are.
-inline void write_fixture_arrays(const fs::path& folder, const NpyMembers& arrays,
-                                 Record& record) {
+inline void write_fixture_arrays(const fs::path& folder, const NpyMembers& arrays, Record& record) {
   const fs::path path = arrays_path(folder, record.id);
   write_npz(path, arrays);
   record.arrays.members = json::object();
@@ -87,8 +86,7 @@ inline void write_fixture_arrays(const fs::path& folder, const NpyMembers& array
 }
 
 /// Adds arrays to those of a trial that is there, and seals its record anew.
-inline void add_to_fixture(const fs::path& folder, const std::string& id,
-                           const NpyMembers& more) {
+inline void add_to_fixture(const fs::path& folder, const std::string& id, const NpyMembers& more) {
   const fs::path path = folder / "records" / (id + ".json");
   Record record = read_record(path);
   NpyMembers arrays = read_npz(arrays_path(folder, id));

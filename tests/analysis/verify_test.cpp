@@ -164,8 +164,7 @@ TEST_CASE("a forged member, and one that the policy keeps and that is gone, are 
   const std::string id = fixture_id("a", 1);
   const fs::path path = place.path / "records" / (id + ".json");
   const Record whole = read_record(path);
-  const std::string documents =
-      member_name(array::kDocuments, whole.evaluations.front().id);
+  const std::string documents = member_name(array::kDocuments, whole.evaluations.front().id);
   NpyMembers members = read_npz(arrays_path(place.path, id));
   // The file's own hash was forged along: the member's tells.
   members[documents].bytes[0] ^= 1;
@@ -187,8 +186,7 @@ TEST_CASE("a forged member, and one that the policy keeps and that is gone, are 
   record.arrays.members.erase(documents);
   record.arrays.left_out = {documents};
   write_record(path, record);
-  CHECK_THAT(verify_study(place.path).problems.front(),
-             Catch::Contains(documents + " is missing"));
+  CHECK_THAT(verify_study(place.path).problems.front(), Catch::Contains(documents + " is missing"));
 }
 
 TEST_CASE("an array that the policy does not keep may be missing", "[unit]") {

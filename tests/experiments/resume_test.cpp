@@ -268,8 +268,7 @@ TEST_CASE("weights belong to the training that left them", "[end_to_end]") {
     INFO(again.err);
     CHECK(again.code == 0);
     CHECK_THAT(again.err, Contains("training.json") && Contains("1 trials run, 1 done before"));
-    CHECK(read_record(record).find("loss_nats")->value ==
-          records[0].find("loss_nats")->value);
+    CHECK(read_record(record).find("loss_nats")->value == records[0].find("loss_nats")->value);
   }
 }
 

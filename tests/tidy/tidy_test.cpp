@@ -253,9 +253,12 @@ TEST_CASE("names of metrics and arrays are said once", "[tidy]") {
   }
   CHECK(names.size() > 20);
   // Costs that a study names, spellings that an error suggests, fields of the speed measurement.
-  const std::set<std::string> others = {"core/schema/metrics.h", "core/schema/arrays.h",
-                                        "core/schema/equal_cost.h", "core/error.cpp",
-                                        "core/schema/bench.h", "experiments/measure/measure.h",
+  const std::set<std::string> others = {"core/schema/metrics.h",
+                                        "core/schema/arrays.h",
+                                        "core/schema/equal_cost.h",
+                                        "core/error.cpp",
+                                        "core/schema/bench.h",
+                                        "experiments/measure/measure.h",
                                         "analysis/tables/equal_cost.cpp",
                                         "experiments/plan/resolve_checks.cpp"};
   static const std::regex literal(R"re("([a-z_]+?)(_?|\.npy)")re");
