@@ -61,8 +61,8 @@ std::vector<MetricInfo> all() {
            "training: 3 forward passes, causal attention, from the ledger"),
       cost(kDecodeBytesPerToken, "bytes/token", "bytes", "read to decode one token"),
       cost(kTrainTokens, "tokens", "tokens", "trained on"),
-      cost(kTokensPerParameter, "tokens/param", "", "training tokens per parameter", NumberStyle::fixed,
-           2),
+      cost(kTokensPerParameter, "tokens/param", "", "training tokens per parameter",
+           NumberStyle::fixed, 2),
       cost(kLiveMemoryBytes, "live memory", "bytes", "bytes of tensors when the phase began",
            NumberStyle::megabytes),
       cost(kPeakMemoryBytes, "peak memory", "bytes", "bytes of tensors at the peak of the phase",
@@ -147,8 +147,8 @@ std::string level_of(const std::string& name, const std::string& family) {
 }  // namespace metric
 
 bool condition::is_count(const std::string& key) {
-  static const std::vector<std::string> counts = {"n",     kRows,    "tokens", "documents",
-                                                  "empty", "failed", "chance"};
+  static const std::vector<std::string> counts = {"n",         "of",    kRows,    "tokens",
+                                                  "documents", "empty", "failed", "chance"};
   return std::find(counts.begin(), counts.end(), key) != counts.end();
 }
 

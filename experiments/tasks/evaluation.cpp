@@ -43,6 +43,11 @@ void Evaluation::add(const std::string& name, std::optional<double> value, const
                       .evaluation = about_.id});
 }
 
+void Evaluation::add_activity(const std::string& mechanism, double n, double of) {
+  add(metric::kActiveFraction, of > 0 ? n / of : 0,
+      {{"mechanism", mechanism}, {"n", n}, {"of", of}});
+}
+
 void Evaluation::move_to(Record& record, NpyMembers& arrays) && {
   if (record.evaluation(about_.id))
     throw UserError("/evaluate",
