@@ -1,26 +1,29 @@
-// Every architecture of the catalog, small: a training step, a prefill and decode steps. Items are
-// tokens. Keeps are forced evenly at the configured retention. For comparisons use `sublab bench`,
-// which interleaves; this is for a profiler and for changes to one model.
+// Every example of the catalog, at d_model 256: a training step, a prefill and decode steps. Items
+// are tokens. Keeps are forced evenly at the configured retention. For comparisons use `sublab
+// bench`, which interleaves; this is for a profiler and for changes to one model.
 #include <benchmark/benchmark.h>
 
-#include "experiments/catalog.h"
-#include "experiments/train/optimizer.h"
-#include "models/parts/lm_head.h"
+#include "experiments/examples.h"
+#include "experiments/text/token_hints.h"
+#include "experiments/train/step.h"
 
 namespace sublab {
 namespace {
 
 constexpr int64_t kVocab = 2048, kTokens = 512, kDecodeTokens = 16;
 
+const Catalog& catalog() {
+  static const Catalog of_this_tree = built_in_catalog();
+  return of_this_tree;
+}
+
 struct Subject {
-  explicit Subject(const std::string& name) {
-    const Catalog catalog = built_in_catalog();
-    const ArchitectureEntry& entry = catalog.architecture(name, "bench");
-    json given = {{"architecture", name}, {"d_model", 256}, {"n_heads", 4}};
-    if (name != "subllm") given["n_layers"] = 8;
-    model = entry.make(entry.resolve(given, "/model", catalog.parts), kVocab, 1, catalog.parts);
-    if (!model->retention().empty()) keeps = std::make_unique<EvenKeeps>(model->retention());
-    batch = {at::randint(0, kVocab, {kTokens}, at::kLong), Rows::contiguous({kTokens})};
+  explicit Subject(const ModelCase& each) {
+    model = each.entry->make(each.config, kVocab, 1, catalog().parts);
+    if (!model->selection_sites().empty())
+      keeps = std::make_unique<EvenKeeps>(model->selection_sites());
+    batch = with_token_hints(
+        {at::randint(0, kVocab, {kTokens}, at::kLong), Rows::contiguous({kTokens})});
   }
   Run run(Mode mode) const {
     Run out;
@@ -33,15 +36,14 @@ struct Subject {
   Batch batch;
 };
 
-void train_step(benchmark::State& state, const std::string& name) {
-  const Subject subject(name);
+void train_step(benchmark::State& state, const ModelCase& each) {
+  const Subject subject(each);
   AdamW optimizer(subject.model->parameters(), TrainConfig{});
+  const std::vector<LabelledBatch> passes = {{subject.batch, subject.batch.tokens, kTokens}};
+  StepSettings settings;  // at learning rate 0, which costs the same and moves nothing
+  settings.forced = subject.keeps.get();
   for (auto _ : state) {
-    const at::Tensor hidden =
-        run_model(*subject.model, subject.batch, nullptr, subject.run(Mode::train));
-    lm_loss(hidden, subject.model->head_weight(), subject.batch.tokens, kTokens).backward();
-    optimizer.clip_gradients();
-    optimizer.step(0);
+    optimizer_step(*subject.model, optimizer, passes, settings);
   }
   state.SetItemsProcessed(state.iterations() * kTokens);
 }
@@ -52,16 +54,16 @@ std::unique_ptr<DecodeState> prefilled(const Subject& subject) {
   return state;
 }
 
-void prefill(benchmark::State& state, const std::string& name) {
+void prefill(benchmark::State& state, const ModelCase& each) {
   at::NoGradGuard no_grad;
-  const Subject subject(name);
+  const Subject subject(each);
   for (auto _ : state) benchmark::DoNotOptimize(prefilled(subject).get());
   state.SetItemsProcessed(state.iterations() * kTokens);
 }
 
-void decode(benchmark::State& state, const std::string& name) {
+void decode(benchmark::State& state, const ModelCase& each) {
   at::NoGradGuard no_grad;
-  const Subject subject(name);
+  const Subject subject(each);
   for (auto _ : state) {
     state.PauseTiming();
     const auto decode_state = prefilled(subject);
@@ -77,14 +79,14 @@ void decode(benchmark::State& state, const std::string& name) {
 }
 
 const bool added = [] {
-  using Body = void (*)(benchmark::State&, const std::string&);
-  for (const ArchitectureEntry& entry : built_in_catalog().architectures)
+  using Body = void (*)(benchmark::State&, const ModelCase&);
+  for (const ModelCase& each : model_cases(catalog(), {{"d_model", 256}}))
     for (const auto& [mode, body] : {std::pair<const char*, Body>{"train", train_step},
                                      {"prefill", prefill},
                                      {"decode", decode}})
       benchmark::RegisterBenchmark(
-          (entry.name + "/" + mode).c_str(),
-          [name = entry.name, body = body](benchmark::State& state) { body(state, name); })
+          (each.name + "/" + mode).c_str(),
+          [each, body = body](benchmark::State& state) { body(state, each); })
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
   return true;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <sstream>
-#include <unordered_set>
 
 #include "core/utf8.h"
 
@@ -70,6 +69,10 @@ static void check_string(const std::string& text, const std::string& where) {
   if (text.find('\0') != std::string::npos)
     throw UserError(where, "has a NUL character in a string");
   for (size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
     const size_t n = utf8_length(text, at);
     if (n == 0) throw UserError(where, "has a string that is not UTF-8");
     at += n;
@@ -88,12 +91,22 @@ std::string field_type_name(const json& value) {
 
 namespace {
 
+/// A name stands for the object that has it as its "type" where settings are put beside it.
+void lengthen(json& choice) {
+  if (choice.is_string()) choice = json::object({{"type", choice}});
+}
+
+/// Whether both objects name a `key` ("type", "task"), and another one.
+bool name_different(const json& a, const json& b, const char* key) {
+  return a.contains(key) && b.contains(key) && a.at(key) != b.at(key);
+}
+
 /// Sets `to`. An object is put in key by key, so that what it leaves out stays; only where both
-/// name their "type" and the types differ do the settings of the old one go with it.
+/// name their "type" or "task" and they differ do the settings of the old one go with it.
 void merge(json& to, const json& value) {
-  const bool same_kind =
-      to.is_object() && value.is_object() &&
-      (!to.contains("type") || !value.contains("type") || to.at("type") == value.at("type"));
+  if (value.is_object() && !value.contains("type")) lengthen(to);
+  const bool same_kind = to.is_object() && value.is_object() &&
+                         !name_different(to, value, "type") && !name_different(to, value, "task");
   if (!same_kind) {
     to = value;
     return;
@@ -119,6 +132,7 @@ void set_by_dotted_key(json& root, const std::string& dotted_key, const json& va
   while (std::getline(parts, next, '.')) {
     json& child = (*node)[part];
     if (child.is_null()) child = json::object();
+    lengthen(child);
     if (!child.is_object())
       throw UserError(dotted_key, "'" + part + "' is not an object, so it has no '" + next + "'");
     node = &child;
@@ -140,32 +154,92 @@ void set_by_assignment(json& root, const std::string& assignment) {
   set_by_dotted_key(root, assignment.substr(0, equals), value);
 }
 
+namespace {
+
+/// Builds the value while nlohmann's parser walks over the text, and watches what it must not hold.
+class Builder : public nlohmann::json_sax<json> {
+ public:
+  explicit Builder(const std::string& where) : where_(where) {}
+  json take() { return std::move(root_); }
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool binary(binary_t&) override { return false; }  // not in text
+  bool string(string_t& value) override {
+    check_string(value, where_);
+    return put(std::move(value));
+  }
+  bool start_object(size_t) override { return open(json::object()); }
+  bool start_array(size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    check_string(name, where_);
+    auto& object = open_.back()->get_ref<json::object_t&>();
+    const size_t before = object.size();
+    const auto at = object.emplace_hint(object.end(), name, nullptr);
+    // A duplicate key would silently win over the first one; it is a mistake, so it is refused.
+    if (object.size() == before)
+      throw UserError(where_, "the key '" + name + "' stands twice in one object");
+    slot_ = &at->second;
+    return true;
+  }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    if (const auto* wrong = dynamic_cast<const json::parse_error*>(&error)) throw *wrong;
+    if (const auto* large = dynamic_cast<const json::out_of_range*>(&error)) throw *large;
+    throw UserError(where_, error.what());
+  }
+
+ private:
+  json* put(json&& value, bool) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    if (open_.back()->is_array()) {
+      open_.back()->push_back(std::move(value));
+      return &open_.back()->back();
+    }
+    *slot_ = std::move(value);
+    return slot_;
+  }
+  template <class T>
+  bool put(T&& value) {
+    put(json(std::forward<T>(value)), true);
+    return true;
+  }
+  bool open(json&& container) {
+    // Whoever walks over a value, prints it or copies it goes down by recursion.
+    constexpr size_t kDeepest = 200;
+    if (open_.size() >= kDeepest)
+      throw UserError(where_, "is nested more than " + std::to_string(kDeepest) + " levels deep");
+    open_.push_back(put(std::move(container), true));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const std::string& where_;
+  json root_;
+  std::vector<json*> open_;  ///< containers that are being filled, the outermost first
+  json* slot_ = nullptr;     ///< the value of the key that was read last
+};
+
+}  // namespace
+
 json parse_json(const std::string& text, const std::string& where) {
-  // Whoever walks over a value, prints it or copies it goes down by recursion.
-  constexpr int kDeepest = 200;
   if (const size_t nul = text.find('\0'); nul != std::string::npos)
     throw UserError(where, "is no JSON: it has a NUL byte at byte " + std::to_string(nul));
-  // A duplicate key would silently win over the first one; it is a mistake, so it is refused.
-  std::vector<std::unordered_set<std::string>> open;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    const bool opens =
-        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    if (opens && depth >= kDeepest)
-      throw UserError(where, "is nested more than " + std::to_string(kDeepest) + " levels deep");
-    if (event == json::parse_event_t::object_start) open.emplace_back();
-    if (event == json::parse_event_t::object_end) open.pop_back();
-    if (event == json::parse_event_t::key) {
-      const auto key = parsed.get<std::string>();
-      check_string(key, where);
-      if (!open.back().insert(key).second)
-        throw UserError(where, "the key '" + key + "' stands twice in one object");
-    }
-    if (event == json::parse_event_t::value && parsed.is_string())
-      check_string(parsed.get_ref<const std::string&>(), where);
-    return true;
-  };
   try {
-    return json::parse(text, watch, true, /*ignore_comments=*/true);
+    Builder builder(where);
+    json::sax_parse(text, &builder, json::input_format_t::json, /*strict=*/true,
+                    /*ignore_comments=*/true);
+    return builder.take();
   } catch (const json::parse_error& error) {
     const std::string upto = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
     const auto line = 1 + std::count(upto.begin(), upto.end(), '\n');

@@ -211,7 +211,8 @@ std::vector<FieldHelp> describe_fields() {
 }
 
 /// Sets `root["a"]["b"]` for "a.b", making objects on the way; an object is merged into the one
-/// that stands there, unless their "type" differs. Throws UserError when a step of it is no object.
+/// that stands there, unless their "type" or "task" differs. A string on the way is short for an
+/// object with that "type". Throws UserError when a step of it is no object.
 void set_by_dotted_key(json& root, const std::string& dotted_key, const json& value);
 
 /// Splits "model.n_heads=8" and sets it; the value is read as JSON, or as a string where it is

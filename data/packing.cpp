@@ -7,42 +7,6 @@
 #include "core/random.h"
 
 namespace sublab {
-namespace {
-
-class PlainSampler : public DocumentSampler {
- public:
-  explicit PlainSampler(uint64_t seed) : seed_(seed) {}
-  std::vector<int64_t> epoch(const TokenShard&, const std::vector<int64_t>& documents,
-                             int64_t epoch) const override {
-    std::vector<int64_t> order = documents;
-    RandomSequence random(stream_key(seed_, "order", static_cast<uint64_t>(epoch)));
-    random.shuffle(order);
-    return order;
-  }
-
- private:
-  uint64_t seed_;
-};
-
-class ContiguousPositions : public PositionSampler {
- public:
-  std::vector<int64_t> positions(int64_t, int64_t n) const override {
-    std::vector<int64_t> out(n);
-    std::iota(out.begin(), out.end(), int64_t{0});
-    return out;
-  }
-};
-
-}  // namespace
-
-std::unique_ptr<DocumentSampler> plain_sampler(uint64_t seed) {
-  return std::make_unique<PlainSampler>(seed);
-}
-
-std::unique_ptr<PositionSampler> contiguous_positions() {
-  return std::make_unique<ContiguousPositions>();
-}
-
 std::vector<int64_t> evaluation_documents(const TokenShard& shard, int64_t max_tokens,
                                           int64_t max_document_tokens) {
   std::vector<int64_t> documents;
@@ -85,10 +49,10 @@ std::shared_ptr<const PackedDocuments::Epoch> PackedDocuments::epoch(int64_t num
   if (last_ && last_->number == number) return last_;
   auto made = std::make_shared<Epoch>();
   made->number = number;
-  made->documents = sampler_->epoch(shard_, documents_, number);
-  for (const int64_t document : made->documents) {
+  made->spans = sampler_->epoch(shard_, documents_, number);
+  for (const DocumentSpan& span : made->spans) {
     made->starts.push_back(made->length);
-    made->length += 1 + shard_.n_tokens(document);
+    made->length += 1 + span.end - span.begin;
   }
   made->row_order.resize(std::max<int64_t>(0, (made->length - 1) / context_len_));
   std::iota(made->row_order.begin(), made->row_order.end(), int64_t{0});
@@ -104,27 +68,49 @@ TokenRow PackedDocuments::row(int64_t index) const {
   const auto rows = static_cast<int64_t>(stream->row_order.size());
   const int64_t first =
       rows > 0 ? stream->row_order[(index % rows_per_epoch_) % rows] * context_len_ : 0;
-  size_t i = std::upper_bound(stream->starts.begin(), stream->starts.end(), first) -
-             stream->starts.begin() - 1;
-  std::vector<int64_t> ids;
-  TokenRow out;
-  for (int64_t place = first; place <= first + context_len_ && place < stream->length; ++place) {
-    if (i + 1 < stream->starts.size() && place == stream->starts[i + 1]) ++i;
-    const int64_t inside = place - stream->starts[i] - 1;
-    const bool begins = inside < 0;
-    ids.push_back(begins ? boundary_id_
-                         : shard_.token(shard_.begin(stream->documents[i]) + inside));
-    const bool is_input = place < first + context_len_;
-    if (is_input && (out.lengths.empty() || (split_at_documents_ && begins)))
-      out.lengths.push_back(0);
-    if (is_input) ++out.lengths.back();
+  return filled(positions_->row(index, packed(*stream, first), shard_));
+}
+
+std::vector<RowPiece> PackedDocuments::packed(const Epoch& epoch, int64_t first) const {
+  std::vector<RowPiece> out;
+  const int64_t end = std::min(first + context_len_ + 1, epoch.length);
+  size_t i =
+      std::upper_bound(epoch.starts.begin(), epoch.starts.end(), first) - epoch.starts.begin() - 1;
+  for (int64_t place = first; place < end; ++i) {
+    const DocumentSpan& span = epoch.spans[i];
+    const int64_t inside = place - epoch.starts[i];  // 0 = the boundary
+    const int64_t n = std::min(1 + span.end - span.begin - inside, end - place);
+    RowPiece piece;
+    piece.document = span.document;
+    piece.boundary = inside == 0;
+    piece.begin = span.begin + inside - 1 + piece.boundary;
+    piece.end = span.begin + inside - 1 + n;
+    piece.starts_row = out.empty() || (split_at_documents_ && piece.boundary);
+    if (!piece.starts_row) piece.position = out.back().position + out.back().n_places();
+    out.push_back(piece);
+    place += n;
   }
+  return out;
+}
+
+TokenRow PackedDocuments::filled(const std::vector<RowPiece>& pieces) const {
+  TokenRow out;
+  std::vector<int64_t> ids;
+  int64_t inputs = -1;  // the last place is a label alone
+  for (const RowPiece& piece : pieces) inputs += piece.n_places();
+  for (const RowPiece& piece : pieces)
+    for (int64_t i = 0; i < piece.n_places(); ++i) {
+      const bool begins = piece.boundary && i == 0;
+      ids.push_back(
+          begins ? boundary_id_
+                 : shard_.token(shard_.begin(piece.document) + piece.begin + i - piece.boundary));
+      if (static_cast<int64_t>(ids.size()) > inputs) break;
+      if (piece.starts_row && i == 0) out.lengths.push_back(0);
+      ++out.lengths.back();
+      out.positions.push_back(piece.position + i);
+    }
   out.tokens.assign(ids.begin(), ids.end() - 1);
   out.labels.assign(ids.begin() + 1, ids.end());
-  for (const int64_t length : out.lengths) {
-    const auto part = positions_->positions(index, length);
-    out.positions.insert(out.positions.end(), part.begin(), part.end());
-  }
   return out;
 }
 

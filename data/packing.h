@@ -7,33 +7,10 @@
 #include <vector>
 
 #include "data/row_source.h"
+#include "data/sampling.h"
 #include "data/shards.h"
 
 namespace sublab {
-
-/// Which documents an epoch has, in which order, how often. Data-engineering methods
-/// (baselines/sampling) implement this.
-class DocumentSampler {
- public:
-  virtual ~DocumentSampler() = default;
-  /// Documents of epoch `epoch`, as indices into `shard`.
-  virtual std::vector<int64_t> epoch(const TokenShard& shard, const std::vector<int64_t>& documents,
-                                     int64_t epoch) const = 0;
-};
-
-/// Every document once per epoch, in an order drawn from the stream "order" of `seed`.
-std::unique_ptr<DocumentSampler> plain_sampler(uint64_t seed);
-
-/// What position encoding is told. Position-skipping methods (baselines/positions) implement this.
-class PositionSampler {
- public:
-  virtual ~PositionSampler() = default;
-  /// Positions of row `index` of `n` tokens.
-  virtual std::vector<int64_t> positions(int64_t index, int64_t n) const = 0;
-};
-
-/// 0, 1, 2, ...
-std::unique_ptr<PositionSampler> contiguous_positions();
 
 /// Documents to train on: all, or the first ones that hold `unique_tokens` (0 = all).
 std::vector<int64_t> training_documents(const TokenShard& shard, int64_t unique_tokens);
@@ -60,12 +37,15 @@ class PackedDocuments : public RowSource {
  private:
   struct Epoch {
     int64_t number = -1;
-    std::vector<int64_t> documents,
-        starts;  // starts[i]: place of document i's boundary in the stream
+    std::vector<DocumentSpan> spans;
+    std::vector<int64_t> starts;  // starts[i]: place of span i's boundary in the stream
     int64_t length = 0;
     std::vector<int64_t> row_order;
   };
   std::shared_ptr<const Epoch> epoch(int64_t number) const;
+  /// context_len + 1 places of the stream from `first` on.
+  std::vector<RowPiece> packed(const Epoch& epoch, int64_t first) const;
+  TokenRow filled(const std::vector<RowPiece>& pieces) const;
 
   const TokenShard& shard_;
   std::vector<int64_t> documents_;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/row_maker.h"
+#include "data/sampling.h"
 #include "experiments/tasks/task.h"
 #include "models/entries/architecture.h"
 
@@ -13,11 +15,14 @@ namespace sublab {
 struct Catalog {
   std::vector<ArchitectureEntry> architectures;
   Parts parts;
+  DataParts data;
   std::vector<TaskEntry> tasks;
+  std::vector<RowMaker> row_makers;  ///< of data.train_on, beside text
 
   /// Throws UserError at `where` with the nearest name when there is none of this name.
   const ArchitectureEntry& architecture(const std::string& name, const std::string& where) const;
   const TaskEntry& task(const std::string& name, const std::string& where) const;
+  const RowMaker& row_maker(const std::string& name, const std::string& where) const;
 };
 
 /// The variants of this tree.

@@ -1,20 +1,25 @@
+// What every language model does alike.
 #include "models/language_model.h"
 
 #include "core/error.h"
 
 namespace sublab {
 
-void DecodeState::advance(const Rows& rows) {
-  for (int64_t b = 0; b < rows.n_rows(); ++b) lengths_[b] += rows.length(b);
-}
-
 void LanguageModel::graft(const std::set<std::string>& missing, const std::string& where) {
   if (!missing.empty()) throw UserError(where, "has no tensor " + *missing.begin());
+}
+
+Batch Batch::to(at::Device device) const {
+  return {tokens.to(device), rows, hints.defined() ? hints.to(device) : hints};
 }
 
 at::Tensor run_model(const LanguageModel& model, const Batch& batch, DecodeState* state,
                      const Run& run) {
   return model.forward(batch, model.embed(batch.tokens), state, run);
+}
+
+int64_t declared_length(const Run& run, DecodeState* state) {
+  return state ? state->declare(run.declared_length) : run.declared_length;
 }
 
 Batch continue_rows(const DecodeState& state, at::Tensor tokens,

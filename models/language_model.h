@@ -8,47 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "models/group.h"
-#include "models/keeps.h"
+#include "models/decode_state.h"
 #include "models/ledger.h"
-#include "models/rows.h"
-#include "models/streams.h"
+#include "models/run.h"
 
 namespace sublab {
-
-/// Three ways to run a model that must agree (docs/architecture.md).
-enum class Mode {
-  train,     ///< whole rows; selection may look at the whole row, on purpose
-  evaluate,  ///< whole rows; every selection is causal
-  step       ///< new tokens against a DecodeState; prefill and decode are the same call
-};
-
-/// Receives diagnostics while a model runs.
-class Observer {
- public:
-  virtual ~Observer() = default;
-  /// A subsampling module decided. `scores` [N] and `rows` belong to the parent level; `index` [M]
-  /// (ascending) are the kept tokens, `weights` [M] their gate.
-  virtual void selected(int64_t module, const at::Tensor& scores, const Rows& rows,
-                        const at::Tensor& index, const at::Tensor& weights) = 0;
-  /// The kept tokens of `module` return through its bypass scale [D].
-  virtual void returned(int64_t module, const at::Tensor& bypass_scale) {
-    (void)module, (void)bypass_scale;
-  }
-};
-
-/// How one forward pass is run. Nothing about a run is global.
-struct Run {
-  Mode mode = Mode::evaluate;
-  double progress = 1.0;         ///< share of the training run done, in [0, 1]; drives schedules
-  int64_t step = 0;              ///< optimizer steps done; drives schedules counted in steps
-  bool recompute = false;        ///< blocks keep their input only and compute again going backward
-  const Coins* coins = nullptr;  ///< training coins; null = off
-  const KeepRule* forced = nullptr;   ///< decides instead of the selectors; null = they decide
-  RecordedKeeps* recorded = nullptr;  ///< filled with the decisions taken
-  Observer* observer = nullptr;
-  const Group* group = nullptr;  ///< null = one rank
-};
 
 /// A trainable tensor and how the optimizer treats it.
 struct Parameter {
@@ -68,24 +32,9 @@ struct Batch {
   at::Tensor tokens;  ///< [N] int64
   RowsPtr rows;
   at::Tensor hints = {};  ///< [N] double, what a task says of each token; undefined without
-};
 
-/// What decoding keeps between steps; each architecture derives its own.
-class DecodeState {
- public:
-  virtual ~DecodeState() = default;
-  /// Tokens seen so far per row.
-  const std::vector<int64_t>& lengths() const { return lengths_; }
-  /// Bytes held for the rows' past (keys, values, running sums).
-  virtual int64_t n_bytes() const = 0;
-  /// Called by the model at the end of a step.
-  void advance(const Rows& rows);
-
- protected:
-  explicit DecodeState(int64_t n_rows) : lengths_(n_rows, 0) {}
-
- private:
-  std::vector<int64_t> lengths_;
+  /// The same on a device, beside the model. The rows' shape stays on the host.
+  Batch to(at::Device device) const;
 };
 
 class LanguageModel {
@@ -107,10 +56,9 @@ class LanguageModel {
   virtual std::vector<Buffer> buffers() const { return {}; }
   /// Adds what a forward pass over `shape` costs, head included.
   virtual void add_cost(const CostShape& shape, Ledger& ledger) const = 0;
-  /// Retention of each subsampling module in order of appearance; empty without any.
-  virtual std::vector<double> retention() const { return {}; }
-  /// Level that each module subsamples into: 1 for an outermost pair.
-  virtual std::vector<int64_t> module_levels() const { return {}; }
+  /// Where the model selects tokens, in order of appearance; empty where it never does. A site's
+  /// place in this list is its number in Observer, KeepRule and RecordedKeeps.
+  virtual std::vector<SelectionSite> selection_sites() const { return {}; }
   /// Called after the weights of another model were loaded that lacks the tensors `missing`: gives
   /// these values that leave its function unchanged. Throws UserError at `where` when it cannot.
   virtual void graft(const std::set<std::string>& missing, const std::string& where);
@@ -122,11 +70,16 @@ class LanguageModel {
 
   int64_t vocab_size() const { return head_weight().size(0); }
   at::ScalarType dtype() const { return head_weight().scalar_type(); }
+  at::Device device() const { return head_weight().device(); }
 };
 
 /// Hidden states of a batch: embed, then forward.
 at::Tensor run_model(const LanguageModel& model, const Batch& batch, DecodeState* state,
                      const Run& run);
+
+/// The declared length that holds for a pass: that of `state`, which a first step settles, or of
+/// the run where there is none.
+int64_t declared_length(const Run& run, DecodeState* state);
 
 /// The batch that continues `state` by `lengths[b]` tokens in row b.
 Batch continue_rows(const DecodeState& state, at::Tensor tokens,

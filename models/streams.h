@@ -17,26 +17,26 @@ inline at::Generator generator(uint64_t seed, std::string_view name) {
   return at::make_generator<at::CPUGeneratorImpl>(stream_key(seed, name));
 }
 
-/// How a new model's weights come about: drawn from the streams of `seed`, or shapes without
-/// numbers (meta tensors), enough to count and to cost a model that would not fit.
+/// How a new model's weights come about: drawn from the streams of `seed` (on the CPU, so that
+/// every device starts from the same numbers) and put on `device`. On the meta device they are
+/// shapes without numbers, enough to count and to cost a model that would not fit.
 struct Initial {
   uint64_t seed = 0;
-  bool shapes_only = false;
+  at::Device device = at::kCPU;
 
-  Initial(uint64_t seed) : seed(seed) {}  // NOLINT: a seed is the usual case
-  static Initial shapes() {
-    Initial initial(0);
-    initial.shapes_only = true;
-    return initial;
-  }
-  at::TensorOptions options() const {
-    return at::TensorOptions(at::kFloat).device(shapes_only ? at::kMeta : at::kCPU);
-  }
+  Initial(uint64_t seed, at::Device device = at::kCPU)  // NOLINT: a seed is the usual case
+      : seed(seed), device(device) {}
+  static Initial shapes() { return {0, at::kMeta}; }
+  bool shapes_only() const { return device.is_meta(); }
+  at::TensorOptions options() const { return at::TensorOptions(at::kFloat).device(device); }
 };
 
 /// A trainable tensor drawn from N(0, std_dev^2), stream "init/`name`".
 at::Tensor normal_parameter(const std::string& name, at::IntArrayRef shape, double std_dev,
                             const Initial& initial);
+/// A trainable tensor drawn uniformly from [-bound, bound], stream "init/`name`".
+at::Tensor uniform_parameter(const std::string& name, at::IntArrayRef shape, double bound,
+                             const Initial& initial);
 /// A trainable tensor of one value.
 at::Tensor constant_parameter(at::IntArrayRef shape, double value, const Initial& initial);
 

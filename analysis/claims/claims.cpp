@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "core/kind.h"
+
 namespace sublab {
 namespace {
 
@@ -34,7 +36,9 @@ json value_here(const std::string& field, const json& measured, const json& conf
   }
   for (const char* name : {"data", "train", "model"}) {
     const json values = part(name);
-    if (values.contains(field)) return values[field];
+    if (!values.contains(field)) continue;
+    const std::string chosen = chosen_type(values[field]);  // a part counts by its name
+    return chosen.empty() ? values[field] : json(chosen);
   }
   // No command moves a model to another device, and no configuration says otherwise.
   if (field == "device") return "cpu";

@@ -2,7 +2,10 @@
 #include "analysis/study/study_data.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <thread>
 
 #include "core/npz.h"
 #include "core/schema/arrays.h"
@@ -154,30 +157,64 @@ void refuse_unlike(StudyData& data) {
   }
 }
 
+/// A trial's record and losses, as far as they are there.
+struct TrialData {
+  std::optional<Record> record;
+  std::map<std::string, DocumentLossTable> losses;  ///< by evaluation
+};
+
+/// Of each trial of the plan, by several threads: parsing is nearly all that reading costs. Of what
+/// is damaged the first in the plan's order is thrown.
+std::vector<TrialData> read_trials(const fs::path& folder,
+                                   const std::vector<PlannedTrial>& trials) {
+  std::vector<TrialData> out(trials.size());
+  std::vector<std::exception_ptr> problems(trials.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < trials.size(); i = next++) try {
+        const fs::path path = folder / "records" / (trials[i].id + ".json");
+        if (!fs::exists(path)) continue;
+        out[i].record = read_record(path);
+        out[i].losses = read_losses(folder, *out[i].record);
+      } catch (...) {
+        problems[i] = std::current_exception();
+      }
+  };
+  const size_t n_threads = std::min<size_t>(
+      {trials.size() / 64 + 1, 8, std::max(1u, std::thread::hardware_concurrency())});
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < n_threads; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& problem : problems)
+    if (problem) std::rethrow_exception(problem);
+  return out;
+}
+
 /// What is there, which may be the plan alone.
 StudyData read_present(const fs::path& folder) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
-  for (const std::string& name : data.plan.variants) data.variants.push_back({name, {}, {}, {}});
-  for (const PlannedTrial& trial : data.plan.trials) {
-    const fs::path path = folder / "records" / (trial.id + ".json");
-    if (!fs::exists(path)) {
+  std::map<std::string, size_t> places;
+  for (const std::string& name : data.plan.variants) {
+    places.emplace(name, data.variants.size());
+    data.variants.push_back({name, {}, {}, {}});
+  }
+  std::vector<TrialData> read = read_trials(folder, data.plan.trials);
+  for (size_t i = 0; i < read.size(); ++i) {
+    const PlannedTrial& trial = data.plan.trials[i];
+    auto& [record, losses] = read[i];
+    if (!record) {
       ++data.missing;
       continue;
     }
-    Record record = read_record(path);
-    for (VariantData& variant : data.variants) {
-      if (variant.name != trial.variant) continue;
-      // Two variants may resolve to one trial, whose record names the first of them.
-      record.variant = trial.variant;
-      if (auto losses = read_losses(folder, record); !losses.empty())
-        variant.losses[trial.id] = std::move(losses);
-      if (trial.probe.empty())
-        variant.records.push_back(record);
-      else
-        variant.probes[trial.probe].push_back(record);
-    }
+    VariantData& variant = data.variants[places.at(trial.variant)];
+    // Two variants may resolve to one trial, whose record names the first of them.
+    record->variant = trial.variant;
+    if (!losses.empty()) variant.losses[trial.id] = std::move(losses);
+    auto& records = trial.probe.empty() ? variant.records : variant.probes[trial.probe];
+    records.push_back(std::move(*record));
   }
   refuse_unlike(data);
   data.bench = read_bench(folder);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/schema/metrics.h"
+#include "core/schema/trial_config.h"
 
 namespace sublab {
 namespace {
@@ -30,7 +31,7 @@ class Collector {
 
   void add_record(const Record& record) {
     const json data = record.config.value("data", json::object());
-    if (data.value("train_on", json("text")) != "text") return;
+    if (train_task_of(data.value("train_on", json("text"))) != "text") return;
     const std::string owner = record.variant + "@" + std::to_string(record.seed) +
                               (record.probe.empty() ? "" : " (" + record.probe + ")");
     for (const CorpusContent& corpus : content_of(record).corpora)

@@ -8,6 +8,7 @@
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
+#include "core/schema/trial_config.h"
 
 namespace sublab {
 namespace {
@@ -55,7 +56,7 @@ std::string training_fact(const StudyData& data, const Record& record) {
     return json{own.at("corpus"),
                 own.at("tokenizer"),
                 own.at("context_len"),
-                own.at("train_on"),
+                train_task_of(own.at("train_on")),
                 each.config.at("train").at("batch_tokens"),
                 each.config.at("train").at("final_learning_rate")};
   };
@@ -72,8 +73,9 @@ std::string training_fact(const StudyData& data, const Record& record) {
          " (batches of " + si_text(train.at("batch_tokens").get<double>()) + ", context " +
          text.at("context_len").dump() + ", tokenizer " +
          shown_path(text.at("tokenizer").get<std::string>()) + ") of " +
-         (text.at("train_on") == "text" ? corpus_text(text)
-                                        : "the task " + text.at("train_on").get<std::string>()) +
+         (train_task_of(text.at("train_on")) == "text"
+              ? corpus_text(text)
+              : "the task " + train_task_of(text.at("train_on"))) +
          ". Every run ends its own schedule: cosine to " +
          significant(train.at("final_learning_rate").get<double>(), 3) +
          " of the peak at its last token." + exceptions(data, record, batches);

@@ -15,8 +15,7 @@
 #include "bench/peers/straightforward_llama.h"
 #include "core/process.h"
 #include "experiments/catalog.h"
-#include "experiments/train/optimizer.h"
-#include "models/parts/lm_head.h"
+#include "experiments/train/step.h"
 
 namespace sublab {
 namespace {
@@ -32,7 +31,7 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Our step, as experiments/train/train.cpp does it.
+/// Our step, the trainer's.
 class OurStep {
  public:
   OurStep(json config, int64_t vocab_size, int64_t batch, int64_t context) {
@@ -42,24 +41,19 @@ class OurStep {
     model_ = entry.make(config_, vocab_size, 1, catalog.parts);
     optimizer_ = std::make_unique<AdamW>(model_->parameters(), TrainConfig{});
     const std::vector<int64_t> lengths(batch, context);
-    batch_ = {at::randint(0, vocab_size, {batch * context}, at::kLong), Rows::contiguous(lengths)};
-    labels_ = at::randint(0, vocab_size, {batch * context}, at::kLong);
+    const int64_t n_tokens = batch * context;
+    passes_ = {{{at::randint(0, vocab_size, {n_tokens}, at::kLong), Rows::contiguous(lengths)},
+                at::randint(0, vocab_size, {n_tokens}, at::kLong),
+                n_tokens}};
     Ledger ledger;
     model_->add_cost(CostShape::whole_rows(batch, context), ledger);
     flops_ = 3 * ledger.flops_causal();
   }
   void operator()(int64_t step) const {
-    const Coins coins(1, static_cast<uint64_t>(step));
-    Run run;
-    run.mode = Mode::train;
-    run.coins = &coins;
-    const at::Tensor hidden = run_model(*model_, batch_, nullptr, run);
-    const at::Tensor loss =
-        lm_loss(hidden, model_->head_weight(), labels_, static_cast<double>(labels_.numel()));
-    loss.backward();
-    loss.item<double>();
-    optimizer_->clip_gradients();
-    optimizer_->step(1e-4);
+    StepSettings settings;
+    settings.learning_rate = 1e-4;
+    settings.first_pass = static_cast<uint64_t>(step);
+    optimizer_step(*model_, *optimizer_, passes_, settings);
   }
   double flops() const { return flops_; }
   int64_t d_ff() const { return config_.at("d_ff"); }
@@ -73,8 +67,7 @@ class OurStep {
   json config_;
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<AdamW> optimizer_;
-  Batch batch_;
-  at::Tensor labels_;
+  std::vector<LabelledBatch> passes_;
   double flops_ = 0;
 };
 

@@ -66,6 +66,7 @@ struct BenchMeasurement {
   int64_t batch = 0;
   std::string dtype = "float32";
   std::vector<BenchSeries> series;
+  std::string device = "cpu";  ///< kind
 
   /// The series of a variant, or the second one of the reference; null where there is none.
   const BenchSeries* find(const std::string& variant, bool repeat = false) const {
@@ -80,6 +81,7 @@ struct BenchMeasurement {
     f("context", context, "tokens per row");
     f("batch", batch, "rows");
     f("dtype", dtype, "number format");
+    f("device", device, "kind of device");
     f("series", series, "one per variant");
   }
 };

@@ -38,6 +38,8 @@ inline constexpr const char* kTokensPerParameter = "tokens_per_parameter";
 inline constexpr const char* kLiveMemoryBytes = "live_memory_bytes";
 inline constexpr const char* kPeakMemoryBytes = "peak_memory_bytes";
 inline constexpr const char* kPeakResidentBytes = "peak_resident_bytes";
+inline constexpr const char* kPeakReservedBytes = "peak_reserved_bytes";
+inline constexpr const char* kDriverUsedBytes = "driver_used_bytes";
 
 // Of each subsampling module: at_level() adds its level, a condition says which module it is.
 inline constexpr const char* kScoreAboveThreshold = "score_above_threshold";
@@ -84,6 +86,7 @@ namespace condition {
 
 inline constexpr const char* kPhase = "phase";
 inline constexpr const char* kModule = "module";
+inline constexpr const char* kDevice = "device";
 inline constexpr const char* kSplit = "split";
 inline constexpr const char* kWindow = "window";
 inline constexpr const char* kStride = "stride";

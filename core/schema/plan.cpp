@@ -81,10 +81,19 @@ class PlanChecker {
 
 }  // namespace
 
+std::string PlannedTrial::label() const {
+  return variant + (probe.empty() ? "" : " (" + probe + ")") + ", seed " + std::to_string(seed);
+}
+
 const PlannedTrial* Plan::find(const std::string& id) const {
-  for (const auto& trial : trials)
-    if (trial.id == id) return &trial;
-  return nullptr;
+  if (id.empty()) return nullptr;
+  if (n_indexed_ != trials.size()) {
+    places_.clear();
+    for (size_t i = 0; i < trials.size(); ++i) places_.emplace(trials[i].id, i);
+    n_indexed_ = trials.size();
+  }
+  const auto place = places_.find(id);
+  return place == places_.end() ? nullptr : &trials[place->second];
 }
 
 void write_plan(const fs::path& study_folder, const Plan& plan) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/fields.h"
@@ -35,6 +36,9 @@ struct PlannedTrial {
     f("from", from, "trial that this one starts from");
     f("config", config, "resolved configuration");
   }
+
+  /// "subllm (recall), seed 3", for messages.
+  std::string label() const;
 };
 
 struct Plan {
@@ -77,7 +81,13 @@ struct Plan {
     f("digest", digest, "SHA-256 of the rest");
   }
 
+  /// The first trial of this id, or null. By an index that the first call makes; not for several
+  /// threads at once.
   const PlannedTrial* find(const std::string& id) const;
+
+ private:
+  mutable std::unordered_map<std::string, size_t> places_;  ///< of ids among the trials
+  mutable size_t n_indexed_ = 0;                            ///< trials that there were
 };
 
 /// Where a trial's weights are, relative to its study's folder.

@@ -1,20 +1,43 @@
+// What of a plan another one would lose (core/schema/plan_change.h).
 #include "core/schema/plan_change.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace sublab {
 namespace {
 
-bool is_tuned(const Plan& plan, const std::string& variant) {
-  return std::any_of(plan.trials.begin(), plan.trials.end(), [&](const PlannedTrial& trial) {
-    return trial.probe == "tune" && trial.variant == variant;
-  });
-}
+/// The trials of a plan by where they stand, so that a plan of thousands is not searched for each.
+class Places {
+ public:
+  explicit Places(const Plan& plan) {
+    for (const PlannedTrial& trial : plan.trials) {
+      trials_[trial.label()].push_back(&trial);
+      if (trial.probe == "tune") tuned_.insert(trial.variant);
+    }
+  }
 
-bool follows_from_tuning(const Plan& plan, const PlannedTrial& trial) {
-  return trial.probe.empty() && is_tuned(plan, trial.variant);
-}
+  /// A main trial whose learning rate trials of the same plan have chosen.
+  bool follows_from_tuning(const PlannedTrial& trial) const {
+    return trial.probe.empty() && tuned_.contains(trial.variant);
+  }
+
+  /// The trial that stands where `trial` stood; of several tuning trials, that of its rate.
+  const PlannedTrial* counterpart(const PlannedTrial& trial) const {
+    const auto found = trials_.find(trial.label());
+    if (found == trials_.end()) return nullptr;
+    if (trial.probe != "tune") return found->second.front();
+    const json::json_pointer rate("/train/learning_rate");
+    for (const PlannedTrial* other : found->second)
+      if (trial.config.value(rate, json()) == other->config.value(rate, json())) return other;
+    return nullptr;
+  }
+
+ private:
+  std::map<std::string, std::vector<const PlannedTrial*>> trials_;
+  std::set<std::string> tuned_;
+};
 
 /// Every task that `trial` is evaluated on is one of `next`, too.
 bool keeps_evaluations(const PlannedTrial& trial, const PlannedTrial& next) {
@@ -22,22 +45,6 @@ bool keeps_evaluations(const PlannedTrial& trial, const PlannedTrial& next) {
   for (const json& task : trial.config.value("evaluate", json::array()))
     if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) return false;
   return true;
-}
-
-bool same_place(const PlannedTrial& a, const PlannedTrial& b) {
-  return a.variant == b.variant && a.probe == b.probe && a.seed == b.seed;
-}
-
-/// The trial of `next` that stands where `trial` stood; of several tuning trials, that of its rate.
-const PlannedTrial* counterpart(const PlannedTrial& trial, const Plan& next) {
-  const json::json_pointer rate("/train/learning_rate");
-  const PlannedTrial* found = nullptr;
-  for (const PlannedTrial& other : next.trials) {
-    if (!same_place(trial, other)) continue;
-    if (trial.probe != "tune") return &other;
-    if (trial.config.value(rate, json()) == other.config.value(rate, json())) found = &other;
-  }
-  return found;
 }
 
 /// "train.tokens is 4096 there and 8192 now", of the first of the leaves that differ.
@@ -63,8 +70,8 @@ std::string first_difference(const json& before, const json& now) {
   return text;
 }
 
-std::string how_it_differs(const PlannedTrial& trial, const Plan& standing, const Plan& next) {
-  const PlannedTrial* other = counterpart(trial, next);
+std::string how_it_differs(const PlannedTrial& trial, const PlannedTrial* other,
+                           const Plan& standing, const Plan& next) {
   if (!other) return "it is not in the study now";
   const std::string difference = first_difference(trial.config, other->config);
   if (!difference.empty()) return difference;
@@ -72,11 +79,6 @@ std::string how_it_differs(const PlannedTrial& trial, const Plan& standing, cons
   if (!content.empty()) return join(content, "; ");
   return "its settings are the same, but its text, the weights that it starts from or the numerics "
          "of the program are not";
-}
-
-std::string name_of(const PlannedTrial& trial) {
-  return trial.variant + (trial.probe.empty() ? "" : " (" + trial.probe + ")") + ", seed " +
-         std::to_string(trial.seed);
 }
 
 /// What the trials of a plan do not say of it.
@@ -102,18 +104,19 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
                    std::to_string(next.threads) + " now, for all of its " + n_trials + " trials";
     return out;
   }
+  const Places before(standing), now(next);
   int64_t n_lost = 0, n_done = 0;
   std::string first;
   for (const PlannedTrial& trial : standing.trials) {
     if (next.find(trial.id)) continue;
-    if (follows_from_tuning(standing, trial) && !is_done(trial)) continue;
-    const PlannedTrial* other = counterpart(trial, next);
+    if (before.follows_from_tuning(trial) && !is_done(trial)) continue;
+    const PlannedTrial* other = now.counterpart(trial);
     if (other && other->train_id == trial.train_id && keeps_evaluations(trial, *other)) {
       out.evaluations_grow = true;
       continue;
     }
     n_done += is_done(trial);
-    if (n_lost++ == 0) first = name_of(trial) + ": " + how_it_differs(trial, standing, next);
+    if (n_lost++ == 0) first = trial.label() + ": " + how_it_differs(trial, other, standing, next);
   }
   if (n_done > 0)
     out.conflict = "holds another plan of this study, of which " + std::to_string(n_lost) + " of " +
@@ -121,7 +124,7 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
                    first;
   out.differs = n_lost > 0 || out.evaluations_grow || frame_of(standing) != frame_of(next);
   for (const PlannedTrial& trial : next.trials)
-    if (!standing.find(trial.id) && !follows_from_tuning(next, trial)) out.differs = true;
+    if (!standing.find(trial.id) && !now.follows_from_tuning(trial)) out.differs = true;
   return out;
 }
 

@@ -34,33 +34,26 @@ void check_record(const Record& record, const std::string& where) {
                   {"/empty", Kind::number},
                   {"/failed", Kind::number},
                   {"/chance", Kind::number}});
-  const json parts = {{"audit", record.audit},
-                      {"ledger", record.ledger},
-                      {"environment", record.environment},
-                      {"provenance", record.provenance},
-                      {"times", record.times},
-                      {"arrays", {{"members", record.arrays.members}}}};
-  check_shapes(parts, where,
-               {{"/audit", Kind::object, true},
-                {"/audit/verdict", Kind::text},
-                {"/ledger", Kind::object, true},
-                {"/environment", Kind::object, true},
-                {"/environment/cpu", Kind::text},
-                {"/environment/instruction_set", Kind::text},
-                {"/environment/libtorch", Kind::text},
-                {"/provenance", Kind::object, true},
-                {"/provenance/commit", Kind::text},
-                {"/provenance/dirty", Kind::flag},
-                {"/provenance/tokenizer_hash", Kind::text},
-                {"/times", Kind::object, true},
-                {"/times/train_seconds", Kind::number},
-                {"/arrays/members", Kind::object, true}});
-  if (const json lines = record.ledger.value("lines", json::array()); !lines.is_array())
-    fields_detail::throw_type(where + "/ledger/lines", "a list", lines);
-  else
-    for (size_t i = 0; i < lines.size(); ++i)
-      check_shapes(lines[i], where + "/ledger/lines/" + std::to_string(i),
-                   {{"", Kind::object, true}, {"/flops_causal", Kind::number}});
+  const std::vector<Shape> object = {{"", Kind::object, true}};
+  const auto check = [&](const json& part, const char* name, const std::vector<Shape>& shapes) {
+    check_shapes(part, where + name, object);
+    check_shapes(part, where + name, shapes);
+  };
+  check(record.audit, "/audit", {{"/verdict", Kind::text}});
+  check(record.ledger, "/ledger", {});
+  check(record.environment, "/environment",
+        {{"/cpu", Kind::text}, {"/instruction_set", Kind::text}, {"/libtorch", Kind::text}});
+  check(record.provenance, "/provenance",
+        {{"/commit", Kind::text}, {"/dirty", Kind::flag}, {"/tokenizer_hash", Kind::text}});
+  check(record.times, "/times", {{"/train_seconds", Kind::number}});
+  check(record.arrays.members, "/arrays/members", {});
+  static const json kNone = json::array();
+  const auto found = record.ledger.find("lines");
+  const json& lines = found == record.ledger.end() ? kNone : *found;
+  if (!lines.is_array()) fields_detail::throw_type(where + "/ledger/lines", "a list", lines);
+  for (size_t i = 0; i < lines.size(); ++i)
+    check_shapes(lines[i], where + "/ledger/lines/" + std::to_string(i),
+                 {{"", Kind::object, true}, {"/flops_causal", Kind::number}});
   for (const auto& [name, hash] : record.arrays.members.items())
     if (!hash.is_string())
       fields_detail::throw_type(where + "/arrays/members/" + name, "a string", hash);
@@ -207,6 +200,17 @@ Record read_record(const fs::path& path) {
   } catch (const UserError& error) {
     throw DamagedRecord(path, error.what());
   }
+}
+
+std::string read_outcome(const fs::path& path) {
+  const std::string text = read_file(path), key = "\n \"outcome\": \"";
+  const size_t begin = text.find(key);
+  if (text.starts_with("{\n") && text.ends_with("\n}\n") && begin != std::string::npos) {
+    const size_t value = begin + key.size();
+    const std::string outcome = text.substr(value, text.find('"', value) - value);
+    if (std::find(kOutcomes.begin(), kOutcomes.end(), outcome) != kOutcomes.end()) return outcome;
+  }
+  return read_record(path).outcome;
 }
 
 std::vector<Record> read_records(const fs::path& study_folder) {

@@ -168,6 +168,10 @@ class DamagedRecord : public UserError {
 /// schema than this program's.
 Record read_record(const fs::path& path);
 
+/// How the trial of a record ended. Of a file that is whole and laid out as write_record does, the
+/// rest is not read: thousands are asked for this alone. Throws as read_record.
+std::string read_outcome(const fs::path& path);
+
 /// Every record under `study_folder`/records, in order of id.
 std::vector<Record> read_records(const fs::path& study_folder);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/schema/trial_config.h"
+
 namespace sublab {
 namespace {
 
@@ -30,7 +32,8 @@ void check_shapes(const json& root, const std::string& where, const std::vector<
     const json::json_pointer pointer(shape.pointer);
     const bool there = root.contains(pointer);
     if (!there && !shape.needed) continue;
-    const json value = there ? root.at(pointer) : json();
+    static const json kNothing;
+    const json& value = there ? root.at(pointer) : kNothing;
     if (!kind.fits(value)) fields_detail::throw_type(where + shape.pointer, kind.text, value);
   }
 }
@@ -42,13 +45,15 @@ void check_config(const json& config, const std::string& where) {
                 {"/data/corpus", Kind::names, true},
                 {"/data/context_len", Kind::number, true},
                 {"/data/tokenizer", Kind::text, true},
-                {"/data/train_on", Kind::text, true},
                 {"/train", Kind::object, true},
                 {"/train/tokens", Kind::number, true},
                 {"/train/batch_tokens", Kind::number, true},
                 {"/train/learning_rate", Kind::number, true},
                 {"/train/final_learning_rate", Kind::number, true},
                 {"/train/recompute", Kind::flag}});
+  const json train_on = config["data"].value("train_on", json());
+  if (train_task_of(train_on).empty())
+    fields_detail::throw_type(where + "/data/train_on", "\"text\", or what names a task", train_on);
 }
 
 }  // namespace sublab

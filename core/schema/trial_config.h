@@ -9,12 +9,22 @@
 
 namespace sublab {
 
+/// What rows are trained on, by either spelling of data.train_on: "recall" and {"task": "recall",
+/// ...} are the task "recall"; "text" is text. "" where it is neither.
+inline std::string train_task_of(const json& train_on) {
+  const json& task =
+      train_on.is_object() && train_on.contains("task") ? train_on["task"] : train_on;
+  return task.is_string() ? task.get<std::string>() : "";
+}
+
 struct DataConfig {
   std::vector<std::string> corpus;
   std::string tokenizer = "sentencepiece:2048";
   int64_t context_len = 256;
-  std::string train_on = "text";
+  json train_on = {{"task", "text"}};  ///< resolved: an object
   std::string packing = "stream";
+  json sampling = "plain";
+  json positions = "contiguous";
   int64_t unique_tokens = 0;
   int64_t bytes_per_source = 8'000'000;
 
@@ -23,14 +33,22 @@ struct DataConfig {
     f("corpus", corpus, "corpora to train and evaluate on (see `sublab corpus list`)");
     f("tokenizer", tokenizer, "'bytes', 'sentencepiece:N', or the path of a .model file");
     f("context_len", context_len, "tokens per training row", within(8, 1 << 24));
-    f("train_on", train_on, "'text', or a task that makes its own rows, such as 'recall'");
+    f("train_on", train_on,
+      "'text', or a task that makes its own rows: its name, or {\"task\": name, settings...} "
+      "(`sublab list rows`)");
     f("packing", packing, "stream: documents end to end; document: a row never mixes documents",
       one_of({"stream", "document"}));
+    f("sampling", sampling, "which documents an epoch has (see `sublab list sampling`)");
+    f("positions", positions,
+      "what position encoding is told in training (see `sublab list positions`)");
     f("unique_tokens", unique_tokens, "train on this many tokens, several times if needed; 0 = all",
       within(0, 1e15));
     f("bytes_per_source", bytes_per_source, "at most this much text of each corpus; 0 = all",
       within(0, 1e15));
   }
+
+  std::string train_task() const { return train_task_of(train_on); }
+  bool on_text() const { return train_task() == "text"; }
 };
 
 struct TrainConfig {
@@ -48,6 +66,7 @@ struct TrainConfig {
   double minutes = 0;
   bool recompute = false;
   std::string dtype = "float32";
+  std::string device = "cpu";
   std::string from;
   bool from_other_tokenizer = false;
 
@@ -73,6 +92,9 @@ struct TrainConfig {
       "of weights and activations in training; with bfloat16 the optimizer keeps float32 weights, "
       "which are what is evaluated and saved",
       one_of({"float32", "bfloat16"}));
+    f("device", device,
+      "where the model is trained, evaluated and measured: cpu, cuda, cuda:N, or auto (cuda where "
+      "there is one); its kind is part of a trial's identity");
     f("from", from,
       "start from trained weights: a variant that stands before this one in the study, a "
       "checkpoint folder, or STUDY_DIR:VARIANT@SEED; subsampling modules that it lacks are put in "

@@ -17,9 +17,9 @@ void add_noise(LanguageModel& model, uint64_t seed) {
   at::NoGradGuard no_grad;
   for (Parameter& parameter : model.parameters()) {
     const double size = parameter.tensor.abs().mean().item<double>();
-    at::Tensor noise = at::empty_like(parameter.tensor);
+    at::Tensor noise = at::empty(parameter.tensor.sizes(), parameter.tensor.scalar_type());
     noise.normal_(0, 0.3 * size + 0.02, generator(seed, "audit/" + parameter.name));
-    parameter.tensor.add_(noise);
+    parameter.tensor.add_(noise.to(parameter.tensor.device()));
   }
 }
 
@@ -66,7 +66,7 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   const auto ask = [&](std::unique_ptr<LanguageModel> model, const char* weights, bool noise) {
     convert_model(*model, at::kDouble);
     if (noise) audit_detail::add_noise(*model, settings.seed);
-    for (AuditCheck& check : Auditor(*model, settings, weights, subject.cut_dependent).run())
+    for (AuditCheck& check : Auditor(*model, settings, weights, subject.exact_cut).run())
       report.checks.push_back(std::move(check));
     return model->vocab_size();
   };
@@ -82,7 +82,7 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   }
   if (subject.rows)
     report.checks.push_back(check_labels(*subject.rows, audit_detail::kLabelledRows));
-  report.verdict = audit_detail::verdict_of(report.checks, subject.cut_dependent);
+  report.verdict = audit_detail::verdict_of(report.checks, subject.exact_cut != nullptr);
   return report;
 }
 

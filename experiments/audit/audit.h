@@ -17,7 +17,9 @@ struct AuditSubject {
   /// The model anew each time, weights as given: the audit converts them to fp64 and adds noise.
   std::function<std::unique_ptr<LanguageModel>()> make;
   std::string expects = "causal";  ///< what the catalog says of the architecture
-  bool cut_dependent = false;      ///< declared so: steps need not equal whole rows
+  /// Whether a row may be cut before the token of this ordinal so that steps equal whole rows.
+  /// Empty: everywhere. At other cuts they need not.
+  std::function<bool(int64_t ordinal)> exact_cut = {};
   /// The architecture with its initial weights and any vocabulary; empty = no canary.
   std::function<std::unique_ptr<LanguageModel>(int64_t vocab_size)> make_untrained = {};
   /// Rows that the model is trained on as a predictor of the next token; null = none to check.

@@ -55,7 +55,8 @@ int64_t affordable_steps(const LanguageModel& model, int64_t context_len, int64_
 /// Losses of fresh rows in evaluate mode, [n_rows, T]; NaN where a label is ignored.
 at::Tensor fresh_losses(const LanguageModel& model, const RowSource& rows, int64_t first) {
   at::NoGradGuard no_grad;
-  const LabelledBatch fresh = make_batch(rows, first, kFreshTokens / rows.context_len());
+  const LabelledBatch fresh =
+      make_batch(rows, first, kFreshTokens / rows.context_len(), model.device());
   const at::Tensor hidden = run_model(model, fresh.batch, nullptr, Run{});
   return token_losses(hidden, model.head_weight(), fresh.labels)
       .to(at::kDouble)

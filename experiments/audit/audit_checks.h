@@ -1,6 +1,8 @@
 // The questions that the audit puts to one set of weights.
 #pragma once
 
+#include <functional>
+
 #include "core/random.h"
 #include "experiments/audit/audit_decisions.h"
 #include "experiments/audit/audit_report.h"
@@ -9,9 +11,9 @@ namespace sublab {
 
 class Auditor {
  public:
-  /// `weights` names them in the checks. `model` is fp64.
+  /// `weights` names them in the checks. `model` is fp64. `exact_cut` is AuditSubject's.
   Auditor(LanguageModel& model, const AuditSettings& settings, std::string weights,
-          bool cut_dependent);
+          std::function<bool(int64_t ordinal)> exact_cut);
   std::vector<AuditCheck> run();
 
  private:
@@ -43,14 +45,16 @@ class Auditor {
   AuditCheck prefix();
   AuditCheck stepwise(bool forced);
   std::vector<int64_t> step_lengths(int64_t plan, const std::vector<int64_t>& left);
+  void lengthen_to_exact_cuts(std::vector<int64_t>& take, const std::vector<int64_t>& begin,
+                              const std::vector<int64_t>& left) const;
   void compare_steps(AuditCheck& out, const Input& input, const Output& whole, int64_t plan,
-                     const KeepRule* forced);
+                     const KeepRule* forced, bool exact_cuts);
   AuditCheck row_independence();
 
   LanguageModel& model_;
   const AuditSettings& settings_;
   std::string weights_;
-  bool cut_dependent_;
+  std::function<bool(int64_t ordinal)> exact_cut_;
   RandomSequence random_;
 };
 

@@ -135,6 +135,12 @@ void refuse_pickles(const fs::path& folder) {
   }
 }
 
+json read_config(const fs::path& folder) {
+  const fs::path path = folder / "config.json";
+  if (!fs::exists(path)) throw UserError(folder.string(), "holds no config.json");
+  return parse_json(read_file(path), path.string());
+}
+
 void read_weights(const fs::path& folder, const json& config, const CheckpointInfo& info,
                   LanguageModel& model) {
   const std::string where = (folder / "config.json").string();
@@ -193,12 +199,12 @@ void save_checkpoint(const fs::path& folder, const LanguageModel& model, const C
   }
 }
 
-Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes) {
+CheckpointHeader read_checkpoint_header(const fs::path& folder, const Catalog& catalog,
+                                        const json& changes) {
   if (!fs::is_directory(folder)) throw UserError(folder.string(), "is not a checkpoint folder");
   const fs::path path = folder / "config.json";
-  if (!fs::exists(path)) throw UserError(folder.string(), "holds no config.json");
-  Checkpoint out;
-  const json config = parse_json(read_file(path), path.string());
+  const json config = read_config(folder);
+  CheckpointHeader out;
   out.info = read_info(config, path.string());
   refuse_pickles(folder);
   if (out.info.model.value("tied_head", json(false)) == true && !is_subllm_layout(config) &&
@@ -210,14 +216,22 @@ Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const
   out.info.model = entry.resolve(
       out.info.model, path.string() + (is_subllm_layout(config) ? ": " : ": /sublab/model"),
       catalog.parts);
-  out.model = entry.make(out.info.model, out.info.vocab_size, 0, catalog.parts);
-  read_weights(folder, config, out.info, *out.model);
   out.stop_ids = stop_ids_of(out.info, folder);
   out.tokenizer = read_tokenizer(folder, out.info);
   if (out.tokenizer && out.tokenizer->vocab_size() > out.info.vocab_size)
     throw UserError(folder.string(), "its tokenizer has " +
                                          std::to_string(out.tokenizer->vocab_size()) +
                                          " ids, its model " + std::to_string(out.info.vocab_size));
+  return out;
+}
+
+Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog, const json& changes,
+                           at::Device device) {
+  Checkpoint out{read_checkpoint_header(folder, catalog, changes), nullptr};
+  const ArchitectureEntry& entry =
+      catalog.architecture(out.info.model.at("architecture"), folder.string());
+  out.model = entry.make(out.info.model, out.info.vocab_size, {0, device}, catalog.parts);
+  read_weights(folder, read_config(folder), out.info, *out.model);
   return out;
 }
 

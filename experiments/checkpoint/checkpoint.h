@@ -47,12 +47,16 @@ struct CheckpointInfo {
   }
 };
 
-struct Checkpoint {
-  std::unique_ptr<LanguageModel> model;
+/// All of a checkpoint but its weights.
+struct CheckpointHeader {
   CheckpointInfo info;
   std::unique_ptr<Tokenizer> tokenizer;  ///< null when the checkpoint has none
   /// Ids at which its text ends: those of config.json and of generation_config.json.
   std::vector<int64_t> stop_ids;
+};
+
+struct Checkpoint : CheckpointHeader {
+  std::unique_ptr<LanguageModel> model;
 };
 
 /// Names of config keys and tensors.
@@ -77,10 +81,15 @@ void save_checkpoint(const fs::path& folder, const LanguageModel& model, const C
 void convert_checkpoint(const Checkpoint& checkpoint, const fs::path& from, const fs::path& to,
                         Layout layout, const std::function<void(const std::string&)>& left_out);
 
+/// Reads config.json, tokenizer and the names of the tensors of a folder of any form. Throws as
+/// load_checkpoint, but of what the weights alone can be wrong in.
+CheckpointHeader read_checkpoint_header(const fs::path& folder, const Catalog& catalog,
+                                        const json& changes = json::object());
+
 /// Opens a folder of any form. `changes` are applied to the model config before the model is built
-/// ({"threshold": 0.1}). Throws UserError, also when the tokenizer in the folder is not the one
-/// that the model was trained with.
+/// ({"threshold": 0.1}), which stands on `device`. Throws UserError, also when the tokenizer in the
+/// folder is not the one that the model was trained with.
 Checkpoint load_checkpoint(const fs::path& folder, const Catalog& catalog,
-                           const json& changes = json::object());
+                           const json& changes = json::object(), at::Device device = at::kCPU);
 
 }  // namespace sublab

@@ -30,7 +30,7 @@ TokenizerIdentity identity_of_task(const std::string& task) {
   return {"the task " + task, "the task " + task, ""};
 }
 
-TokenizerIdentity identity_of(const Checkpoint& checkpoint) {
+TokenizerIdentity identity_of(const CheckpointHeader& checkpoint) {
   const CheckpointInfo& info = checkpoint.info;
   if (checkpoint.tokenizer)
     return identity_of(*checkpoint.tokenizer,
@@ -41,7 +41,7 @@ TokenizerIdentity identity_of(const Checkpoint& checkpoint) {
 }
 
 TokenizerIdentity planned_identity(const DataConfig& data, const PlanContent& content) {
-  if (data.train_on != "text") return identity_of_task(data.train_on);
+  if (!data.on_text()) return identity_of_task(data.train_task());
   TokenizerIdentity out{data.tokenizer, "", ""};
   const auto known = known_tokenizer_hash(data.tokenizer, data.corpus, data.bytes_per_source);
   if (known) out.hash = *known;

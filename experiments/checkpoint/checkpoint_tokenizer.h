@@ -25,7 +25,7 @@ enum class TokenizerMatch { same, other, unknown };
 TokenizerMatch match(const TokenizerIdentity& a, const TokenizerIdentity& b);
 
 /// Of a checkpoint: its tokenizer, or the task that made its ids, or nothing.
-TokenizerIdentity identity_of(const Checkpoint& checkpoint);
+TokenizerIdentity identity_of(const CheckpointHeader& checkpoint);
 TokenizerIdentity identity_of(const Tokenizer& tokenizer, const std::string& name);
 TokenizerIdentity identity_of_task(const std::string& task);
 /// Of a trial on `data`, without training a tokenizer for it.

@@ -1,3 +1,4 @@
+// `sublab audit`: who is asked, and how the answers are printed.
 #include "experiments/audit/audit.h"
 
 #include <cstdio>
@@ -6,9 +7,11 @@
 
 #include "core/schema/checkpoint_path.h"
 #include "experiments/checkpoint/checkpoint.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/run.h"
 #include "experiments/cli/threads_option.h"
-#include "experiments/plan/resolve.h"
+#include "experiments/examples.h"
+#include "experiments/plan/resolve_study.h"
 #include "experiments/text/token_hints.h"
 
 namespace sublab {
@@ -19,6 +22,7 @@ struct Arguments {
   bool all = false, as_json = false, extrapolate = false;
   std::vector<std::string> assignments;
   AuditSettings settings;
+  at::Device device = at::kCPU;
 };
 
 struct Subject {
@@ -28,54 +32,37 @@ struct Subject {
 
 /// The architecture of a resolved config; without a checkpoint, its initial weights are audited.
 AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int64_t vocab_size,
-                       const Catalog& catalog) {
-  const auto make = [&entry, resolved, &catalog](int64_t n) {
-    return entry.make(resolved, n, 1, catalog.parts);
+                       const Catalog& catalog, at::Device device) {
+  const auto make = [&entry, resolved, &catalog, device](int64_t n) {
+    return entry.make(resolved, n, {1, device}, catalog.parts);
   };
   AuditSubject out;
-  out.make = [make, vocab_size] {
+  out.make = [make, vocab_size, device] {
     auto model = make(vocab_size);
     // Scorers without a natural zero keep everything until their threshold is fitted.
     const auto rows = uniform_rows(vocab_size, 32, 1);
     std::vector<Batch> batches;
     for (int64_t i = 0; i < 16; ++i) {
       const TokenRow row = rows->row(i);
-      batches.push_back(
-          with_token_hints({at::tensor(row.tokens, at::kLong), Rows::contiguous(row.lengths)}));
+      batches.push_back(with_token_hints(
+          {at::tensor(row.tokens, at::kLong).to(device), Rows::contiguous(row.lengths)}));
     }
     model->prepare(batches);
     model->calibrate(batches);
     return model;
   };
   out.expects = entry.expects;
-  out.cut_dependent = entry.cut_dependent;
+  out.exact_cut = entry.exact_cut_of(resolved);
   out.make_untrained = make;
   return out;
 }
 
-/// A small model of every architecture, with each scorer where there are scorers.
-std::vector<Subject> all_variants(const Catalog& catalog) {
+/// The small models that the catalog's entries give as examples.
+std::vector<Subject> all_variants(const Catalog& catalog, at::Device device) {
   constexpr int64_t kVocab = 97;
   std::vector<Subject> subjects;
-  const auto add = [&](const std::string& name, const ArchitectureEntry& entry, json given) {
-    given.update({{"architecture", entry.name}, {"d_model", 32}, {"n_heads", 2}});
-    const json resolved = entry.resolve(given, "/model", catalog.parts);
-    subjects.push_back({name, untrained(entry, resolved, kVocab, catalog)});
-  };
-  for (const ArchitectureEntry& entry : catalog.architectures) {
-    const auto fields = entry.describe();
-    const bool scored = std::any_of(fields.begin(), fields.end(),
-                                    [](const FieldHelp& field) { return field.name == "scorer"; });
-    if (!scored) add(entry.name, entry, json::object());
-    for (const ScorerEntry& scorer : catalog.parts.scorers)
-      if (scored && scorer.causal)
-        add(entry.name + " / " + scorer.name, entry,
-            {{"scorer", scorer.name}, {"scorer_init_std", scorer.weighs ? 0.5 : 0.0}});
-    for (const SelectorEntry& selector : catalog.parts.selectors)
-      if (scored && selector.causal && selector.name != "threshold")
-        add(entry.name + " / learned / " + selector.name, entry,
-            {{"evaluate_selector", selector.name}, {"scorer_init_std", 0.5}});
-  }
+  for (const ModelCase& each : model_cases(catalog))
+    subjects.push_back({each.name, untrained(*each.entry, each.config, kVocab, catalog, device)});
   return subjects;
 }
 
@@ -85,7 +72,7 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   fields_detail::check_keys(given, "--set", {"model"});
   const fs::path folder = find_checkpoint(arguments.what);
   const json changes = given.value("model", json::object());
-  const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes);
+  const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes, arguments.device);
   // Rows of the audit are no longer than those of training.
   constexpr int64_t kShortest = 13;
   const int64_t context_len = checkpoint.info.context_len;
@@ -96,10 +83,10 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   if (!arguments.extrapolate)
     arguments.settings.row_tokens = std::min(arguments.settings.row_tokens, context_len);
   const auto& entry = catalog.architecture(checkpoint.info.model.at("architecture"), "audit");
-  Subject subject{arguments.what,
-                  untrained(entry, checkpoint.info.model, checkpoint.info.vocab_size, catalog)};
-  subject.model.make = [folder, &catalog, changes] {
-    return load_checkpoint(folder, catalog, changes).model;
+  Subject subject{arguments.what, untrained(entry, checkpoint.info.model,
+                                            checkpoint.info.vocab_size, catalog, arguments.device)};
+  subject.model.make = [folder, &catalog, changes, device = arguments.device] {
+    return load_checkpoint(folder, catalog, changes, device).model;
   };
   arguments.settings.untrained = true;
   return subject;
@@ -108,7 +95,7 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
 std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
   if (arguments.all && (!arguments.what.empty() || !arguments.assignments.empty()))
     throw UserError("audit", "--all audits every variant as it is; it takes no WHAT and no --set");
-  if (arguments.all) return all_variants(catalog);
+  if (arguments.all) return all_variants(catalog, arguments.device);
   if (arguments.what.empty()) throw UserError("audit", "name a study file, a checkpoint, or --all");
   if (fs::is_directory(arguments.what) || names_variant(arguments.what))
     return {checkpoint_subject(arguments, catalog)};
@@ -116,11 +103,11 @@ std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
   std::vector<Subject> subjects;
   std::set<std::string> seen;
   const Study study = read_study(study_file(arguments.what), arguments.assignments);
-  for (const PlannedTrial& trial : resolve_study(study, catalog, {}).trials) {
+  for (const ResolvedTrial& trial : resolve_study(study, catalog).trials) {
     if (!seen.insert(trial.variant).second) continue;
-    const json model = trial.config.at("model");
+    const json& model = trial.config.model;
     const auto& entry = catalog.architecture(model.at("architecture"), arguments.what);
-    subjects.push_back({trial.variant, untrained(entry, model, kVocab, catalog)});
+    subjects.push_back({trial.variant, untrained(entry, model, kVocab, catalog, arguments.device)});
   }
   return subjects;
 }
@@ -163,7 +150,8 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
   command->add_flag("--all", arguments->all, "every registered variant, untrained and small");
   command
       ->add_option("--set", arguments->assignments,
-                   "change the study or the checkpoint's model, for example model.threshold=0.1")
+                   "change the study or the checkpoint's model, for example "
+                   "model.evaluate_selector.threshold=0.1")
       ->take_all();
   command
       ->add_option("--canary-steps", arguments->settings.canary_steps,
@@ -173,6 +161,7 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
   command->add_flag("--extrapolate", arguments->extrapolate,
                     "rows of 40 tokens, also where a checkpoint had shorter ones in training");
   add_threads_option(*command);
+  add_device_option(*command, arguments->device);
   command->add_flag("--json", arguments->as_json, "print JSON");
   command->callback([&context, arguments] { audit(*arguments, context); });
 }

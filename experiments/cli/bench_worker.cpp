@@ -1,3 +1,4 @@
+// `sublab bench-worker`: the process of one variant whose speed is measured.
 #include <ATen/Parallel.h>
 
 #include "core/process.h"
@@ -19,11 +20,9 @@ void add_bench_worker_command(CLI::App& app, CommandContext& context) {
   command->add_option("--memory-budget", *budget, "bytes above the loaded model; 0 = no limit");
   command->callback([&context, folder, id, parent, budget] {
     die_with_parent(*parent);
-    const Plan plan = read_plan(*folder);
-    const PlannedTrial* trial = plan.find(*id);
-    if (plan.threads > 0) at::set_num_threads(static_cast<int>(plan.threads));
-    if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
-    serve_rounds(*trial, *folder, context.catalog, *budget);
+    const TrialOrder order = read_trial_order(*folder, *id);
+    if (order.threads > 0) at::set_num_threads(static_cast<int>(order.threads));
+    serve_rounds(order, *folder, context.catalog, *budget);
   });
 }
 

@@ -3,16 +3,20 @@
 #include "data/sources/sources.h"
 #include "data/text/gzip.h"
 #include "data/text/text_files.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
 
 namespace sublab {
 
 void CheckpointArguments::add_options(CLI::App& command) {
-  command.add_option("--set", assignments, "change the model, for example model.threshold=0.1")
+  command
+      .add_option("--set", assignments,
+                  "change the model, for example model.evaluate_selector.threshold=0.1")
       ->take_all();
   command.add_flag("--extrapolate", extrapolate,
                    "allow more tokens in a row than the model was trained on");
   add_threads_option(command);
+  add_device_option(command, device);
   command.add_flag("--json", as_json, "print JSON");
 }
 
@@ -31,7 +35,7 @@ Checkpoint CheckpointArguments::open(const Catalog& catalog) const {
       throw UserError("--set " + assignment, "only keys of the model can change here (model.*)");
   }
   return load_checkpoint(find_checkpoint(checkpoint), catalog,
-                         changes.value("model", json::object()));
+                         changes.value("model", json::object()), device);
 }
 
 namespace {

@@ -25,8 +25,9 @@ struct CheckpointArguments {
   std::vector<std::string> assignments;
   bool extrapolate = false;
   bool as_json = false;
+  at::Device device = at::kCPU;
 
-  /// --set, --extrapolate, --threads and --json.
+  /// --set, --extrapolate, --threads, --device and --json.
   void add_options(CLI::App& command);
   /// --tokenizer and --other-tokenizer.
   void add_tokenizer_option(CLI::App& command);

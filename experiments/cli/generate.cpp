@@ -26,7 +26,7 @@ std::vector<int64_t> prompt_ids(const Arguments& arguments, const Tokenizer& tok
 }
 
 /// Milliseconds, rates and shares of one run, under the names that reports use.
-json figures(const Generated& made, size_t n_prompt, const std::vector<int64_t>& levels) {
+json figures(const Generated& made, size_t n_prompt, const std::vector<SelectionSite>& sites) {
   json out = {{"prompt_tokens", n_prompt},
               {"new_tokens", made.ids.size()},
               {"stopped", made.stopped_by ? "eos" : "max_tokens"},
@@ -38,7 +38,8 @@ json figures(const Generated& made, size_t n_prompt, const std::vector<int64_t>&
   if (made.n_steps > 0)
     out["decode_tokens_per_s"] = static_cast<double>(made.n_steps) / made.decode_s;
   for (size_t m = 0; m < made.reached.size(); ++m)
-    out["reached"].push_back({{"module", m}, {"level", levels[m]}, {"share", made.reached[m]}});
+    out["reached"].push_back(
+        {{"module", m}, {"level", sites[m].level}, {"share", made.reached[m]}});
   return out;
 }
 
@@ -83,7 +84,7 @@ void generate_text(const Arguments& arguments, CommandContext& context) {
       generate(*checkpoint.model, prompt, tokenizer.boundary_id(), checkpoint.stop_ids,
                arguments.config, [&](int64_t id) { emit(stream.add(id)); });
   emit(stream.finish());
-  json out = figures(made, prompt.size(), checkpoint.model->module_levels());
+  json out = figures(made, prompt.size(), checkpoint.model->selection_sites());
   if (!arguments.as_json) {
     std::cout << std::endl;
     if (names_variant(arguments.checkpoint))

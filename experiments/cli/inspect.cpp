@@ -5,6 +5,7 @@
 #include "analysis/text/format.h"
 #include "data/text/text_files.h"
 #include "experiments/cli/checkpoint_arguments.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
 
 namespace sublab {
@@ -73,6 +74,7 @@ void add_inspect_command(CLI::App& app, CommandContext& context) {
       ->check(CLI::Range(1, 1 << 24));
   arguments->add_tokenizer_option(*command);
   add_threads_option(*command);
+  add_device_option(*command, arguments->device);
   command->add_flag("--json", arguments->as_json, "print every number as JSON");
   command->callback([&context, arguments] { inspect(*arguments, context); });
 }

@@ -1,50 +1,35 @@
+// `sublab list`: what is interchangeable, with its settings.
 #include <cstdio>
 #include <iostream>
 
 #include "core/schema/study.h"
 #include "experiments/cli/command.h"
+#include "experiments/kinds.h"
 
 namespace sublab {
 namespace {
 
 struct Line {
-  std::string kind, name, property, summary, source;
+  std::string kind, name, property, summary, source, example;
   std::vector<FieldHelp> settings;
 };
 
-/// "causal; needs head".
-std::string scorer_property(const ScorerEntry& entry) {
-  std::string needs;
-  for (const auto& [needed, what] :
-       {std::pair(entry.needs.hints, "hints"), std::pair(entry.needs.attention, "T before"),
-        std::pair(entry.needs.head, "head"), std::pair(entry.needs.text, "text")})
-    if (needed) needs += (needs.empty() ? "; needs " : ", ") + std::string(what);
-  return (entry.causal ? "causal" : "not causal") + needs;
+/// `{"type": "learned", "init_std": 0.5}`: an example of the entry as a study writes it.
+std::string example_of(const std::string& kind, const EntryFacts& entry) {
+  json example = entry.examples.empty() ? json::object() : entry.examples.front().config;
+  const bool whole = kind == "architecture" || kind == "task";
+  example[whole ? kind : "type"] = entry.name;
+  return example.size() == 1 ? json(entry.name).dump() : example.dump();
 }
 
 std::vector<Line> all_lines(const Catalog& catalog) {
   std::vector<Line> lines;
-  for (const auto& entry : catalog.architectures)
-    lines.push_back(
-        {"architecture", entry.name, entry.expects, entry.summary, entry.source, entry.describe()});
-  for (const auto& entry : catalog.parts.scorers)
-    lines.push_back(
-        {"scorer", entry.name, scorer_property(entry), entry.summary, entry.source, {}});
-  for (const auto& entry : catalog.parts.selectors)
-    lines.push_back({"selector",
-                     entry.name,
-                     entry.causal ? "causal" : "not causal",
-                     entry.summary,
-                     entry.source,
-                     {}});
-  for (const auto& entry : catalog.tasks)
-    lines.push_back({"task", entry.name,
-                     !entry.training_rows ? "evaluates"
-                     : entry.gives_hints  ? "makes rows; gives hints"
-                                          : "makes rows",
-                     entry.summary, entry.source, entry.describe()});
+  for (const Kind& kind : kinds_of(catalog))
+    for (const auto& [entry, property] : kind.members)
+      lines.push_back({kind.name, entry->name, property, entry->summary, entry->source,
+                       example_of(kind.name, *entry), entry->describe()});
   const auto section = [&](const char* name, const char* summary, std::vector<FieldHelp> settings) {
-    lines.push_back({"section", name, "of a study", summary, "docs/studies.md", settings});
+    lines.push_back({"section", name, "of a study", summary, "docs/studies.md", "", settings});
   };
   section("data", "what is trained on", describe_fields<DataConfig>());
   section("train", "how it is trained", describe_fields<TrainConfig>());
@@ -53,8 +38,9 @@ std::vector<Line> all_lines(const Catalog& catalog) {
 }
 
 json as_json_object(const Line& line) {
-  json out = {{"kind", line.kind},       {"name", line.name},     {"property", line.property},
-              {"summary", line.summary}, {"source", line.source}, {"settings", json::array()}};
+  json out = {{"kind", line.kind},        {"name", line.name},     {"property", line.property},
+              {"summary", line.summary},  {"source", line.source}, {"example", line.example},
+              {"settings", json::array()}};
   for (const FieldHelp& setting : line.settings)
     out["settings"].push_back({{"name", setting.name},
                                {"type", setting.type},
@@ -89,8 +75,9 @@ void print_lines(const Catalog& catalog, const std::string& which, bool as_json)
   for (const Line& line : lines) {
     out.push_back(as_json_object(line));
     if (as_json) continue;
-    std::printf("%-13s %-15s %-26s %-68s %s\n", line.kind.c_str(), line.name.c_str(),
-                line.property.c_str(), line.summary.c_str(), line.source.c_str());
+    std::printf("%-13s %-15s %-26s %-68s %-17s %s\n", line.kind.c_str(), line.name.c_str(),
+                line.property.c_str(), line.summary.c_str(), line.source.c_str(),
+                line.example.c_str());
     if (which == line.name) print_settings(line);
   }
   if (as_json) std::cout << out.dump(1) << "\n";
@@ -103,9 +90,10 @@ void add_list_command(CLI::App& app, CommandContext& context) {
   command->footer("Examples: sublab list scorer    sublab list subllm    sublab list train");
   auto which = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
-  command->add_option("KIND", *which,
-                      "architecture, scorer, selector, task or section; or a name, to see its "
-                      "settings; all when left out");
+  command->add_option(
+      "KIND", *which,
+      "a kind (architecture, scorer, selector, gate, ..., section), or a name, to see "
+      "its settings; all when left out");
   command->add_flag("--json", *as_json, "print JSON");
   command->callback([&context, which, as_json] { print_lines(context.catalog, *which, *as_json); });
 }

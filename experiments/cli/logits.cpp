@@ -28,7 +28,8 @@ void write_logits(const Arguments& arguments, CommandContext& context) {
   const auto n = static_cast<int64_t>(ids.size());
   arguments.check_length(arguments.tokens, std::to_string(n) + " ids are", n,
                          checkpoint.info.context_len);
-  const Batch batch{at::tensor(ids, at::kLong), Rows::contiguous({n})};
+  const Batch batch{at::tensor(ids, at::kLong).to(checkpoint.model->device()),
+                    Rows::contiguous({n})};
   const at::Tensor hidden = run_model(*checkpoint.model, batch, nullptr, Run{});
   const at::Tensor logits =
       at::mm(hidden, checkpoint.model->head_weight().t()).to(at::kFloat).contiguous();

@@ -1,8 +1,8 @@
+// `sublab run`, and what `quick` and `bench` share with it.
 #include "experiments/cli/run.h"
 
 #include <algorithm>
 #include <iostream>
-#include <set>
 #include <sstream>
 
 #include "analysis/build_report.h"
@@ -13,37 +13,33 @@
 #include "data/corpus.h"
 #include "data/prepare_source.h"
 #include "data/sources/sources.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/machine/calibrate.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/cost_estimate.h"
-#include "experiments/plan/resolve.h"
+#include "experiments/plan/make_plan.h"
+#include "experiments/plan/resolve_study.h"
+#include "experiments/run/study_folder.h"
+#include "experiments/text/content.h"
 
 namespace sublab {
 
-void prepare_corpora(const Study& study) {
-  std::set<std::string> names;
-  const auto collect = [&names](const json& corpora) {
-    if (corpora.is_array())
-      for (const json& name : corpora)
-        if (name.is_string()) names.insert(name.get<std::string>());
-  };
-  if (study.base.contains("data") && study.base["data"].is_object())
-    collect(study.base["data"].value("corpus", json()));
-  for (const Variant& variant : study.variants)
-    for (const auto& [key, value] : variant.changes)
-      if (key == "data.corpus") collect(value);
-  for (const std::string& name : names) {
+void prepare_corpora(ResolvedStudy& resolved, const Catalog& catalog) {
+  bool prepared = false;
+  for (const std::string& name : corpora_of(resolved)) {
     bool built_in = false;
     for (const Source& source : text_sources()) {
       if (source.name != name) continue;
       built_in = true;
-      if (!fs::exists(corpus_folder(name) / "manifest.json")) {
-        std::cerr << "preparing corpus " << name << "\n";
-        prepare_source(source);
-      }
+      if (is_prepared(name)) continue;
+      std::cerr << "preparing corpus " << name << "\n";
+      prepare_source(source);
+      prepared = true;
     }
     if (!built_in) read_manifest(name);
   }
+  if (prepared) resolved = resolve_study(resolved.study, catalog);
 }
 
 namespace {
@@ -68,36 +64,37 @@ std::string command_to_go_on(const RunOptions& options, const RunArguments& argu
 }
 
 /// Ids stand for content, which is not known of a corpus that this machine has not prepared.
-void note_unprepared(const Plan& plan) {
-  std::set<std::string> names;
-  for (const PlannedTrial& trial : plan.trials)
-    if (trial.config.at("data").at("train_on") == "text")
-      for (const json& name : trial.config.at("data").at("corpus"))
-        if (!plan.content.corpus(name.get<std::string>())) names.insert(name.get<std::string>());
+void note_unprepared(const ResolvedStudy& resolved) {
+  std::vector<std::string> names;
+  for (const std::string& name : corpora_of(resolved))
+    if (!is_prepared(name)) names.push_back(name);
   if (names.empty()) return;
-  std::cerr << "not prepared yet: " << join({names.begin(), names.end()})
-            << "; trials on them will have other ids\n";
+  std::cerr << "not prepared yet: " << join(names) << "; trials on them will have other ids\n";
 }
 
 /// A study that will take a day or more says so before it starts.
-void warn_when_long(const Study& study, const fs::path& folder, const Catalog& catalog) {
+void warn_when_long(const ResolvedStudy& resolved, const fs::path& folder, const Catalog& catalog) {
   constexpr double kDay = 86400, kSlowestRate = 1e10;
-  const Plan plan = whole_plan(study, catalog);
-  const auto flops = [&](const auto& is_done) {
-    return missing_training_flops(plan, catalog, is_done);
-  };
   // Most studies are small, and their records need not be read for this.
-  if (flops([](const PlannedTrial&) { return false; }) < kDay * kSlowestRate) return;
+  if (all_training_flops(resolved, catalog) < kDay * kSlowestRate) return;
+  const Plan plan =
+      make_plan(resolved, threads_of(resolved.study), first_rates(resolved.study), catalog);
   const auto is_done = [&](const PlannedTrial& trial) {
     return trial_state(folder, trial) == "done";
   };
-  const double seconds = training_seconds(flops(is_done), matmul_flops_per_s());
+  const double seconds =
+      training_seconds(missing_training_flops(plan, catalog, is_done), matmul_flops_per_s());
   if (seconds < kDay) return;
   std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
             << " on this machine, trial after trial (" << command_name() << " show says more)\n";
 }
 
 }  // namespace
+
+void check_devices(const ResolvedStudy& resolved) {
+  for (const ResolvedTrial& trial : resolved.trials)
+    find_device(trial.config.train.device, resolved.study.file + ": /train/device");
+}
 
 fs::path study_file(const std::string& given) {
   const bool is_file = fs::exists(given) && !fs::is_directory(given);
@@ -128,10 +125,12 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   parse_shard(arguments.shard, options);
   options.quiet = arguments.as_json;
   const Catalog& catalog = context.catalog;
-  resolve_study(study, catalog, {});  // every mistake in the study shows before anything is done
-  if (!options.dry_run) prepare_corpora(study);
-  warn_when_long(study, options.out, catalog);
-  const RunSummary summary = run_study(study, options, catalog);
+  // Every mistake in the study shows before anything is done.
+  ResolvedStudy resolved = resolve_study(study, catalog);
+  if (!options.dry_run) check_devices(resolved);
+  if (!options.dry_run) prepare_corpora(resolved, catalog);
+  warn_when_long(resolved, options.out, catalog);
+  const RunSummary summary = run_study(resolved, options, catalog);
   if (summary.interrupted) {
     std::cerr << "interrupted; finished trials are kept. Go on with: cd "
               << shell_word(fs::current_path().string()) << " && "
@@ -145,7 +144,7 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
     return kNothingMatched;
   }
   if (options.dry_run) {
-    note_unprepared(whole_plan(study, catalog));
+    note_unprepared(resolved);
     return kDone;
   }
   std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
@@ -175,6 +174,7 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--jobs", arguments.options.jobs, "trials at once")
       ->check(CLI::Range(1, 1024));
   add_study_threads_option(command, arguments);
+  add_study_device_option(command, arguments.assignments);
   add_replan_option(command, arguments);
   command.add_option("--shard", arguments.shard, "do the I-th of N parts: I/N");
   command.add_flag("--dry-run", arguments.options.dry_run, "list the trials and stop");

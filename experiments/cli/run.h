@@ -30,8 +30,12 @@ void add_replan_option(CLI::App& command, RunArguments& arguments);
 /// Throws UserError when it is neither.
 fs::path study_file(const std::string& given);
 
-/// Prepares built-in sources that the study names and this machine lacks.
-void prepare_corpora(const Study& study);
+/// Prepares built-in sources that the study names and this machine lacks; what hangs on their
+/// content is then resolved anew.
+void prepare_corpora(ResolvedStudy& resolved, const Catalog& catalog);
+
+/// Throws UserError where a trial asks for a device that is not there.
+void check_devices(const ResolvedStudy& resolved);
 
 /// Runs the study of `file`, prints its table and returns the exit code.
 int run_study_command(const fs::path& file, RunArguments arguments, const CommandContext& context);

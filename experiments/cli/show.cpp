@@ -10,8 +10,9 @@
 #include "experiments/machine/calibrate.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/cost_estimate.h"
-#include "experiments/plan/resolve.h"
-#include "experiments/train/train.h"
+#include "experiments/plan/make_plan.h"
+#include "experiments/plan/resolve_study.h"
+#include "experiments/train/trainer.h"
 
 namespace sublab {
 namespace {
@@ -185,7 +186,8 @@ struct Arguments {
 
 void show(const Arguments& arguments, const Catalog& catalog) {
   const Study study = read_study(arguments.file, arguments.assignments);
-  const Plan plan = whole_plan(study, catalog);
+  const Plan plan =
+      make_plan(resolve_study(study, catalog), threads_of(study), first_rates(study), catalog);
   const std::string& only = arguments.variant;
   if (!only.empty() &&
       std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())

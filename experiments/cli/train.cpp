@@ -6,6 +6,7 @@
 #include "core/schema/checkpoint_path.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/run/trial.h"
@@ -27,7 +28,7 @@ fs::path start_of(const TrialConfig& config, const Catalog& catalog) {
   const fs::path folder = find_checkpoint(config.train.from);
   PlanContent content;
   add_content(config.data, content);
-  check_from_tokenizer(identity_of(load_checkpoint(folder, catalog)),
+  check_from_tokenizer(identity_of(read_checkpoint_header(folder, catalog)),
                        planned_identity(config.data, content), config.train, "--set: /train");
   return folder;
 }
@@ -77,6 +78,7 @@ void add_train_command(CLI::App& app, CommandContext& context) {
       ->take_all();
   command->add_option("--seed", arguments->seed, "trial seed")->check(CLI::NonNegativeNumber);
   add_threads_option(*command);
+  add_study_device_option(*command, arguments->assignments);
   command->add_flag("--json", arguments->as_json, "print the record as JSON");
   command->callback([&context, arguments] { train(*arguments, context); });
 }

@@ -1,3 +1,4 @@
+// `sublab trial`: the process of one trial.
 #include "experiments/run/trial.h"
 
 #include <ATen/Parallel.h>
@@ -6,7 +7,7 @@
 
 #include "core/process.h"
 #include "experiments/cli/command.h"
-#include "experiments/run/run_study.h"
+#include "experiments/run/study_folder.h"
 
 namespace sublab {
 
@@ -22,15 +23,13 @@ void add_trial_command(CLI::App& app, CommandContext& context) {
   command->add_option("--parent", *parent, "process that started this one")->required();
   command->callback([&context, folder, id, parent] {
     die_with_parent(*parent);
-    const Plan plan = read_plan(*folder);
-    const PlannedTrial* trial = plan.find(*id);
-    if (plan.threads > 0) at::set_num_threads(static_cast<int>(plan.threads));
-    if (!trial) throw UserError(*folder, "the plan has no trial " + *id);
-    const Record record = run_planned_trial(
-        plan, *trial, *folder, context.catalog, [](const TrialProgress& progress) {
+    const TrialOrder order = read_trial_order(*folder, *id);
+    if (order.threads > 0) at::set_num_threads(static_cast<int>(order.threads));
+    const Record record =
+        run_planned_trial(order, *folder, context.catalog, [](const TrialProgress& progress) {
           std::cout << write_fields(progress).dump() << std::endl;
         });
-    write_record(record_path(*folder, *trial), record);
+    write_record(record_path(*folder, order.trial), record);
   });
 }
 

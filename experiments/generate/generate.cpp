@@ -81,7 +81,7 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
       1, static_cast<int64_t>(input.size()) + std::min(config.max_tokens, kMostRoom));
   const auto next_token = [&] {
     const auto n = static_cast<int64_t>(input.size());
-    const Batch batch = continue_rows(*state, at::tensor(input, at::kLong), {n});
+    const Batch batch = continue_rows(*state, at::tensor(input, at::kLong).to(model.device()), {n});
     const at::Tensor hidden = run_model(model, batch, state.get(), run);
     out.n_read += n;
     const at::Tensor logits = next_logits(hidden, *batch.rows, model.head_weight()).squeeze(0);

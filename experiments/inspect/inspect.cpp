@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "experiments/observe/kept_tokens.h"
 #include "models/parts/lm_head.h"
-#include "models/subllm/config.h"
 
 namespace sublab {
 namespace {
@@ -53,11 +52,12 @@ void inspect_window(const LanguageModel& model, const KeepRule* forced, size_t b
   run.forced = forced;
   run.recorded = &keeps;
   run.observer = &recorder;
-  const Batch batch{at::tensor(ids, at::kLong), Rows::contiguous({n})};
+  const Batch batch{at::tensor(ids, at::kLong).to(model.device()), Rows::contiguous({n})};
   const at::Tensor hidden = run_model(model, batch, nullptr, run);
-  const at::Tensor losses = token_losses(hidden, model.head_weight(), at::tensor(labels, at::kLong))
-                                .to(at::kCPU, at::kDouble)
-                                .contiguous();
+  const at::Tensor losses =
+      token_losses(hidden, model.head_weight(), at::tensor(labels, at::kLong).to(model.device()))
+          .to(at::kCPU, at::kDouble)
+          .contiguous();
   const auto depths = depths_of(keeps, model, 0, n);
   for (size_t i = begin; i < end; ++i) {
     out.tokens[i].depth = depths[i - begin];
@@ -77,22 +77,24 @@ void inspect_window(const LanguageModel& model, const KeepRule* forced, size_t b
 /// "subllm TT(T(TT)T)TT, scorer learned, ...": what tells checkpoints apart.
 std::string description(const CheckpointInfo& info) {
   std::string out = info.model.value("architecture", "model");
-  for (const char* key : {"structure", "n_layers", "d_model", "retention", "scorer",
-                          "evaluate_selector", "threshold"})
+  for (const char* key :
+       {"structure", "n_layers", "d_model", "retention", "scorer", "evaluate_selector"})
     if (info.model.contains(key)) {
       const json& value = info.model[key];
-      out += std::string(", ") + key + " " +
-             (value.is_string() ? value.get<std::string>() : value.dump());
+      const std::string name = chosen_type(value);
+      out += std::string(", ") + key + " " + (name.empty() ? value.dump() : name);
+      if (value.is_object())
+        for (const auto& [setting, given] : value.items())
+          if (setting != "type") out += " " + setting + " " + given.dump();
     }
   return out;
 }
 
 bool is_causal(const CheckpointInfo& info, const Parts& parts) {
   if (!info.model.contains("evaluate_selector")) return true;
-  const auto name = [&](const char* key) { return info.model[key].get<std::string>(); };
-  return subllm::find_selector(parts, name("evaluate_selector"), "/model/evaluate_selector")
-             .causal &&
-         subllm::find_scorer(parts, name("scorer"), "/model/scorer").causal;
+  const auto name = [&](const char* key) { return chosen_type(info.model[key]); };
+  return find_entry(parts.selectors, "selector", name("evaluate_selector"), "/model").causal &&
+         find_entry(parts.scorers, "scorer", name("scorer"), "/model").causal;
 }
 
 int64_t n_bytes(const TokenizedText& text) {
@@ -161,8 +163,8 @@ InspectedText inspect_tokens(const LanguageModel& model, const TokenizedText& te
     out.tokens.push_back(token);
   }
   const std::vector<double> nothing(ids.size(), kNone);
-  for (const int64_t level : model.module_levels())
-    out.modules.push_back({level, nothing, nothing});
+  for (const SelectionSite& site : model.selection_sites())
+    out.modules.push_back({site.level, nothing, nothing});
   for (size_t at = 0; at < ids.size(); at += static_cast<size_t>(window))
     inspect_window(model, forced, at, std::min(at + static_cast<size_t>(window), ids.size()), out);
   return out;

@@ -13,6 +13,7 @@
 
 #include "core/build_info.h"
 #include "core/files.h"
+#include "experiments/machine/device.h"
 
 namespace sublab {
 namespace {
@@ -52,7 +53,7 @@ std::string instruction_set() {
 
 }  // namespace
 
-json environment() {
+json environment(at::Device device) {
   json caches = json::object();
   for (int i = 0; i < 4; ++i) {
     const std::string base = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/";
@@ -66,7 +67,7 @@ json environment() {
           {"instruction_set", instruction_set()},
           {"threads", at::get_num_threads()},
           {"memory_bytes", kilobytes("/proc/meminfo", "MemTotal")},
-          {"gpu", at::hasCUDA() ? json("present") : json(nullptr)},
+          {"gpu", card_state(device)},
           {"libtorch", build_info().libtorch_version},
           {"blas", at::hasMKL() ? "MKL" : "other"},
           {"compiler", build_info().compiler},

@@ -1,6 +1,8 @@
 // The machine and the program, as a record states them.
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include <optional>
 
 #include "core/fields.h"
@@ -8,8 +10,9 @@
 
 namespace sublab {
 
-/// CPU, caches, instruction set, threads, memory, GPU, LibTorch, compiler, load at the time.
-json environment();
+/// CPU, caches, instruction set, threads, memory, the card behind `device`, LibTorch, compiler,
+/// load at the time.
+json environment(at::Device device = at::kCPU);
 
 /// Commit and build of this program.
 json code_provenance();

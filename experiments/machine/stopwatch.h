@@ -1,7 +1,11 @@
-// Seconds on the steady clock.
+// Seconds: of the host's steady clock, and of the work that a device was given.
 #pragma once
 
+#include <ATen/ATen.h>
+#include <c10/core/Event.h>
+
 #include <chrono>
+#include <optional>
 
 namespace sublab {
 
@@ -10,5 +14,20 @@ using Clock = std::chrono::steady_clock;
 inline double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
+
+/// How long the work takes that is given to `device` from now on. On the CPU that is the host's
+/// clock; elsewhere the time between two events on the device's current stream, which the host does
+/// not disturb.
+class Stopwatch {
+ public:
+  explicit Stopwatch(at::Device device);
+  /// Seconds so far. On a device this waits until the work so far is done.
+  double seconds() const;
+
+ private:
+  at::Device device_;
+  Clock::time_point start_;
+  std::optional<c10::Event> event_;
+};
 
 }  // namespace sublab

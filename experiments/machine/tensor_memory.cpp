@@ -1,6 +1,8 @@
+// An allocator that counts, and what the allocators of devices count themselves.
 #include "experiments/machine/tensor_memory.h"
 
 #include <c10/core/CPUAllocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
 
@@ -61,9 +63,51 @@ void count_tensor_bytes() {
   (void)once;
 }
 
-int64_t live_tensor_bytes() { return g_live; }
-int64_t peak_tensor_bytes() { return g_peak; }
-void reset_peak_tensor_bytes() { g_peak = g_live.load(); }
+namespace tensor_memory {
+
+/// The device's caching allocator once it has worked, or null.
+c10::DeviceAllocator* allocator_of(at::Device device) {
+  auto* allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
+  return allocator && allocator->initialized() ? allocator : nullptr;
+}
+
+/// Of all pools together.
+c10::CachingAllocator::Stat sum_of(const c10::CachingAllocator::StatArray& stats) {
+  return stats[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+}
+
+}  // namespace tensor_memory
+
+int64_t live_tensor_bytes(at::Device device) {
+  if (device.is_cpu()) return g_live;
+  auto* allocator = tensor_memory::allocator_of(device);
+  if (!allocator) return 0;
+  return tensor_memory::sum_of(allocator->getDeviceStats(device.index()).allocated_bytes).current;
+}
+
+int64_t peak_tensor_bytes(at::Device device) {
+  if (device.is_cpu()) return g_peak;
+  auto* allocator = tensor_memory::allocator_of(device);
+  if (!allocator) return 0;
+  return tensor_memory::sum_of(allocator->getDeviceStats(device.index()).allocated_bytes).peak;
+}
+
+void reset_peak_tensor_bytes(at::Device device) {
+  if (device.is_cpu())
+    g_peak = g_live.load();
+  else if (auto* allocator = tensor_memory::allocator_of(device))
+    allocator->resetPeakStats(device.index());
+}
+
+std::optional<DeviceMemory> device_memory(at::Device device) {
+  auto* allocator = device.is_cpu() ? nullptr : tensor_memory::allocator_of(device);
+  if (!allocator) return std::nullopt;
+  const auto stats = allocator->getDeviceStats(device.index());
+  const auto [free, total] = allocator->getMemoryInfo(device.index());
+  return DeviceMemory{.peak_reserved_bytes = tensor_memory::sum_of(stats.reserved_bytes).peak,
+                      .driver_used_bytes = static_cast<int64_t>(total - free)};
+}
+
 void limit_tensor_bytes(int64_t most) { g_most = most; }
 
 bool is_out_of_memory(const std::exception& error) {

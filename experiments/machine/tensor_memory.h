@@ -2,8 +2,11 @@
 // freed; these counts are the same in every run.
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include <cstdint>
 #include <exception>
+#include <optional>
 
 namespace sublab {
 
@@ -11,12 +14,21 @@ namespace sublab {
 /// do nothing. Scratch memory inside MKL is not the tensors' and is not counted.
 void count_tensor_bytes();
 
-/// Bytes of the tensors that live now.
-int64_t live_tensor_bytes();
+/// Bytes of the tensors on `device` that live now: on the CPU as counted here, elsewhere as the
+/// device's caching allocator counts them.
+int64_t live_tensor_bytes(at::Device device = at::kCPU);
 /// The most that lived at once since the last reset.
-int64_t peak_tensor_bytes();
+int64_t peak_tensor_bytes(at::Device device = at::kCPU);
 /// The peak starts anew at what lives now.
-void reset_peak_tensor_bytes();
+void reset_peak_tensor_bytes(at::Device device = at::kCPU);
+
+/// What a device's memory is taken by beside tensors.
+struct DeviceMemory {
+  int64_t peak_reserved_bytes = 0;  ///< the caching allocator's, since the last reset
+  int64_t driver_used_bytes = 0;    ///< of the card, all processes, by the driver
+};
+/// Nothing for the CPU, and for a device whose allocator does not say.
+std::optional<DeviceMemory> device_memory(at::Device device);
 
 /// An allocation that failed: of C++, or of a tensor on the host or a device.
 bool is_out_of_memory(const std::exception& error);

@@ -12,9 +12,10 @@ std::vector<const PlannedTrial*> measured_trials(const Plan& plan) {
   return out;
 }
 
-BenchWorker::BenchWorker(const PlannedTrial& trial, const fs::path& study_folder,
+BenchWorker::BenchWorker(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
                          const std::string& log_name, double memory_budget_bytes)
     : trial_(trial), log_(study_folder / "work" / (log_name + ".log")) {
+  write_trial_order(study_folder, order_of(plan, trial));
   std::vector<std::string> arguments = {"bench-worker", study_folder.string(), trial.id};
   if (memory_budget_bytes > 0)
     arguments.insert(arguments.end(), {"--memory-budget", std::to_string(memory_budget_bytes)});

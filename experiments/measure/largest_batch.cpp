@@ -9,8 +9,8 @@ namespace {
 constexpr int64_t kMostRows = 1 << 16;
 
 /// One search. A process that has run a large batch keeps its memory, so each try has its own.
-LargestBatch search(const PlannedTrial& trial, const fs::path& folder, const MeasureConfig& config,
-                    const std::string& mode, int64_t context) {
+LargestBatch search(const Plan& plan, const PlannedTrial& trial, const fs::path& folder,
+                    const MeasureConfig& config, const std::string& mode, int64_t context) {
   const auto budget = static_cast<double>(config.memory_budget_bytes);
   LargestBatch out;
   out.variant = trial.variant;
@@ -18,7 +18,7 @@ LargestBatch search(const PlannedTrial& trial, const fs::path& folder, const Mea
   out.context = context;
   const auto bytes = [&](int64_t batch) -> std::optional<double> {
     RoundOrder order{mode, context, batch, config.decode_tokens, 0, 2};  // twice: buffers are warm
-    const auto result = BenchWorker(trial, folder, "memory-" + trial.id, budget).ask(order);
+    const auto result = BenchWorker(plan, trial, folder, "memory-" + trial.id, budget).ask(order);
     if (!result) return std::nullopt;
     out.assumed_keeps = result->assumed_keeps;
     return result->peak_memory_bytes;
@@ -60,7 +60,7 @@ std::vector<LargestBatch> find_largest_batches(const Plan& plan, const fs::path&
       for (const PlannedTrial* trial : trials) {
         progress.show(static_cast<double>(out.size()) / static_cast<double>(total),
                       "largest batch: " + mode + ", " + trial->variant);
-        out.push_back(search(*trial, study_folder, config, mode, context));
+        out.push_back(search(plan, *trial, study_folder, config, mode, context));
       }
   return out;
 }

@@ -1,3 +1,4 @@
+// The coordinator's side of experiments/measure/measure.h: rounds, and what is made of them.
 #include "experiments/measure/measure.h"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "core/schema/record.h"
 #include "experiments/machine/calibrate.h"
 #include "experiments/machine/environment.h"
+#include "experiments/measure/balanced_turns.h"
 
 namespace sublab {
 namespace {
@@ -31,7 +33,7 @@ std::vector<Resident> start_workers(const Plan& plan, const fs::path& folder,
   std::vector<Resident> out;
   const auto start = [&](const PlannedTrial& trial, bool repeat) {
     const std::string log = "bench-" + mode + "-" + trial.id + (repeat ? "-again" : "");
-    out.push_back({std::make_unique<BenchWorker>(trial, folder, log), repeat});
+    out.push_back({std::make_unique<BenchWorker>(plan, trial, folder, log), repeat});
   };
   const auto trials = measured_trials(plan);
   for (const PlannedTrial* trial : trials) start(*trial, false);
@@ -94,28 +96,32 @@ class Coordinator {
       if (worker.variant() == plan_.compare_to) reference_seconds = seconds;
     }
     order.repeats = repeats_for(reference_seconds);
-    RandomSequence random(stream_key(1, "rounds"));
-    std::vector<size_t> turn(workers_.size());
-    for (size_t i = 0; i < turn.size(); ++i) turn[i] = i;
-    random.shuffle(turn);
+    const auto turns = balanced_turns(workers_.size(), stream_key(1, "rounds"));
     for (int64_t round = 0; round < config_.rounds; ++round) {
       if (stopped()) return {};
       order.round = round;
       progress_.show(conditions_done_ + condition_share_ * static_cast<double>(round) /
                                             static_cast<double>(config_.rounds),
                      "speed: " + mode + ", round " + std::to_string(round + 1));
-      for (const size_t i : turn) results[i].push_back(ask(workers_[i], order));
-      std::rotate(turn.begin(), turn.begin() + 1, turn.end());
+      for (const size_t i : turns[static_cast<size_t>(round) % turns.size()])
+        results[i].push_back(ask(workers_[i], order));
     }
     return collect(order, results);
   }
 
   BenchMeasurement collect(const RoundOrder& order,
                            const std::vector<std::vector<RoundResult>>& results) const {
-    std::set<std::string> dtypes;
-    for (const auto& rounds : results) dtypes.insert(rounds.front().dtype);
-    BenchMeasurement out{
-        order.mode, order.context, order.batch, join({dtypes.begin(), dtypes.end()}, " / "), {}};
+    std::set<std::string> dtypes, devices;
+    for (const auto& rounds : results) {
+      dtypes.insert(rounds.front().dtype);
+      devices.insert(rounds.front().device);
+    }
+    BenchMeasurement out{.mode = order.mode,
+                         .context = order.context,
+                         .batch = order.batch,
+                         .dtype = join({dtypes.begin(), dtypes.end()}, " / "),
+                         .series = {},
+                         .device = join({devices.begin(), devices.end()}, " / ")};
     const std::vector<RoundResult>* reference = nullptr;
     for (size_t i = 0; i < workers_.size(); ++i)
       if (workers_[i].variant() == plan_.compare_to && !workers_[i].repeat_of_reference)
@@ -183,8 +189,8 @@ class Coordinator {
 
 }  // namespace
 
-bool measure_study(const Plan& plan, const fs::path& study_folder, const Catalog&,
-                   ProgressLine& progress, const std::function<bool()>& stop) {
+bool measure_study(const Plan& plan, const fs::path& study_folder, ProgressLine& progress,
+                   const std::function<bool()>& stop) {
   json measured = plan.measure;
   measured.erase("modelled_context");  // decides tables, nothing that is measured
   json identity = {measured, plan.compare_to};

@@ -1,8 +1,9 @@
 // Speed and memory of a study's variants, side by side (docs/measurement.md).
 //
 // One worker process per variant and mode, all of a mode resident; the coordinator grants rounds in
-// balanced random order, so that drift of the machine falls on all alike. The reference runs twice:
-// A against A is the noise floor.
+// the order of a balanced Latin square (balanced_turns.h), so that drift of the machine, and what
+// one leaves behind for the next, fall on all alike. The reference runs twice: A against A is the
+// noise floor.
 #pragma once
 
 #include <functional>
@@ -14,6 +15,7 @@
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
 #include "core/schema/study.h"
+#include "core/schema/trial_order.h"
 #include "experiments/catalog.h"
 
 namespace sublab {
@@ -48,6 +50,7 @@ struct RoundResult {
   double peak_memory_bytes = 0;
   bool assumed_keeps = false;
   std::string dtype = "float32";
+  std::string device = "cpu";
   double time_to_first_token_ms = 0;  ///< median over the repeats; 0 in mode train
   double token_latency_ms = 0, token_latency_ms_p95 = 0;  ///< over the steps of a decode round
   double kv_cache_bytes = 0;
@@ -65,6 +68,7 @@ struct RoundResult {
     f("peak_memory_bytes", peak_memory_bytes, "bytes of tensors at the peak, weights included");
     f("assumed_keeps", assumed_keeps, "keeps were forced");
     f("dtype", dtype, "number format of the activations");
+    f("device", device, "kind of device that it ran on");
     f("time_to_first_token_ms", time_to_first_token_ms, "prompt to first logits");
     f("token_latency_ms", token_latency_ms, "median step");
     f("token_latency_ms_p95", token_latency_ms_p95, "95th percentile");
@@ -75,7 +79,7 @@ struct RoundResult {
 /// Reads rounds from standard input, one JSON object per line, and answers each on standard output,
 /// until the input ends. With a budget (0 = none) the process ends with kOverBudgetExit as soon as
 /// its tensors would take more bytes than that, weights included.
-void serve_rounds(const PlannedTrial& trial, const fs::path& study_folder, const Catalog& catalog,
+void serve_rounds(const TrialOrder& ordered, const fs::path& study_folder, const Catalog& catalog,
                   double memory_budget_bytes);
 inline constexpr int kOverBudgetExit = 75;
 
@@ -85,8 +89,8 @@ std::vector<const PlannedTrial*> measured_trials(const Plan& plan);
 /// A process that serves rounds of one variant.
 class BenchWorker {
  public:
-  BenchWorker(const PlannedTrial& trial, const fs::path& study_folder, const std::string& log_name,
-              double memory_budget_bytes = 0);
+  BenchWorker(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+              const std::string& log_name, double memory_budget_bytes = 0);
   /// The answer, or nothing when the process stopped for want of memory. Throws UserError when it
   /// stopped for another reason.
   std::optional<RoundResult> ask(const RoundOrder& order);
@@ -105,7 +109,7 @@ std::vector<LargestBatch> find_largest_batches(const Plan& plan, const fs::path&
 
 /// Measures all variants of the plan and writes bench/<id>.json; does nothing when it is there.
 /// `stop` is asked before every round; once it says so, nothing is written and false returned.
-bool measure_study(const Plan& plan, const fs::path& study_folder, const Catalog& catalog,
-                   ProgressLine& progress, const std::function<bool()>& stop = {});
+bool measure_study(const Plan& plan, const fs::path& study_folder, ProgressLine& progress,
+                   const std::function<bool()>& stop = {});
 
 }  // namespace sublab

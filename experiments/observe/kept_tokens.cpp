@@ -59,13 +59,13 @@ std::vector<uint8_t> token_classes(const std::vector<int64_t>& ids, const Tokeni
 std::vector<std::vector<int64_t>> parent_places(const RecordedKeeps& keeps,
                                                 const LanguageModel& model, int64_t row,
                                                 int64_t n_tokens) {
-  const auto levels = model.module_levels();
+  const auto sites = model.selection_sites();
   std::vector<std::vector<int64_t>> out;
   // Tokens at the level that is open now and around it.
   std::vector<std::vector<int64_t>> open(1);
   for (int64_t t = 0; t < n_tokens; ++t) open[0].push_back(t);
-  for (size_t m = 0; m < levels.size(); ++m) {
-    open.resize(static_cast<size_t>(levels[m]));
+  for (size_t m = 0; m < sites.size(); ++m) {
+    open.resize(static_cast<size_t>(sites[m].level));
     out.push_back(open.back());
     std::vector<int64_t> inner;
     for (size_t i = 0; i < out[m].size(); ++i)
@@ -78,12 +78,12 @@ std::vector<std::vector<int64_t>> parent_places(const RecordedKeeps& keeps,
 std::vector<uint8_t> depths_of(const RecordedKeeps& keeps, const LanguageModel& model, int64_t row,
                                int64_t n_tokens) {
   std::vector<uint8_t> depth(n_tokens, 0);
-  const auto levels = model.module_levels();
+  const auto sites = model.selection_sites();
   const auto parents = parent_places(keeps, model, row, n_tokens);
   for (size_t m = 0; m < parents.size(); ++m)
     for (size_t i = 0; i < parents[m].size(); ++i)
       if (was_kept(keeps, m, row, i))
-        depth[parents[m][i]] = std::max(depth[parents[m][i]], static_cast<uint8_t>(levels[m]));
+        depth[parents[m][i]] = std::max(depth[parents[m][i]], static_cast<uint8_t>(sites[m].level));
   return depth;
 }
 

@@ -31,6 +31,22 @@ std::vector<double> SelectionPoint::numbers() const {
           drift};
 }
 
+SelectionPoint SelectionPoint::of(const std::vector<double>& numbers) {
+  SelectionPoint out;
+  out.step = static_cast<int64_t>(numbers.at(0));
+  out.module = static_cast<int64_t>(numbers.at(1));
+  out.above_threshold = numbers.at(2);
+  out.inside = numbers.at(3);
+  out.discarded_weight = numbers.at(4);
+  out.kept_not_above = numbers.at(5);
+  out.bypass_min = numbers.at(6);
+  out.bypass_mean = numbers.at(7);
+  out.bypass_max = numbers.at(8);
+  out.score_entropy = numbers.at(9);
+  out.drift = numbers.at(10);
+  return out;
+}
+
 SelectionPoint& SelectionMonitor::at_module(int64_t module) {
   const auto it = std::find_if(points_.begin(), points_.end(),
                                [&](const SelectionPoint& point) { return point.module == module; });

@@ -20,6 +20,7 @@ struct SelectionPoint {
 
   static constexpr int64_t kNumbers = 11;
   std::vector<double> numbers() const;
+  static SelectionPoint of(const std::vector<double>& numbers);
 };
 
 /// An observer that describes each selection of the passes it sees. Made anew for every step that

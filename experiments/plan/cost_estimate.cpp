@@ -1,3 +1,4 @@
+// Memory and FLOPs by the ledger (experiments/plan/cost_estimate.h).
 #include "experiments/plan/cost_estimate.h"
 
 #include <algorithm>
@@ -5,7 +6,7 @@
 #include <set>
 
 #include "data/tokenizer.h"
-#include "experiments/train/train.h"
+#include "experiments/train/trainer.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
@@ -97,21 +98,46 @@ double training_flops(const LanguageModel& model, const TrialConfig& config) {
          static_cast<double>(config.data.context_len) * static_cast<double>(config.train.tokens);
 }
 
+namespace {
+
+/// Training FLOPs by configuration: seeds and rates of one cost the same.
+class KnownFlops {
+ public:
+  explicit KnownFlops(const Catalog& catalog) : catalog_(catalog) {}
+  double of(const TrialConfig& config) {
+    const std::string key = config.model.dump() + write_fields(config.data).dump() +
+                            std::to_string(config.train.tokens) +
+                            (config.train.recompute ? "again" : "");
+    const auto [at, fresh] = known_.try_emplace(key, 0);
+    if (fresh) at->second = training_flops(*planned_model(config, catalog_), config);
+    return at->second;
+  }
+
+ private:
+  const Catalog& catalog_;
+  std::map<std::string, double> known_;
+};
+
+}  // namespace
+
+double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog) {
+  KnownFlops known(catalog);
+  double sum = 0;
+  for (const ResolvedTrial& trial : resolved.trials)
+    sum += known.of(trial.config) * static_cast<double>(resolved.seeds_of(trial).size());
+  return sum;
+}
+
 double missing_training_flops(const Plan& plan, const Catalog& catalog,
                               const std::function<bool(const PlannedTrial&)>& is_done) {
   std::set<std::string> counted;
-  std::map<std::string, double> known;  // seeds and rates of one configuration cost the same
+  KnownFlops known(catalog);
   double sum = 0;
   for (const PlannedTrial& trial : plan.trials) {
     if (!counted.insert(trial.train_id).second || is_done(trial)) continue;
     TrialConfig config;
     read_fields(trial.config, "plan", config);
-    const std::string key = config.model.dump() + write_fields(config.data).dump() +
-                            std::to_string(config.train.tokens) +
-                            (config.train.recompute ? "again" : "");
-    const auto [at, fresh] = known.try_emplace(key, 0);
-    if (fresh) at->second = training_flops(*planned_model(config, catalog), config);
-    sum += at->second;
+    sum += known.of(config);
   }
   return sum;
 }

@@ -7,6 +7,7 @@
 #include "core/schema/plan.h"
 #include "core/schema/trial_config.h"
 #include "experiments/catalog.h"
+#include "experiments/plan/resolved_study.h"
 #include "models/language_model.h"
 
 namespace sublab {
@@ -38,6 +39,8 @@ double n_parameters(const LanguageModel& model);
 
 /// FLOPs of training by the ledger, causal.
 double training_flops(const LanguageModel& model, const TrialConfig& config);
+/// The same of all trials of a study, where two that train the same count twice.
+double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog);
 /// The same of the plan's trials that `is_done` says nothing of, each train_id once.
 double missing_training_flops(const Plan& plan, const Catalog& catalog,
                               const std::function<bool(const PlannedTrial&)>& is_done);

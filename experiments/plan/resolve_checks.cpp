@@ -1,9 +1,11 @@
+// Checks of what was resolved (experiments/plan/resolve_checks.h).
 #include "experiments/plan/resolve_checks.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "core/schema/equal_cost.h"
 #include "data/corpus.h"
 #include "experiments/plan/cost_estimate.h"
 #include "models/interchange/tensors.h"
@@ -12,7 +14,7 @@ namespace sublab {
 
 void check_split(const DataConfig& data, Split split, const std::string& who,
                  const std::string& where) {
-  if (data.train_on != "text") return;
+  if (!data.on_text()) return;
   for (const std::string& name : data.corpus)
     if (!fs::exists(corpus_folder(name) / "manifest.json")) return;
   const auto empty = empty_splits(data.corpus);
@@ -69,26 +71,23 @@ void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& co
 namespace {
 
 /// What one trial has of the quantity that a study holds equal.
-double quantity(const std::string& by, const PlannedTrial& trial, const std::string& at,
-                const Catalog& catalog) {
-  TrialConfig config;
-  read_fields(trial.config, at, config);
+double quantity(const std::string& by, const TrialConfig& config, const Catalog& catalog) {
   if (by == "train_tokens") return static_cast<double>(config.train.tokens);
   const auto model = planned_model(config, catalog);
   return by == "parameters" ? n_parameters(*model) : training_flops(*model, config);
 }
 
-void check_one(const EqualCost& match, const Plan& plan, const std::string& at,
+void check_one(const EqualCost& match, const ResolvedStudy& resolved, const std::string& at,
                const Catalog& catalog) {
   const auto& [by, tolerance, among] = match;
   std::string first_name;
   double first = 0;
-  for (const PlannedTrial& trial : plan.trials) {
+  for (const ResolvedTrial& trial : resolved.trials) {
     const bool counts =
-        trial.probe.empty() && trial.seed == plan.seeds.front() &&
+        trial.probe.empty() &&
         (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
     if (!counts) continue;
-    const double value = quantity(by, trial, at, catalog);
+    const double value = quantity(by, trial.config, catalog);
     if (first_name.empty()) first = value, first_name = trial.variant;
     if (std::abs(value - first) > tolerance * first)
       throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
@@ -99,13 +98,14 @@ void check_one(const EqualCost& match, const Plan& plan, const std::string& at,
 
 }  // namespace
 
-void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog) {
-  for (size_t i = 0; i < plan.match.size(); ++i) {
-    const std::string at = file + ": /match/" + std::to_string(i);
+void check_equal_cost(const ResolvedStudy& resolved, const Catalog& catalog) {
+  const json& matches = resolved.study.match;
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const std::string at = resolved.study.file + ": /match/" + std::to_string(i);
     EqualCost match;
-    read_fields(plan.match[i], at, match);
+    read_fields(matches[i], at, match);
     if (match.by == "train_seconds" || match.by == "peak_memory") continue;  // known afterwards
-    check_one(match, plan, at, catalog);
+    check_one(match, resolved, at, catalog);
   }
 }
 

@@ -1,10 +1,10 @@
 // What is checked of a resolved trial beside the ranges of its fields, before anything trains.
 #pragma once
 
-#include "core/schema/plan.h"
 #include "core/schema/trial_config.h"
 #include "data/text/documents.h"
 #include "experiments/catalog.h"
+#include "experiments/plan/resolved_study.h"
 
 namespace sublab {
 
@@ -26,9 +26,9 @@ void check_trained_length(const TrialConfig& config, int64_t context_len, const 
 void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
                  const std::string& where, const Catalog& catalog);
 
-/// Throws UserError when what the plan's "match" holds equal, and what is known before trials run,
+/// Throws UserError when what the study's "match" holds equal, and what is known before trials run,
 /// is not.
-void check_equal_cost(const Plan& plan, const std::string& file, const Catalog& catalog);
+void check_equal_cost(const ResolvedStudy& resolved, const Catalog& catalog);
 
 /// Refuses two entries of `evaluate` that ask the same: their numbers could not be told apart.
 void check_questions_differ(const TrialConfig& config, const std::string& where);

@@ -1,3 +1,4 @@
+// Trials done again (experiments/run/rerun.h).
 #include "experiments/run/rerun.h"
 
 #include <algorithm>
@@ -9,8 +10,9 @@
 #include "core/schema/metrics.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
+#include "core/schema/trial_order.h"
 #include "experiments/machine/environment.h"
-#include "experiments/run/run_study.h"
+#include "experiments/run/study_folder.h"
 
 namespace sublab {
 namespace {
@@ -32,13 +34,14 @@ std::vector<const PlannedTrial*> with_parents(const Plan& plan, const PlannedTri
   return out;
 }
 
-Record run_again(const PlannedTrial& trial, const fs::path& folder) {
+Record run_again(const Plan& plan, const PlannedTrial& trial, const fs::path& folder) {
+  write_trial_order(folder, order_of(plan, trial));
   const std::string log = (folder / "log").string();
   ChildProcess process({"trial", folder.string(), trial.id}, log);
   while (process.read_line()) {
   }
   const ExitState exit = process.wait();
-  const std::string label = trial.variant + ", seed " + std::to_string(trial.seed);
+  const std::string label = trial.label();
   if (exit.code == 2 && exit.signal == 0) {
     const std::string line = read_file(log);
     throw UserError("rerun", label + ": " + line.substr(0, line.find('\n')));
@@ -99,13 +102,12 @@ RerunResult rerun(const Plan& plan, const PlannedTrial& trial, const fs::path& s
   result.from_checkpoint = lend_checkpoint(trial, study_folder, folder);
   Plan again = plan;
   again.threads = before.environment.value("threads", std::max<int64_t>(plan.threads, 1));
-  write_plan(folder, again);
   const auto chain = with_parents(plan, trial);
   for (const PlannedTrial* each : chain) {
     if (each == chain.back() || result.from_checkpoint) continue;
-    if (!lend_checkpoint(*each, study_folder, folder)) run_again(*each, folder);
+    if (!lend_checkpoint(*each, study_folder, folder)) run_again(again, *each, folder);
   }
-  compare(before, run_again(trial, folder), result);
+  compare(before, run_again(again, trial, folder), result);
   return result;
 }
 

@@ -1,6 +1,6 @@
+// The folder of a study (experiments/run/study_folder.h).
 #include "experiments/run/study_folder.h"
 
-#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -11,7 +11,7 @@
 #include "core/schema/metrics.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/shape.h"
-#include "experiments/plan/resolve.h"
+#include "experiments/plan/make_plan.h"
 
 namespace sublab {
 namespace {
@@ -44,8 +44,10 @@ std::string problem_of(const UserError& error, const fs::path& path) {
   return what;
 }
 
-void set_aside_damaged_records(const fs::path& folder, const Plan& plan) {
+/// Looks at the records of `plan` that are none of `seen`.
+void set_aside_damaged_records(const fs::path& folder, const Plan& plan, const Plan* seen) {
   for (const PlannedTrial& trial : plan.trials) {
+    if (seen && seen->find(trial.id)) continue;
     const fs::path path = record_path(folder, trial);
     try {
       if (fs::exists(path)) read_record(path);
@@ -129,19 +131,19 @@ void add_standing_rates(const Plan& standing, const fs::path& folder,
       rates.emplace(trial.variant, trial.config.at("train").at("learning_rate").get<double>());
 }
 
-Plan next_plan(Study study, const fs::path& folder, const std::optional<Plan>& standing,
-               const Catalog& catalog, const PlanOptions& options) {
+Plan next_plan(const ResolvedStudy& resolved, const fs::path& folder,
+               const std::optional<Plan>& standing, const Catalog& catalog,
+               const PlanOptions& options) {
+  const Study& study = resolved.study;
   const bool goes_on = standing && standing->study == study.name;
-  if (study.threads == 0)
-    study.threads =
-        goes_on && standing->threads > 0 ? standing->threads : int64_t{at::get_num_threads()};
-  if (study.tune.key.empty()) return resolve_study(study, catalog, {});
-  auto rates = tuned_rates(study, resolve_study(study, catalog, {}), folder);
+  const bool has_threads = study.threads == 0 && goes_on && standing->threads > 0;
+  const int64_t threads = has_threads ? standing->threads : threads_of(study);
+  Plan plan = make_plan(resolved, threads, {}, catalog);
+  if (study.tune.key.empty()) return plan;
+  TunedRates rates = tuned_rates(study, plan, folder);
   if (goes_on) add_standing_rates(*standing, folder, rates);
-  if (options.any_rate)
-    for (const Variant& variant : study.variants)
-      rates.emplace(variant.name, study.tune.values.front().get<double>());
-  return resolve_study(study, catalog, rates);
+  if (options.any_rate) rates.merge(first_rates(study));
+  return make_plan(resolved, threads, rates, catalog);
 }
 
 /// Without a plan the records say whose the folder is.
@@ -199,7 +201,7 @@ fs::path trial_lock_path(const fs::path& study_folder, const PlannedTrial& trial
 std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial) {
   const fs::path path = record_path(study_folder, trial);
   try {
-    if (fs::exists(path)) return read_record(path).outcome == "ok" ? "done" : "failed";
+    if (fs::exists(path)) return read_outcome(path) == "ok" ? "done" : "failed";
   } catch (const DamagedRecord&) {
     return "damaged";
   }
@@ -270,20 +272,22 @@ std::string ActiveRun::another() const {
   return "";
 }
 
-Plan preview_plan(const Study& study, const fs::path& study_folder, const Catalog& catalog,
-                  const PlanOptions& options) {
+Plan preview_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
+                  const Catalog& catalog, const PlanOptions& options) {
   const auto standing = standing_plan(study_folder, /*may_set_aside=*/false);
-  Plan plan = next_plan(study, study_folder, standing, catalog, options);
+  Plan plan = next_plan(resolved, study_folder, standing, catalog, options);
   check_change(standing, plan, study_folder, options);
   return plan;
 }
 
-Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog& catalog,
-                 const ActiveRun& run, const PlanOptions& options) {
+Plan settle_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
+                 const Catalog& catalog, const ActiveRun& run, const PlanOptions& options) {
+  const Study& study = resolved.study;
   const FileLock planning(planning_lock(study_folder));
   const auto standing = standing_plan(study_folder, /*may_set_aside=*/true);
-  if (standing && standing->study == study.name) set_aside_damaged_records(study_folder, *standing);
-  Plan plan = next_plan(study, study_folder, standing, catalog, options);
+  const Plan* goes_on = standing && standing->study == study.name ? &*standing : nullptr;
+  if (goes_on) set_aside_damaged_records(study_folder, *goes_on, nullptr);
+  Plan plan = next_plan(resolved, study_folder, standing, catalog, options);
   const PlanChange change = check_change(standing, plan, study_folder, options);
   if (!change.conflict.empty() || change.differs)
     if (const std::string other = run.another(); !other.empty())
@@ -293,7 +297,7 @@ Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog
               (change.conflict.empty() ? "this study has more or other parts" : change.conflict) +
               "; wait for its end, or choose another folder with --out");
   if (!change.conflict.empty() || change.evaluations_grow) keep_plan(study_folder);
-  set_aside_damaged_records(study_folder, plan);
+  set_aside_damaged_records(study_folder, plan, goes_on);
   set_aside_damaged_training(study_folder, plan);
   set_aside_damaged_measurement(study_folder);
   if (study.text != (fs::exists(study_folder / "study.json")

@@ -12,6 +12,7 @@
 #include "core/schema/record.h"
 #include "core/schema/study.h"
 #include "experiments/catalog.h"
+#include "experiments/plan/resolved_study.h"
 
 namespace sublab {
 
@@ -54,14 +55,14 @@ struct PlanOptions {
 /// The plan of the study with the threads and the tuned rates of the plan that stands in the
 /// folder. Writes nothing. Throws UserError when trials of the standing plan would be lost, unless
 /// `options` allow it.
-Plan preview_plan(const Study& study, const fs::path& study_folder, const Catalog& catalog,
-                  const PlanOptions& options);
+Plan preview_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
+                  const Catalog& catalog, const PlanOptions& options);
 
 /// The same; study.json and plan.json are written, a plan whose trials leave it is kept as
 /// plan.N.json, and what is damaged (plan, records, training, measurement) is set aside with a line
 /// on standard error. While another run works in the folder only the plan that stands there is
 /// accepted.
-Plan settle_plan(const Study& study, const fs::path& study_folder, const Catalog& catalog,
-                 const ActiveRun& run, const PlanOptions& options);
+Plan settle_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
+                 const Catalog& catalog, const ActiveRun& run, const PlanOptions& options);
 
 }  // namespace sublab

@@ -4,8 +4,8 @@
 #include <functional>
 
 #include "core/schema/arrays.h"
-#include "core/schema/plan.h"
 #include "core/schema/record.h"
+#include "core/schema/trial_order.h"
 #include "experiments/catalog.h"
 #include "experiments/checkpoint/checkpoint.h"
 
@@ -40,9 +40,9 @@ struct TrialFolders {
 Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
                  const Catalog& catalog, const ReportProgress& report);
 
-/// The same for a planned trial of a study: folders and names follow from the plan. The record is
+/// The same for a planned trial of a study: folders and names follow from the order. The record is
 /// returned, not written.
-Record run_planned_trial(const Plan& plan, const PlannedTrial& trial, const fs::path& study_folder,
+Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
                          const Catalog& catalog, const ReportProgress& report);
 
 }  // namespace sublab

@@ -58,11 +58,12 @@ void Evaluation::move_to(Record& record, NpyMembers& arrays) && {
 }
 
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
-                                       const json& provenance) {
+                                       const json& provenance, const std::string& device) {
   RecordedEvaluation out;
   out.task = resolved.at("task").get<std::string>();
   out.conditions = resolved;
   for (const char* key : kNoConditions) out.conditions.erase(key);
+  out.conditions[condition::kDevice] = device;
   out.conditions["dtype"] = "float32";  // of the weights that are evaluated, however it was trained
   out.reads = content_read(out.conditions, provenance);
   out.numerics_version = numerics_version;

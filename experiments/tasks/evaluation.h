@@ -50,8 +50,8 @@ class Evaluation {
 
 /// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
 /// permits ("extrapolate") or stores ("keep"). `provenance` is the trial's: the hashes of the text
-/// that it reads.
+/// that it reads; `device` the kind of device that it is asked on.
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
-                                       const json& provenance);
+                                       const json& provenance, const std::string& device = "cpu");
 
 }  // namespace sublab

@@ -59,7 +59,8 @@ struct PieceBatch {
 };
 
 PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
-                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id) {
+                    const std::vector<std::vector<int64_t>>& documents, int64_t boundary_id,
+                    at::Device device) {
   std::vector<int64_t> tokens, labels, lengths;
   for (size_t i = first; i < last; ++i) {
     const auto& ids = documents[pieces[i].document];
@@ -70,8 +71,8 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
       labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
     }
   }
-  return {{at::tensor(tokens, at::kLong), Rows::contiguous(lengths)},
-          at::tensor(labels, at::kLong)};
+  return {{at::tensor(tokens, at::kLong).to(device), Rows::contiguous(lengths)},
+          at::tensor(labels, at::kLong).to(device)};
 }
 
 }  // namespace perplexity
@@ -124,7 +125,7 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
     int64_t n = 0;
     while (last < pieces.size() && (last == first || n + pieces[last].n_inputs() <= kTokensPerPass))
       n += pieces[last++].n_inputs();
-    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id);
+    const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id, model.device());
     RecordedKeeps keeps;
     if (depths) counted.recorded = &keeps;
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
@@ -193,8 +194,9 @@ void add_arrays(const PerplexityResult& result, Evaluation& out) {
 void add_kept_tokens(const PerplexityResult& result,
                      const std::vector<std::vector<int64_t>>& documents, const TaskContext& context,
                      int64_t window, Evaluation& out) {
-  const auto levels = context.model.module_levels();
-  const int64_t n_levels = *std::max_element(levels.begin(), levels.end());
+  int64_t n_levels = 0;
+  for (const SelectionSite& site : context.model.selection_sites())
+    n_levels = std::max(n_levels, site.level);
   KeptHistogram by_class(n_levels, static_cast<int64_t>(kTokenClasses.size()));
   KeptHistogram by_position(n_levels, kBuckets);
   std::vector<uint8_t> all;
@@ -271,9 +273,9 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   if (result.kept_fraction.empty()) return;
   add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss,
       "train-mode selection minus evaluate-mode selection");
-  const auto levels = context.model.module_levels();
+  const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
-    out.add(metric::at_level(metric::kKeptFraction, levels[m]), result.kept_fraction[m],
+    out.add(metric::at_level(metric::kKeptFraction, sites[m].level), result.kept_fraction[m],
             {{condition::kModule, m}});
 }
 
@@ -336,7 +338,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   std::vector<std::vector<int64_t>> documents;
   for (const Beginning& beginning : beginnings) documents.push_back(beginning.ids);
   const int32_t boundary = context.text->tokenizer().boundary_id();
-  const bool subsamples = !context.model.retention().empty();
+  const bool subsamples = !context.model.selection_sites().empty();
   PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
                                                config.stride, Run{}, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
@@ -367,13 +369,14 @@ TaskEntry perplexity_task() {
   entry.resolve = [](const json& given, const std::string& path, const DataConfig& data) {
     PerplexityConfig config;
     read_fields(given, path, config);
-    if (data.train_on != "text")
-      throw UserError(
-          path, "perplexity needs a trial with data.train_on text, not '" + data.train_on + "'");
+    if (!data.on_text())
+      throw UserError(path, "perplexity needs a trial with data.train_on text, not '" +
+                                data.train_task() + "'");
     config.resolve(path, data.context_len);
     return write_fields(config);
   };
   entry.evaluate = perplexity::evaluate;
+  entry.examples = {{"", {{"max_tokens", 2000}}}};
   return entry;
 }
 

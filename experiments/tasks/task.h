@@ -1,4 +1,6 @@
-// A task: what a trained model is asked, and for synthetic tasks the rows that teach it.
+// A task: what a trained model is asked. It measures by itself, or it states a prompt stage: what
+// the model reads first, how long it answers, and what the answers are worth. Rows that teach a
+// task are data (data/row_maker.h).
 #pragma once
 
 #include <functional>
@@ -6,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/kind.h"
 #include "core/schema/trial_config.h"
-#include "data/row_source.h"
 #include "experiments/tasks/evaluation.h"
 #include "models/language_model.h"
 
@@ -22,20 +24,42 @@ struct TaskContext {
   int64_t seed;
 };
 
-struct TaskEntry {
-  std::string name;
-  std::string summary;
-  std::string source;
-  int64_t numerics_version = 1;
-  std::function<std::vector<FieldHelp>()> describe;
+/// One question of a prompt stage. It is text, cut by the trial's tokenizer and begun by its
+/// boundary id, or ids that are read as they are (two or more), for a task with symbols of its own.
+struct Question {
+  std::string context;               ///< comes first; what shortens prompts may rewrite it
+  std::vector<int64_t> context_ids;  ///< the same as ids
+  std::string text;                  ///< comes after it and stays as it is
+  std::vector<int64_t> ids;          ///< the same as ids
+  int64_t max_tokens = 16;           ///< of the answer
+};
+
+/// What a model said, greedily, up to the end of a text or to max_tokens.
+struct Answer {
+  std::vector<int64_t> ids;
+  std::string text;    ///< where the trial has a tokenizer
+  int64_t n_read = 0;  ///< tokens of context and question that it read
+};
+
+/// Rewrites the context of a question before it is read (prompt compression).
+using RewriteContext = std::function<Question(const Question& question)>;
+
+/// A task that asks and scores; generating is the harness's (experiments/tasks/prompted.h).
+struct PromptStage {
+  std::function<std::vector<Question>(const json& resolved, const TaskContext& context)> ask;
+  /// `answers[i]` is that to `questions[i]`.
+  std::function<void(const json& resolved, const TaskContext& context,
+                     const std::vector<Question>& questions, const std::vector<Answer>& answers,
+                     Evaluation& out)>
+      score;
+};
+
+/// Either `evaluate` or `prompt` is given.
+struct TaskEntry : EntryFacts {
   /// Checks {"task": name, ...} against the trial's data and returns it with defaults written out.
   std::function<json(const json& given, const std::string& path, const DataConfig& data)> resolve;
   std::function<void(const json& resolved, const TaskContext& context, Evaluation& out)> evaluate;
-  /// Rows that teach the task as `resolved`; empty when the task only evaluates.
-  std::function<std::unique_ptr<RowSource>(const DataConfig& data, const json& resolved,
-                                           int64_t seed)>
-      training_rows;
-  bool gives_hints = false;  ///< its rows say which tokens matter
+  PromptStage prompt;
 };
 
 }  // namespace sublab

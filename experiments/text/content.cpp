@@ -8,10 +8,6 @@
 namespace sublab {
 namespace {
 
-bool is_prepared(const std::string& corpus) {
-  return fs::exists(corpus_folder(corpus) / "manifest.json");
-}
-
 /// The hash of a split of each corpus; a corpus that is not prepared has its name alone.
 json text_of(const DataConfig& data, const PlanContent& content,
              std::string CorpusContent::*split) {
@@ -25,8 +21,12 @@ json text_of(const DataConfig& data, const PlanContent& content,
 
 }  // namespace
 
+bool is_prepared(const std::string& corpus) {
+  return fs::exists(corpus_folder(corpus) / "manifest.json");
+}
+
 void add_content(const DataConfig& data, PlanContent& content) {
-  if (data.train_on != "text") return;
+  if (!data.on_text()) return;
   for (const std::string& name : data.corpus) {
     if (content.corpus(name) || !is_prepared(name)) continue;
     const CorpusManifest manifest = read_manifest(name);
@@ -42,7 +42,7 @@ json training_identity(const DataConfig& data, const PlanContent& content) {
   json out = write_fields(data);
   out.erase("corpus");
   out.erase("tokenizer");
-  if (data.train_on != "text") return out;
+  if (!data.on_text()) return out;
   out["corpus"] = text_of(data, content, &CorpusContent::train);
   const std::string* hash = find_hash(content.tokenizers, data.tokenizer);
   out["tokenizer"] = hash ? *hash : data.tokenizer;
@@ -50,7 +50,7 @@ json training_identity(const DataConfig& data, const PlanContent& content) {
 }
 
 json evaluation_identity(const json& task, const DataConfig& data, const PlanContent& content) {
-  if (data.train_on != "text") return nullptr;
+  if (!data.on_text()) return nullptr;
   if (task.value("split", "") == "test") return text_of(data, content, &CorpusContent::test);
   if (task.contains("split")) return text_of(data, content, &CorpusContent::validation);
   return nullptr;

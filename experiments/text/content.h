@@ -7,6 +7,9 @@
 
 namespace sublab {
 
+/// Whether the text of this corpus stands on this machine.
+bool is_prepared(const std::string& corpus);
+
 /// Adds what the names of `data` stand for here. Corpora that are not prepared yet are left out,
 /// and so is everything where no text is trained on.
 void add_content(const DataConfig& data, PlanContent& content);

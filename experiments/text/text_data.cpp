@@ -21,8 +21,9 @@ PlanContent content_of(const DataConfig& config) {
 
 }  // namespace
 
-TextData::TextData(const DataConfig& config)
+TextData::TextData(const DataConfig& config, const DataParts& parts)
     : config_(config),
+      parts_(parts),
       content_(content_of(config)),
       tokenizer_(tokenizer_of(config)),
       train_(open_shard(config.corpus, Split::train, *tokenizer_, config.bytes_per_source)),
@@ -36,10 +37,14 @@ TextData::TextData(const DataConfig& config)
 }
 
 std::unique_ptr<PackedDocuments> TextData::rows(int64_t seed) const {
+  const auto stream = static_cast<uint64_t>(seed);
   return std::make_unique<PackedDocuments>(
       train_, documents_, tokenizer_->boundary_id(), tokenizer_->vocab_size(), config_.context_len,
-      config_.packing == "document", static_cast<uint64_t>(seed),
-      plain_sampler(static_cast<uint64_t>(seed)), contiguous_positions());
+      config_.packing == "document", stream,
+      make_choice(parts_.samplings, "sampling", config_.sampling, "/data/sampling",
+                  {.seed = stream, .context_len = config_.context_len}),
+      make_choice(parts_.positions, "positions", config_.positions, "/data/positions",
+                  {.seed = stream, .context_len = config_.context_len}));
 }
 
 std::vector<int64_t> TextData::ids(const TokenShard& shard, int64_t document) {

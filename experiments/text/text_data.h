@@ -18,7 +18,7 @@ class TextData {
  public:
   /// Opens everything; trains the tokenizer and makes shards where they are missing. Throws
   /// UserError when a corpus changes meanwhile.
-  explicit TextData(const DataConfig& config);
+  TextData(const DataConfig& config, const DataParts& parts);
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const TokenShard& train() const { return train_; }
@@ -38,6 +38,7 @@ class TextData {
 
  private:
   DataConfig config_;
+  DataParts parts_;
   PlanContent content_;
   std::unique_ptr<Tokenizer> tokenizer_;
   TokenShard train_, validation_, test_;

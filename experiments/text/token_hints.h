@@ -16,10 +16,11 @@ inline double token_hint(int64_t token) {
 /// The batch with a hint for each token.
 inline Batch with_token_hints(Batch batch) {
   const at::Tensor tokens = batch.tokens.to(at::kCPU).contiguous();
-  batch.hints = at::empty(tokens.sizes(), at::kDouble);
+  const at::Tensor hints = at::empty(tokens.sizes(), at::kDouble);
   const auto* token = tokens.const_data_ptr<int64_t>();
-  auto* hint = batch.hints.data_ptr<double>();
+  auto* hint = hints.data_ptr<double>();
   for (int64_t i = 0; i < tokens.numel(); ++i) hint[i] = token_hint(token[i]);
+  batch.hints = hints.to(batch.tokens.device());
   return batch;
 }
 

@@ -1,3 +1,4 @@
+// The fused update of every parameter, clipping, bfloat16 weights, and the state that is put away.
 #include "experiments/train/optimizer.h"
 
 #include <ATen/ops/_foreach_mul.h>
@@ -34,13 +35,16 @@ AdamW::AdamW(std::vector<Parameter> parameters, const TrainConfig& config) : con
     auto group = std::find_if(groups_.begin(), groups_.end(), [&](const ParameterGroup& g) {
       return g.learning_rate_scale == parameter.learning_rate_scale && g.weight_decay == decay;
     });
-    if (group == groups_.end())
-      group =
-          groups_.insert(groups_.end(), {parameter.learning_rate_scale, decay, {}, {}, {}, {}, {}});
+    if (group == groups_.end()) {
+      group = groups_.insert(groups_.end(), ParameterGroup{});
+      group->learning_rate_scale = parameter.learning_rate_scale;
+      group->weight_decay = decay;
+    }
+    group->names.push_back(parameter.name);
     group->parameters.push_back(parameter.tensor);
     group->first_moments.push_back(at::zeros_like(parameter.tensor));
     group->second_moments.push_back(at::zeros_like(parameter.tensor));
-    group->steps.push_back(at::zeros({}, at::kFloat));
+    group->steps.push_back(at::zeros({}, parameter.tensor.options().dtype(at::kFloat)));
   }
 }
 
@@ -99,6 +103,35 @@ void AdamW::restore_weights() {
       replace_data(group.parameters[i], group.masters[i]);
     group.masters.clear();
   }
+}
+
+std::vector<StoredTensor> AdamW::state() const {
+  std::vector<StoredTensor> out;
+  for (const ParameterGroup& group : groups_)
+    for (size_t i = 0; i < group.names.size(); ++i) {
+      const bool half = !group.masters.empty();
+      out.push_back({group.names[i], {half ? group.masters[i] : group.parameters[i]}, ""});
+      out.push_back({"first_moment." + group.names[i], {group.first_moments[i]}, ""});
+      out.push_back({"second_moment." + group.names[i], {group.second_moments[i]}, ""});
+    }
+  return out;
+}
+
+std::map<std::string, int64_t> AdamW::updates() const {
+  std::map<std::string, int64_t> out;
+  for (const ParameterGroup& group : groups_)
+    for (size_t i = 0; i < group.names.size(); ++i)
+      out[group.names[i]] = static_cast<int64_t>(group.steps[i].item<double>());
+  return out;
+}
+
+void AdamW::loaded(const std::map<std::string, int64_t>& updates) {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_)
+    for (size_t i = 0; i < group.names.size(); ++i) {
+      group.steps[i].fill_(updates.at(group.names[i]));
+      if (!group.masters.empty()) group.parameters[i].copy_(group.masters[i]);
+    }
 }
 
 }  // namespace sublab

@@ -1,9 +1,12 @@
 // AdamW with decoupled decay (arXiv:1711.05101), fused, and the schedule of its learning rate.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "core/schema/trial_config.h"
+#include "models/interchange/tensors.h"
 #include "models/language_model.h"
 
 namespace sublab {
@@ -26,11 +29,19 @@ class AdamW {
   /// The model gets the float32 weights back.
   void restore_weights();
 
+  /// Weights (the float32 ones) and both moments, under names of their own.
+  std::vector<StoredTensor> state() const;
+  /// Updates that each parameter has seen.
+  std::map<std::string, int64_t> updates() const;
+  /// Called when the tensors of `state` were filled from a file.
+  void loaded(const std::map<std::string, int64_t>& updates);
+
  private:
   /// Parameters with the same scale and decay are updated by one fused call.
   struct ParameterGroup {
-    double learning_rate_scale;
-    double weight_decay;
+    double learning_rate_scale = 1;
+    double weight_decay = 0;
+    std::vector<std::string> names;
     std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
     std::vector<at::Tensor> masters;  ///< float32 weights behind bfloat16 parameters; or empty
   };

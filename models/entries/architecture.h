@@ -6,20 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.h"
+#include "core/kind.h"
+#include "models/entries/parts.h"
 #include "models/language_model.h"
-#include "models/selection/scorer.h"
 
 namespace sublab {
 
-struct ArchitectureEntry {
-  std::string name;
-  std::string summary;
-  std::string source;
-  int64_t numerics_version = 1;    ///< raised by any change that moves a result
+struct ArchitectureEntry : EntryFacts {
   std::string expects = "causal";  ///< or "leaks": published so
-  bool cut_dependent = false;      ///< step depends on where a row is cut
-  std::function<std::vector<FieldHelp>()> describe;
+  /// Cuts of a row at which steps give what whole rows give: before the token of this ordinal, for
+  /// a model of this resolved config. Empty: every cut. The audit excuses the other cuts, and only
+  /// those.
+  std::function<bool(const json& resolved, int64_t ordinal)> exact_cut;
   /// Checks a model config (the JSON object "model") and returns it with every default written out.
   /// Throws UserError with the JSON path.
   std::function<json(const json& given, const std::string& path, const Parts& parts)> resolve;
@@ -27,6 +25,58 @@ struct ArchitectureEntry {
   std::function<std::unique_ptr<LanguageModel>(const json& resolved, int64_t vocab_size,
                                                const Initial& initial, const Parts& parts)>
       make;
+
+  /// exact_cut of one model; empty where every cut is exact.
+  std::function<bool(int64_t ordinal)> exact_cut_of(const json& resolved) const {
+    if (!exact_cut) return {};
+    return [cut = exact_cut, resolved](int64_t ordinal) { return cut(resolved, ordinal); };
+  }
 };
+
+/// The settings of a model. A `Config` has fields(); where fields alone do not say what is allowed
+/// it also has resolve(path), resolve(path, parts) where it chooses parts, or resolve(path, given,
+/// parts) where it matters what was given.
+template <class Config>
+Config read_model(const json& given, const std::string& path, const Parts& parts) {
+  json settings = given;
+  settings.erase("architecture");
+  Config config;
+  if constexpr (requires { refuse_moved_keys(config, settings, path); })
+    refuse_moved_keys(config, settings, path);
+  read_fields(settings, path, config);
+  if constexpr (requires { config.resolve(path, given, parts); })
+    config.resolve(path, given, parts);
+  else if constexpr (requires { config.resolve(path, parts); })
+    config.resolve(path, parts);
+  else if constexpr (requires { config.resolve(path); })
+    config.resolve(path);
+  return config;
+}
+
+/// An architecture with settings `Config` whose model is Model(config, vocab_size, initial), or
+/// Model(config, vocab_size, initial, parts).
+template <class Model, class Config>
+ArchitectureEntry architecture_entry(std::string name, std::string summary, std::string source) {
+  ArchitectureEntry entry;
+  entry.name = name;
+  entry.summary = std::move(summary);
+  entry.source = std::move(source);
+  entry.describe = [] { return describe_fields<Config>(); };
+  entry.resolve = [name](const json& given, const std::string& path, const Parts& parts) {
+    json out = write_fields(read_model<Config>(given, path, parts));
+    out["architecture"] = name;
+    return out;
+  };
+  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial,
+                  const Parts& parts) {
+    const auto config = read_model<Config>(resolved, "/model", parts);
+    if constexpr (std::is_constructible_v<Model, const Config&, int64_t, const Initial&,
+                                          const Parts&>)
+      return std::make_unique<Model>(config, vocab_size, initial, parts);
+    else
+      return std::make_unique<Model>(config, vocab_size, initial);
+  };
+  return entry;
+}
 
 }  // namespace sublab

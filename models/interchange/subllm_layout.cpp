@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/kind.h"
 #include "models/interchange/hf_config.h"
 #include "models/subllm/structure.h"
 
@@ -97,15 +98,16 @@ void refuse_inexpressible(const json& model, const std::string& where) {
   need(whole("n_kv_heads") == whole("n_heads"), "n_kv_heads", "a key and a value for every head");
   need(whole("head_dim") * whole("n_heads") == whole("d_model"), "head_dim",
        "heads of d_model / n_heads");
+  need(chosen_type(model.at("rope")) == "none", "rope", "plain rotary positions only");
   need(model.at("rope_theta") == kRopeBase, "rope_theta", "10000 only");
   need(model.at("norm_epsilon") == kNormEpsilon, "norm_epsilon", "1e-5 only");
   need(!model.at("mlp_bias").get<bool>(), "mlp_bias", "no biases there");
   if (model.at("architecture") != "subllm") return;
-  need(model.at("scorer") == "learned", "scorer", "learned ones only");
-  need(model.at("scorer_input") == "raw", "scorer_input", "scores of the raw stream only");
-  need(model.at("gate") == "score", "gate", "gate score only");
-  need(model.at("evaluate_selector") == "threshold", "evaluate_selector", "threshold only");
-  need(model.at("threshold") == 0.0, "threshold", "the threshold 0 only");
+  need(chosen_type(model.at("scorer")) == "learned" && model.at("scorer").at("input") == "raw",
+       "scorer", "learned ones of the raw stream only");
+  need(chosen_type(model.at("gate")) == "score", "gate", "gate score only");
+  need(model.at("evaluate_selector") == json{{"type", "threshold"}, {"threshold", 0.0}},
+       "evaluate_selector", "threshold 0 only");
   need(!model.at("attention_log_weight").get<bool>(), "attention_log_weight", "plain attention");
   const json& retention = model.at("retention");
   for (const json& d : retention.is_array() ? retention : json::array({retention}))
@@ -217,10 +219,8 @@ SubllmLayout from_subllm_layout(const json& config, const std::string& where) {
                       {"structure", text},
                       {"retention", read_retention(config, where, structure.module_levels.size())},
                       {"scorer", "learned"},
-                      {"scorer_input", "raw"},
                       {"gate", "score"},
                       {"evaluate_selector", "threshold"},
-                      {"threshold", 0.0},
                       {"attention_log_weight", false}});
   out.value_and_out_bias = bias;
   out.vocab_size = whole("num_embeddings", 32000, within(1, 1e8), "vocab_size");

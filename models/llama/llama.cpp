@@ -10,43 +10,42 @@
 namespace sublab {
 namespace llama {
 
-struct Config : DecoderConfig {
-  std::string architecture = "llama";
-
+struct Config : DecoderConfig, AttentionConfig {
   template <class F>
   void fields(F& f) {
-    f("architecture", architecture, "llama", one_of({"llama"}));
     DecoderConfig::fields(f);
+    AttentionConfig::fields(f);
+  }
+  void resolve(const std::string& path, const Parts& parts) {
+    DecoderConfig::resolve(path);
+    AttentionConfig::resolve(path, parts);
   }
 };
 
 class Llama : public LanguageModel {
  public:
-  Llama(const Config& config, int64_t vocab_size, const Initial& initial)
-      : decoder_(config, vocab_size, initial) {}
+  Llama(const Config& config, int64_t vocab_size, const Initial& initial, const Parts& parts)
+      : config_(config), decoder_(config, vocab_size, initial, config.attention(config, parts)) {}
 
-  at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.embed(tokens); }
+  at::Tensor embed(const at::Tensor& tokens) const override { return decoder_.ends.embed(tokens); }
 
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
                      const Run& run) const override {
-    auto* decoder_state = static_cast<DecoderState*>(state);
-    const RopeAngles angles = decoder_.angles(*batch.rows);
-    for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      x = run.recompute
-              ? decoder_.recomputed_block(i, x, angles, batch.rows, {})
-              : decoder_.block(
-                    i, x, {angles, *batch.rows, state ? decoder_state->caches[i].get() : nullptr});
-    if (state) state->advance(*batch.rows);
-    return decoder_.final_norm(x);
+    const LevelContext level = decoder_.blocks.level(batch.rows, run, state);
+    if (state) {
+      x = decoder_.blocks.pass_all(x, level, static_cast<DecoderState*>(state)->caches);
+      state->advance(*batch.rows);
+    } else {
+      x = decoder_.blocks.pass_all(x, level);
+    }
+    return decoder_.ends.final_norm(x);
   }
 
-  const at::Tensor& head_weight() const override { return decoder_.head_weight(); }
+  const at::Tensor& head_weight() const override { return decoder_.ends.head_weight(); }
 
   std::unique_ptr<DecodeState> new_state(int64_t n_rows, int64_t expected_tokens) const override {
-    std::vector<std::unique_ptr<KvCache>> caches;
-    for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      caches.push_back(decoder_.new_cache(n_rows, expected_tokens));
-    return std::make_unique<DecoderState>(n_rows, std::move(caches));
+    return std::make_unique<DecoderState>(n_rows,
+                                          decoder_.blocks.new_caches(n_rows, expected_tokens));
   }
 
   std::vector<Parameter> parameters() const override { return decoder_.parameters(); }
@@ -56,37 +55,30 @@ class Llama : public LanguageModel {
     const std::vector<double> past(shape.past_tokens.begin(), shape.past_tokens.end());
     double n = 0;
     for (const double t : tokens) n += t;
-    for (int64_t i = 0; i < decoder_.config().n_layers; ++i)
-      decoder_.add_block_cost({i, 0, tokens, past, 1, shape.bytes_per_number, false, shape.plain},
-                              ledger);
-    decoder_.add_head_cost(n, shape, ledger);
+    for (int64_t i = 0; i < decoder_.blocks.size(); ++i)
+      decoder_.blocks.add_cost(i,
+                               {.new_tokens = tokens,
+                                .past_tokens = past,
+                                .bytes_per_number = shape.bytes_per_number,
+                                .plain = shape.plain},
+                               ledger);
+    decoder_.ends.add_cost(n, static_cast<double>(config_.head_dim), shape, ledger);
   }
 
  private:
+  Config config_;
   Decoder decoder_;
 };
-
-Config read(const json& given, const std::string& path) {
-  Config config;
-  read_fields(given, path, config);
-  config.resolve(path);
-  return config;
-}
 
 }  // namespace llama
 
 ArchitectureEntry llama_architecture() {
-  ArchitectureEntry entry;
-  entry.name = "llama";
-  entry.summary = "decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU";
-  entry.source = "arXiv:2302.13971";
-  entry.describe = [] { return describe_fields<llama::Config>(); };
-  entry.resolve = [](const json& given, const std::string& path, const Parts&) {
-    return write_fields(llama::read(given, path));
-  };
-  entry.make = [](const json& resolved, int64_t vocab_size, const Initial& initial, const Parts&) {
-    return std::make_unique<llama::Llama>(llama::read(resolved, "/model"), vocab_size, initial);
-  };
+  auto entry = architecture_entry<llama::Llama, llama::Config>(
+      "llama", "decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU",
+      "arXiv:2302.13971");
+  entry.examples = {
+      {"", {{"n_layers", 3}, {"d_model", 32}, {"n_heads", 4}, {"n_kv_heads", 2}}},
+      {"tied", {{"n_layers", 2}, {"d_model", 32}, {"n_heads", 4}, {"tied_head", true}}}};
   return entry;
 }
 

@@ -1,28 +1,33 @@
-// Causal softmax attention over packed rows.
+// How causal softmax attention over packed rows is executed.
 #pragma once
 
 #include <ATen/ATen.h>
 
-#include "models/parts/kv_cache.h"
-#include "models/rows.h"
+#include <memory>
+#include <vector>
+
+#include "models/kernels/decode_attention.h"
+#include "models/run.h"
 
 namespace sublab {
 
-/// How attention is executed. What spreads a row over ranks (baselines/execution) implements this.
+/// What spreads a row over ranks (baselines/execution) implements this. A token sees the tokens of
+/// its row whose ordinal is not above its own. Logits are scaled by 1 / sqrt(K); head h reads
+/// key/value head h / (H/G), G dividing H.
 class AttentionExecutor {
  public:
   virtual ~AttentionExecutor() = default;
-  /// Whole rows: token i of a row attends to tokens <= i of the same row.
-  /// q [N, H, K], k and v [N, G, K] with G dividing H (head h reads k/v head h / (H/G)) -> [N, H,
-  /// K]. Logits are scaled by 1 / sqrt(K).
+  /// Whole rows: q [N, H, K], k and v [N, G, K] -> [N, H, K].
   virtual at::Tensor whole_rows(const at::Tensor& q_NHK, const at::Tensor& k_NGK,
-                                const at::Tensor& v_NGK, const Rows& rows) const = 0;
-  /// The rows' new tokens against the cache, which already holds their own keys and values.
-  virtual at::Tensor step(const at::Tensor& q_NHK, const KvCache& cache,
-                          const Rows& rows) const = 0;
+                                const at::Tensor& v_NGK, const Rows& rows,
+                                const Run& run) const = 0;
+  /// The rows' new tokens, whose ordinals ascend. visible[b]: all that row b may see, [tokens, G,
+  /// K], the new tokens' own keys and values last; row b without new tokens is not looked at.
+  virtual at::Tensor step(const at::Tensor& q_NHK, const std::vector<VisibleTokens>& visible,
+                          const Rows& rows, const Run& run) const = 0;
 };
 
 /// Everything on this rank.
-const AttentionExecutor& local_attention();
+const std::shared_ptr<const AttentionExecutor>& local_attention();
 
 }  // namespace sublab

@@ -1,6 +1,5 @@
-// The pre-norm decoder that llama, subllm and others are built from: embedding, a list of blocks
-// (RMSNorm, RoPE, grouped-query attention, SwiGLU), final norm, head. It knows the weights and one
-// block's arithmetic; which tokens pass through which block is the architecture's business.
+// What llama, subllm and others like them are made of: token ends around blocks of one width. Which
+// tokens pass through which block is the architecture's business.
 #pragma once
 
 #include <memory>
@@ -8,27 +7,14 @@
 #include <vector>
 
 #include "core/fields.h"
-#include "models/kernels/skinny_linear.h"
-#include "models/language_model.h"
-#include "models/parts/attention.h"
-#include "models/parts/kv_cache.h"
-#include "models/parts/rope.h"
+#include "models/parts/block_list.h"
+#include "models/parts/token_ends.h"
 
 namespace sublab {
 
-struct DecoderConfig {
-  int64_t d_model = 256;
-  int64_t n_layers = 8;
-  int64_t n_heads = 4;
-  int64_t n_kv_heads = 0;
-  int64_t head_dim = 0;
-  int64_t d_ff = 0;
+struct DecoderConfig : BlockConfig {
   double rope_theta = 10000;
-  double norm_epsilon = 1e-5;
   bool tied_head = false;
-  bool attention_bias = false;
-  bool mlp_bias = false;
-  double init_std = 0;
   double embedding_std = 1;
 
   template <class F>
@@ -56,82 +42,33 @@ struct DecoderConfig {
   void resolve(const std::string& path);
 };
 
-/// Queries and keys of a block, for scorers that look at its attention: rotated, a key bias
-/// included, so that logits are q . k / sqrt(their width). Detached.
-struct BlockProbe {
-  at::Tensor q_NHK, k_NGK;
-};
-
-/// What a block works with beside its input.
-struct BlockContext {
-  const RopeAngles& angles;
-  const Rows& rows;
-  KvCache* cache = nullptr;     ///< set when the rows are new tokens against it
-  at::Tensor key_bias = {};     ///< [N], added to every logit of a token's key; undefined = none
-  BlockProbe* probe = nullptr;  ///< filled when set
-};
-
-class Decoder {
- public:
+struct Decoder {
+  /// Plain rotary positions on this rank with everything kept, or other `parts`.
   Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial);
+  Decoder(const DecoderConfig& config, int64_t vocab_size, const Initial& initial,
+          AttentionParts parts);
 
-  at::Tensor embed(const at::Tensor& tokens) const;
-  /// Block `layer` over x [N, D].
-  at::Tensor block(int64_t layer, const at::Tensor& x, const BlockContext& context) const;
-  /// The same over whole rows, keeping its input alone for the backward pass.
-  at::Tensor recomputed_block(int64_t layer, const at::Tensor& x, const RopeAngles& angles,
-                              const RowsPtr& rows, const at::Tensor& key_bias) const;
-  at::Tensor final_norm(const at::Tensor& x) const;
-  const at::Tensor& head_weight() const { return config_.tied_head ? embedding_ : head_; }
-  RopeAngles angles(const Rows& rows) const {
-    return rope_->angles(rows.positions(), embedding_.options());
-  }
-  /// `biased`: for a block that is given a key bias, which is cached beside the keys.
-  std::unique_ptr<KvCache> new_cache(int64_t n_rows, int64_t expected_tokens,
-                                     bool biased = false) const;
-
+  /// Front, blocks, back.
   std::vector<Parameter> parameters() const;
-  /// What one block is costed for: per row, `new_tokens` pass, each seeing `past_tokens` and its
-  /// predecessors. `reached` is the probability that any token gets there (weights are read).
-  struct BlockShape {
-    int64_t layer, level;
-    const std::vector<double>&new_tokens, &past_tokens;
-    double reached = 1;
-    double bytes_per_number = 4;
-    bool biased = false;
-    bool plain = false;  ///< as CostShape::plain
-  };
-  void add_block_cost(const BlockShape& shape, Ledger& ledger) const;
-  void add_head_cost(double tokens, const CostShape& shape, Ledger& ledger) const;
 
-  const DecoderConfig& config() const { return config_; }
-  at::TensorOptions options() const { return embedding_.options(); }
-
- private:
-  struct Linear {
-    at::Tensor weight, bias;  // [out, in], [out] or undefined
-    at::Tensor operator()(const at::Tensor& x) const { return linear_map(x, weight, bias); }
-  };
-  struct Block {
-    at::Tensor attention_norm, mlp_norm;
-    Linear q, k, v, o, gate, up, down;
-  };
-  template <class Self, class F>
-  static void for_each(Self& self, const F& visit);
-
-  DecoderConfig config_;
-  at::Tensor embedding_, final_norm_, head_;
-  std::vector<Block> blocks_;
-  std::unique_ptr<Rope> rope_;
+  TokenEnds ends;
+  BlockList blocks;
 };
 
-/// Decode state of an architecture made of decoder blocks: one cache per block.
+/// Decode state of an architecture made of blocks: a cache per block.
 class DecoderState : public DecodeState {
  public:
   DecoderState(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches)
       : DecodeState(n_rows), caches(std::move(caches)) {}
-  int64_t n_bytes() const override;
+  int64_t n_bytes() const override { return sublab::n_bytes(caches); }
+  std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
+    return std::unique_ptr<DecodeState>(new DecoderState(*this, rows));
+  }
   std::vector<std::unique_ptr<KvCache>> caches;
+
+ protected:
+  DecoderState(const DecoderState& of, const std::vector<int64_t>& rows)
+      : DecodeState(of, rows), caches(fork_caches(of.caches, rows)) {}
 };
 
 }  // namespace sublab

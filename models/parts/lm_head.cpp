@@ -93,7 +93,12 @@ at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head) {
 
 at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Tensor& head) {
   std::vector<int64_t> last;
-  for (int64_t b = 0; b < rows.n_rows(); ++b) last.push_back(rows.begin(b) + rows.length(b) - 1);
+  for (int64_t b = 0; b < rows.n_rows(); ++b) {
+    int64_t place = rows.length(b) - 1;
+    for (int64_t i = 0; !rows.ascending() && i < rows.length(b); ++i)
+      if (rows.ordinal(b, i) > rows.ordinal(b, place)) place = i;
+    last.push_back(rows.begin(b) + place);
+  }
   const at::Tensor index = at::tensor(last, at::kLong).to(hidden.device());
   return linear_map(hidden.index_select(0, index), head, at::Tensor());
 }

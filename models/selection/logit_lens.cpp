@@ -5,16 +5,21 @@
 namespace sublab {
 namespace logit_lens {
 
-struct LastRows : RowMemory {
-  explicit LastRows(int64_t n_rows) : n_rows(n_rows) {}
-  int64_t n_bytes() const override { return x.defined() ? static_cast<int64_t>(x.nbytes()) : 0; }
-  int64_t n_rows;
-  at::Tensor x;  // [B, D], made by the first step
-};
-
 at::Tensor indices(const std::vector<int64_t>& values, const at::Tensor& like) {
   return at::tensor(values, at::kLong).to(like.device());
 }
+
+struct LastRows : RowMemory {
+  explicit LastRows(int64_t n_rows) : n_rows(n_rows) {}
+  int64_t n_bytes() const override { return x.defined() ? static_cast<int64_t>(x.nbytes()) : 0; }
+  std::unique_ptr<RowMemory> fork(const std::vector<int64_t>& rows) const override {
+    auto out = std::make_unique<LastRows>(static_cast<int64_t>(rows.size()));
+    if (x.defined()) out->x = x.index_select(0, indices(rows, x));
+    return out;
+  }
+  int64_t n_rows;
+  at::Tensor x;  // [B, D], made by the first step
+};
 
 /// Where the rows that have tokens begin and end, and which of them have none before.
 struct Places {
@@ -58,8 +63,8 @@ at::Tensor LogitLensScorer::scores(const ScorerInput& input) const {
   if (x.size(0) == 0) return at::empty({0}, x.options());
   auto& memory = static_cast<logit_lens::LastRows&>(*input.memory);
   const logit_lens::Places places(input.rows);
-  const at::Tensor hidden = input.decoder.final_norm(logit_lens::rows_before(x, places, memory));
-  at::Tensor out = of_predictions(hidden, input.decoder.head_weight(), input.tokens);
+  const at::Tensor hidden = input.readout->final_norm(logit_lens::rows_before(x, places, memory));
+  at::Tensor out = of_predictions(hidden, input.readout->head_weight(), input.tokens);
   out.index_fill_(0, logit_lens::indices(places.first, x),
                   std::log(static_cast<double>(vocab_size_)));
   if (!memory.x.defined()) memory.x = at::empty({memory.n_rows, x.size(1)}, x.options());

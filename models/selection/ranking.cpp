@@ -1,8 +1,8 @@
+// Ranking on the device of the scores: how many are kept is known on the host, who is kept is not.
 #include "models/selection/ranking.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace sublab {
 
@@ -15,12 +15,34 @@ int64_t kept_tokens(int64_t length, double retention, Rounding rounding) {
   return std::clamp<int64_t>(static_cast<int64_t>(whole), 0, length);
 }
 
-std::vector<int64_t> descending_order(const double* scores, int64_t n) {
-  std::vector<int64_t> order(n);
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [scores](int64_t a, int64_t b) { return scores[a] > scores[b]; });
-  return order;
+int64_t RankingConfig::kept(int64_t length, double retention) const {
+  return kept_tokens(length, retention,
+                     rounding == "floor"   ? Rounding::floor
+                     : rounding == "round" ? Rounding::round
+                                           : Rounding::ceil);
+}
+
+std::vector<RankedRows> ranked_rows(const at::Tensor& scores, const Rows& rows) {
+  const auto rank = [](const at::Tensor& scores_of_rows) {
+    return std::get<1>(at::sort(scores_of_rows.detach(), /*stable=*/true, 1, /*descending=*/true));
+  };
+  std::vector<RankedRows> out;
+  if (const int64_t length = rows.equal_length(); length > 0) {
+    RankedRows all{{}, rank(scores.reshape({rows.n_rows(), length}))};
+    for (int64_t b = 0; b < rows.n_rows(); ++b) all.begins.push_back(rows.begin(b));
+    out.push_back(std::move(all));
+    return out;
+  }
+  for (int64_t b = 0; b < rows.n_rows(); ++b)
+    if (rows.length(b) > 0)
+      out.push_back(
+          {{rows.begin(b)}, rank(scores.narrow(0, rows.begin(b), rows.length(b)).unsqueeze(0))});
+  return out;
+}
+
+at::Tensor packed_index(const at::Tensor& places, const std::vector<int64_t>& begins) {
+  const at::Tensor first = at::tensor(begins, at::kLong).to(places.device()).unsqueeze(1);
+  return places + first;
 }
 
 }  // namespace sublab

@@ -1,4 +1,5 @@
-// A scorer says how important each token is; a selector decides from the scores who is kept.
+// A scorer says how important each token is. It sees the residual stream of the level that tokens
+// are chosen from, and what it declares to need; no architecture.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -9,34 +10,35 @@
 #include <string>
 #include <vector>
 
+#include "core/kind.h"
 #include "models/language_model.h"
-#include "models/parts/decoder.h"
+#include "models/parts/readout.h"
+#include "models/selection/row_memory.h"
 
 namespace sublab {
 
-/// What a scorer or selector remembers of the rows' earlier tokens, so that a step goes on where
-/// the last one ended. Made empty for every pass over whole rows.
-class RowMemory {
- public:
-  virtual ~RowMemory() = default;
-  virtual int64_t n_bytes() const { return 0; }
-};
+struct BlockProbe;  // queries and keys of a block
 
-/// What a scorer may look at: the module's parent level.
-struct ScorerInput {
+/// The tokens of a level, before some of them are chosen.
+struct LevelView {
   const at::Tensor& x;       ///< [N, D] residual stream
-  const Rows& rows;          ///< of the parent level
+  const Rows& rows;          ///< of this level
   const at::Tensor& tokens;  ///< [N] int64, the input tokens at this level
   const at::Tensor& hints;   ///< [N] double, what the task says; undefined without
+  int64_t level = 0;         ///< whose tokens these are; those that are kept enter the next one
+  const Readout* readout = nullptr;   ///< final norm and head, where a scorer needs them
+  const BlockProbe* probe = nullptr;  ///< of the block right before; set where a scorer needs it
+};
+
+/// What a scorer may look at.
+struct ScorerInput : LevelView {
   const Run& run;
-  const Decoder& decoder;   ///< final norm and head, for scorers that look through them
-  const BlockProbe* probe;  ///< the block before at this level; null unless needed and there
-  RowMemory* memory;        ///< what new_memory() returned; null when it returned null
+  RowMemory* memory;  ///< what new_memory() returned; null when it returned null
 };
 
 /// The pass that a scorer is costed for.
 struct ScorerShape {
-  int64_t level;                      ///< the module's parent level
+  int64_t level;                      ///< that tokens are chosen from
   const std::vector<double>& tokens;  ///< new ones of each row at that level
   double reached = 1;                 ///< probability that any token gets there
   double bytes_per_number = 4;
@@ -66,15 +68,17 @@ class Scorer {
   }
 };
 
+/// Where a scorer stands in its model.
 struct ScorerContext {
-  std::string name;  ///< prefix of its parameters in a checkpoint
-  int64_t module;
-  int64_t d_model;
-  int64_t vocab_size;
-  double retention;
-  Initial initial;
-  json options = json::object();  ///< scorer-specific settings of the model's config
-  at::TensorOptions tensor_options;
+  std::string name;  ///< prefix of its tensors in a checkpoint
+  int64_t site = 0;  ///< number of the place where tokens are chosen
+  int64_t d_model = 0;
+  int64_t vocab_size = 0;
+  int64_t query_width = 0;  ///< query heads times their width, of the block before
+  double norm_epsilon = 1e-5;
+  double retention = 1;  ///< kept share that it is asked for
+  Initial initial = 0;
+  at::TensorOptions tensor_options = {};
 };
 
 /// What a scorer needs beside the residual stream.
@@ -85,52 +89,18 @@ struct ScorerNeeds {
   bool text = false;       ///< counts of the training text
 };
 
-struct ScorerEntry {
-  std::string name;
-  std::string summary;
-  std::string source;
+struct ScorerEntry : Entry<Scorer, ScorerContext> {
   bool causal = true;        ///< the score of a token depends on its own prefix only
   bool natural_zero = true;  ///< false: the threshold is calibrated on training text
   bool weighs = false;       ///< the score itself is a sensible gate weight
-  std::function<std::unique_ptr<Scorer>(const ScorerContext&)> make;
   ScorerNeeds needs = {};
 };
 
-/// A module's decision.
-struct Selection {
-  at::Tensor index;              ///< [M] int64, ascending: kept tokens of the parent level
-  at::Tensor weights;            ///< [M] gate weights, differentiable
-  std::vector<int64_t> lengths;  ///< kept tokens per row
-};
-
-/// How K = T d becomes a whole number.
-enum class Rounding { ceil, floor, round };
-
-struct SelectorInput {
-  const at::Tensor& scores;  ///< [N], threshold already subtracted
-  const Rows& rows;
-  double retention;
-  Rounding rounding;
-  int64_t module;
-  const Run& run;
-  RowMemory* memory;  ///< what new_memory returned; null when there is none
-};
-
-struct SelectorEntry {
-  std::string name;
-  std::string summary;
-  std::string source;
-  bool causal = false;  ///< may be used in evaluate mode
-  std::function<Selection(const SelectorInput&)> select;
-  /// Null for selectors that decide from the scores at hand.
-  std::function<std::unique_ptr<RowMemory>(int64_t n_rows)> new_memory = {};
-  bool uses_threshold = true;  ///< false: adding a number to all scores changes nothing
-};
-
-/// The interchangeable parts that architectures are built from; a value, handed down.
-struct Parts {
-  std::vector<ScorerEntry> scorers;
-  std::vector<SelectorEntry> selectors;
-};
+/// A causal scorer with a natural zero that is no weight; the entry's file says what differs.
+template <class Made, class Config = NoSettings>
+ScorerEntry scorer_entry(std::string name, std::string summary, std::string source) {
+  return entry_of<ScorerEntry, Config, Made>(std::move(name), std::move(summary),
+                                             std::move(source));
+}
 
 }  // namespace sublab

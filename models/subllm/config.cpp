@@ -1,50 +1,17 @@
+// Which of SUBLLM's settings go together.
 #include "models/subllm/config.h"
 
 namespace sublab::subllm {
 namespace {
 
-template <class Entry>
-const Entry& find_by_name(const std::vector<Entry>& entries, const std::string& kind,
-                          const std::string& name, const std::string& where) {
-  std::vector<std::string> names;
-  for (const auto& entry : entries) {
-    if (entry.name == name) return entry;
-    names.push_back(entry.name);
-  }
-  throw_unknown_name(where, kind, name, names);
-}
-
-void check_retention(const json& retention, size_t n_modules, const std::string& path) {
-  const auto check = [](const json& value, const std::string& at) {
-    if (!value.is_number()) fields_detail::throw_type(at, "a number in (0, 1]", value);
-    fields_detail::check_number(at, value.get<double>(), above(0, 1));
-  };
-  if (!retention.is_array()) return check(retention, path);
-  if (retention.size() != n_modules)
-    throw UserError(path, "lists " + std::to_string(retention.size()) +
-                              " values, but structure has " + std::to_string(n_modules) + " '('");
-  for (size_t i = 0; i < retention.size(); ++i) check(retention[i], path + "/" + std::to_string(i));
-}
-
-}  // namespace
-
-const ScorerEntry& find_scorer(const Parts& parts, const std::string& name,
-                               const std::string& where) {
-  return find_by_name(parts.scorers, "scorer", name, where);
-}
-
-const SelectorEntry& find_selector(const Parts& parts, const std::string& name,
-                                   const std::string& where) {
-  return find_by_name(parts.selectors, "selector", name, where);
-}
-
-namespace {
+/// The paper's schedules, in optimizer steps.
+constexpr double kPaperBalancerSteps = 8000;
 
 /// Settings that would have no effect are refused unless they are left at their default.
 class Effects {
  public:
-  Effects(const Config& config, std::string path)
-      : given_(write_fields(config)), defaults_(write_fields(Config{})), path_(std::move(path)) {}
+  Effects(const Config& config, const Config& defaults, std::string path)
+      : given_(write_fields(config)), defaults_(write_fields(defaults)), path_(std::move(path)) {}
   void none(const std::vector<std::string>& keys, const std::string& why) const {
     for (const std::string& key : keys)
       if (given_.at(key) != defaults_.at(key))
@@ -56,52 +23,25 @@ class Effects {
   std::string path_;
 };
 
-void check_effects(const Config& config, const std::string& path, const Parts& parts) {
-  const Effects effects(config, path);
-  const std::string gate = "with gate " + config.gate;
-  if (config.gate == "one")
-    effects.none({"attention_log_weight", "balancer_strength", "balancer_probability_end"}, gate);
-  if (config.scorer != "learned")
-    effects.none({"scorer_input", "scorer_init_std", "scorer_learning_rate_scale"},
-                 "with scorer " + config.scorer);
+void check_effects(const Config& config, const std::string& path, size_t n_modules,
+                   const Parts& parts) {
+  Config defaults;
+  defaults.RouterConfig::resolve(path, 1, parts);
+  const Effects effects(config, defaults, path);
+  const std::string gate = chosen_type(config.gate);
+  if (!find_entry(parts.gates, "gate", gate, path).reads_scores)
+    effects.none({"attention_log_weight"}, "with gate " + gate);
   if (config.schedule == "paper_steps")
     effects.none({"balancer_ramp", "bypass_ramp"}, "with schedule paper_steps");
   if (config.bypass_probability == 0)
     effects.none({"bypass_low_start", "bypass_low_end", "bypass_ramp"},
                  "with bypass_probability 0");
-  if (!find_selector(parts, config.evaluate_selector, path).uses_threshold)
-    effects.none({"threshold"}, "with evaluate_selector " + config.evaluate_selector);
-  if (parse_structure(config.structure, path).module_levels.empty())
-    effects.none({"retention", "scorer", "train_scorer", "threshold", "retention_ramp"},
+  if (n_modules == 0)
+    effects.none({"retention", "scorer", "train_scorer", "evaluate_selector", "retention_ramp"},
                  "in a structure without '('");
 }
 
 }  // namespace
-
-void Config::resolve_selection(const std::string& path, const Parts& parts) {
-  const ScorerEntry& chosen = find_scorer(parts, scorer, path + "/scorer");
-  const bool other = train_scorer != "same" && train_scorer != scorer;
-  if (other && find_scorer(parts, train_scorer, path + "/train_scorer").weighs)
-    throw UserError(path + "/train_scorer", "'" + train_scorer +
-                                                "' learns through the gate, which it would not "
-                                                "reach; set it as scorer");
-  const SelectorEntry& evaluates =
-      find_selector(parts, evaluate_selector, path + "/evaluate_selector");
-  if (!chosen.causal && evaluates.causal)
-    throw UserError(path + "/scorer",
-                    "'" + scorer + "' looks at later tokens, so it cannot decide in evaluation; " +
-                        "set it as train_scorer, or study it offline with evaluate_selector top_k");
-  if (gate == "auto") gate = chosen.weighs ? "score" : "one";
-  if (gate == "score" && !chosen.weighs)
-    throw UserError(path + "/gate", "the scores of '" + scorer + "' are no weights; use one");
-  if (train_selector == "auto")
-    train_selector = gate == "score" && !other ? "top_k_discard" : "top_k";
-  if (train_selector == "top_k_discard" && (gate != "score" || other))
-    throw UserError(path + "/train_selector",
-                    "top_k_discard changes the weights that the selecting scores give, so it needs "
-                    "gate score and no train_scorer");
-  find_selector(parts, train_selector, path + "/train_selector");
-}
 
 void Config::resolve(const std::string& path, const json& given, const Parts& parts) {
   const Structure parsed = parse_structure(structure, path + "/structure");
@@ -111,12 +51,28 @@ void Config::resolve(const std::string& path, const json& given, const Parts& pa
                                             std::to_string(parsed.n_blocks) + " T");
   n_layers = parsed.n_blocks;
   DecoderConfig::resolve(path);
-  check_retention(retention, parsed.module_levels.size(), path + "/retention");
-  resolve_selection(path, parts);
-  for (const std::string& name : {scorer, train_scorer})
-    if (name != "same" && find_scorer(parts, name, path).needs.attention)
+  AttentionConfig::resolve(path, parts);
+  const size_t n_modules = parsed.module_levels.size();
+  RouterConfig::resolve(path, n_modules, parts);
+  for (const json& choice : {scorer, train_scorer}) {
+    const std::string name = chosen_type(choice);
+    if (name != "same" && find_entry(parts.scorers, "scorer", name, path).needs.attention)
       parsed.check_block_before_each_module(path + "/structure", name);
-  check_effects(*this, path, parts);
+  }
+  check_effects(*this, path, n_modules, parts);
+  if (schedule == "paper_steps") balancer_ramp_steps = kPaperBalancerSteps;
+}
+
+void refuse_moved_keys(const Config&, const json& model, const std::string& path) {
+  static const std::vector<std::pair<std::string, std::string>> moved = {
+      {"scorer_input", "scorer.input"},
+      {"scorer_init_std", "scorer.init_std"},
+      {"scorer_learning_rate_scale", "scorer.learning_rate_scale"},
+      {"threshold", "evaluate_selector.threshold"},
+      {"rounding", "train_selector.rounding"}};
+  for (const auto& [key, place] : moved)
+    if (model.contains(key))
+      throw UserError(path + "/" + key, "is a setting of a part now: write model." + place);
 }
 
 }  // namespace sublab::subllm

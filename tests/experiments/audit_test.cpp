@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "experiments/train/train.h"
+#include "tests/experiments/cut_dependent_model.h"
 #include "tests/experiments/leaky_models.h"
 
 using namespace sublab;
@@ -82,15 +83,29 @@ TEST_CASE("modes and rows that disagree are caught", "[contract]") {
   CHECK(audited(maker<Neighbour>()).verdict == "inconsistent(rows independent)");
   for (const Make& make : {maker<OtherStep>(), maker<WrongSingleStep>()}) {
     CHECK(audited(make).verdict == "inconsistent(stepwise = whole row)");
+    // That some cuts are not exact excuses nothing at those that are.
     AuditSubject declared{make};
-    declared.cut_dependent = true;
-    const AuditReport report = audit_model(declared, AuditSettings{});
+    declared.exact_cut = [](int64_t) { return true; };
+    CHECK(audit_model(declared, AuditSettings{}).verdict == "inconsistent(stepwise = whole row)");
+  }
+}
+
+TEST_CASE("of a cut dependent model, the cuts that are not exact are excused, and only they",
+          "[contract]") {
+  const auto verdict = [](int64_t every) {
+    AuditSubject subject{maker<FoldedSegments>()};
+    if (every > 0) subject.exact_cut = [every](int64_t ordinal) { return ordinal % every == 0; };
+    return audit_model(subject, AuditSettings{});
+  };
+  for (const int64_t every : {0, 1, 2, 3, 6})
+    CHECK(verdict(every).verdict == "inconsistent(stepwise = whole row)");
+  for (const int64_t every : {FoldedSegments::kSegment, 2 * FoldedSegments::kSegment}) {
+    const AuditReport report = verdict(every);
     CHECK(report.verdict == "causal, cut dependent");
     CHECK(report.as_expected());
     const AuditCheck check = named(report, "stepwise = whole row", "as given");
-    CHECK(check.passed);
-    CHECK_THAT(check.note, Contains("depends on where a row is cut"));
-    CHECK(check.margin > 1e-10);
+    CHECK_THAT(check.note, Contains("cuts that are not exact, as declared"));
+    CHECK(check.margin < 1e-10);
   }
 }
 

@@ -90,7 +90,7 @@ TEST_CASE("claims of a study are checked when it is read, and stand in its repor
              "/claims/0/metric: unknown metric");
   check_line(run(json::array({3})), "/claims/0: expected a claim");
   CHECK_FALSE(fs::exists(place.path("tiny")));
-  const json inline_claim = fixture_claim({{"metric", "valid_perplexity"}, {"expected", 3}});
+  const json inline_claim = fixture_claim({{"metric", "perplexity"}, {"expected", 3}});
   CHECK(run(json::array({"subllm", inline_claim})).code == 0);
   const std::string report = read_file(place.path("tiny/report.md"));
   CHECK_THAT(report, Contains("### Claims") && Contains("SUBLLM trains 26 % faster than LLaMA") &&

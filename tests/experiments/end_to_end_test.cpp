@@ -182,11 +182,12 @@ TEST_CASE("trials start from others, are dialled, and are cancelled with them", 
     return changes;
   };
   json study = place.study();
-  study["variants"] = {
-      {"llama", json::object()},
-      {"put_in", with({{"train.from", "llama"}, {"train.tokens", 0}})},
-      {"trained", with({{"train.from", "put_in"}, {"train.tokens", 1024}})},
-      {"wide", with({{"train.from", "trained"}, {"train.tokens", 0}, {"model.threshold", -9}})}};
+  study["variants"] = {{"llama", json::object()},
+                       {"put_in", with({{"train.from", "llama"}, {"train.tokens", 0}})},
+                       {"trained", with({{"train.from", "put_in"}, {"train.tokens", 1024}})},
+                       {"wide", with({{"train.from", "trained"},
+                                      {"train.tokens", 0},
+                                      {"model.evaluate_selector.threshold", -9}})}};
   place.write("tiny.json", study.dump());
   const Ran run = place.run("run tiny.json --jobs 2");
   INFO(run.err);

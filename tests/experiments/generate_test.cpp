@@ -58,7 +58,7 @@ TEST_CASE("greedy generation is what evaluation finds most likely", "[contract]"
     }
     CHECK(made.n_read == static_cast<int64_t>(1 + kPrompt.size()) + made.n_steps);
     CHECK(made.kv_cache_bytes > 0);
-    CHECK(made.reached.size() == model->retention().size());
+    CHECK(made.reached.size() == model->selection_sites().size());
     for (size_t m = 1; m < made.reached.size(); ++m) CHECK(made.reached[m] <= made.reached[m - 1]);
   }
 }
@@ -154,7 +154,8 @@ TEST_CASE("sublab generate streams the text that its JSON holds", "[end_to_end]"
   CHECK(made.at("prompt_tokens") == 6);
   CHECK(made.at("reached").size() == 1);
   // Nothing enters the inner level above any score: its cache stays empty.
-  const json shallow = json::parse(place.run(command + " --set model.threshold=1e6 --json").out);
+  const json shallow =
+      json::parse(place.run(command + " --set model.evaluate_selector.threshold=1e6 --json").out);
   CHECK(shallow.at("reached")[0].at("share") == 0);
   CHECK(shallow.at("kv_cache_bytes") < made.at("kv_cache_bytes"));
   const std::string sampled = command + " --temperature 1 --top-p 0.9 --seed ";

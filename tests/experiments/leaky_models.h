@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "experiments/audit/audit.h"
-#include "models/selection/ranking.h"
 #include "tests/models/small_models.h"
 
 namespace sublab {
@@ -56,6 +55,13 @@ class Mixed : public LanguageModel {
     State(int64_t n_rows, std::unique_ptr<DecodeState> inner)
         : DecodeState(n_rows), inner(std::move(inner)), past(n_rows) {}
     int64_t n_bytes() const override { return inner->n_bytes(); }
+    std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
+      return std::unique_ptr<DecodeState>(new State(*this, rows));
+    }
+    State(const State& of, const std::vector<int64_t>& rows)
+        : DecodeState(of, rows), inner(of.inner->fork(rows)) {
+      for (const int64_t row : rows) past.push_back(of.past[row]);
+    }
     std::unique_ptr<DecodeState> inner;
     std::vector<at::Tensor> past;  // hidden states of each row so far
   };
@@ -159,24 +165,33 @@ inline std::unique_ptr<LanguageModel> subllm_with(const std::function<void(Parts
 
 /// Leaks through decisions only: of those above the threshold, the row's best may pass.
 inline std::unique_ptr<LanguageModel> quota_over_row() {
-  const auto select = [](const SelectorInput& input) {
-    const at::Tensor scores = input.scores.detach().to(at::kDouble).contiguous();
-    const auto* score = scores.const_data_ptr<double>();
-    std::vector<int64_t> index, lengths;
-    for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
-      const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
-      std::vector<int64_t> order = descending_order(score + begin, n);
-      order.resize(static_cast<size_t>(kept_tokens(n, 0.25)));
-      std::sort(order.begin(), order.end());
-      lengths.push_back(0);
-      for (const int64_t t : order)
-        if (score[begin + t] > 0) index.push_back(begin + t), ++lengths.back();
+  struct Quota : Selector {
+    Selection select(const SelectorInput& input) const override {
+      std::vector<at::Tensor> index;
+      Selection out;
+      for (const RankedRows& ranked : ranked_rows(input.scores, input.rows))
+        for (size_t b = 0; b < ranked.begins.size(); ++b) {
+          const int64_t k = kept_tokens(ranked.order.size(1), 0.25);
+          const at::Tensor best =
+              std::get<0>(ranked.order[static_cast<int64_t>(b)].slice(0, 0, k).sort()) +
+              ranked.begins[b];
+          index.push_back(
+              best.index_select(0, input.scores.index_select(0, best).gt(0).nonzero().squeeze(1)));
+        }
+      out.index = index.empty() ? at::empty({0}, at::kLong) : at::cat(index);
+      out.lengths.assign(input.rows.n_rows(), 0);
+      const at::Tensor kept = out.index.contiguous();
+      for (int64_t i = 0, b = 0; i < kept.numel(); ++i) {
+        while (kept.const_data_ptr<int64_t>()[i] >= input.rows.begin(b) + input.rows.length(b)) ++b;
+        ++out.lengths[b];
+      }
+      return out;
     }
-    const at::Tensor chosen = at::tensor(index, at::kLong);
-    return Selection{chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
   };
-  const auto extend = [&](Parts& parts) {
-    parts.selectors.push_back({"quota", "", "", true, select});
+  const auto extend = [](Parts& parts) {
+    SelectorEntry entry = selector_entry<Quota>("quota", "", "");
+    entry.causal = true;
+    parts.selectors.push_back(entry);
   };
   return subllm_with(extend, {{"evaluate_selector", "quota"}});
 }
@@ -196,8 +211,9 @@ inline std::unique_ptr<LanguageModel> median_scorer() {
     }
   };
   const auto extend = [](Parts& parts) {
-    parts.scorers.push_back({"median", "", "", true, true, true,
-                             [](const ScorerContext&) { return std::make_unique<Median>(); }});
+    ScorerEntry entry = scorer_entry<Median>("median", "", "");
+    entry.weighs = true;
+    parts.scorers.push_back(entry);
   };
   return subllm_with(extend, {{"scorer", "median"}});
 }

@@ -129,6 +129,7 @@ TEST_CASE("a worker measures a round, and stops when it passes its memory", "[en
   const Plan plan = read_plan(place.path("results/tiny"));
   RoundOrder order{"decode", 16, 2, 4, 0, 2, 1e9, 1e9};
   for (const PlannedTrial* trial : measured_trials(plan)) {
+    write_trial_order(place.path("results/tiny"), order_of(plan, *trial));
     place.write("order.json", write_fields(order).dump() + "\n");
     const std::string command = "bench-worker results/tiny " + trial->id + " --parent $$ ";
     const Ran ran = place.run(command + "--memory-budget 1e9 < order.json");

@@ -102,10 +102,10 @@ TEST_CASE("inference takes the bytes that the ledger says, within a tenth, and n
       INFO(config.dump() << " " << rows);
       const auto before = static_cast<double>(live_tensor_bytes());
       const auto model = model_of(config);
-      const EvenKeeps keeps(model->retention());
+      const EvenKeeps keeps(model->selection_sites());
       Run run;
       run.mode = Mode::step;
-      if (!model->retention().empty()) run.forced = &keeps;
+      if (!model->selection_sites().empty()) run.forced = &keeps;
       const auto state = model->new_state(rows, kContext + 1);
       const at::Tensor tokens = at::randint(0, kVocab, {rows * kContext}, at::kLong);
       reset_peak_tensor_bytes();

@@ -33,7 +33,7 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   const Catalog catalog = built_in_catalog();
   const auto& task = catalog.task("recall", "");
   const json resolved = task.resolve({{"task", "recall"}, {"n_rows", 256}}, "/evaluate/0", data);
-  const auto rows = task.training_rows(data, resolved, 1);
+  const auto rows = catalog.row_maker("recall", "").rows(data.train_on, data.context_len, 1);
   const auto& entry = catalog.architecture(model_config.at("architecture"), "");
   const auto model = entry.make(entry.resolve(model_config, "/model", catalog.parts),
                                 rows->vocab_size(), 1, catalog.parts);
@@ -51,16 +51,14 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
 
 TEST_CASE("recall says which tokens matter, and the oracle needs a task that says so", "[unit]") {
   const Catalog catalog = built_in_catalog();
-  DataConfig data;
-  data.context_len = 10;
-  const auto& task = catalog.task("recall", "");
-  const auto rows = task.training_rows(data, {{"task", "recall"}, {"n_pairs", 2}}, 1);
+  const auto rows =
+      catalog.row_maker("recall", "").rows({{"task", "recall"}, {"n_pairs", 2}}, 10, 1);
   CHECK(rows->row(0).hints == std::vector<double>{1, 1, 1, 1, 1, 0, 1, 0, 1, 0});
   CHECK(make_batch(*rows, 0, 3).batch.hints.numel() == 30);
 
   json given = {{"model", {{"architecture", "subllm"}, {"scorer", "oracle"}}},
                 {"data", {{"train_on", "recall"}}}};
-  CHECK(resolve_trial(given, "s", catalog).model.at("gate") == "one");
+  CHECK(chosen_type(resolve_trial(given, "s", catalog).model.at("gate")) == "one");
   given["data"] = {{"corpus", {"gcide"}}};
   CHECK_THROWS_WITH(resolve_trial(given, "s", catalog),
                     Contains("s/model/scorer: 'oracle' reads which tokens matter, but "
@@ -74,7 +72,7 @@ TEST_CASE("two layers of attention learn recall, a model without attention does 
           "[learning]") {
   DataConfig data;
   data.context_len = 48;
-  data.train_on = "recall";
+  data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
   TrainConfig train_config;
   train_config.tokens = 800'000;
   train_config.batch_tokens = 1536;

@@ -49,9 +49,10 @@ class Workplace {
   }
 
   /// Runs "sublab `arguments`" in the folder; `prefix` stands before the program's name.
-  Ran run(const std::string& arguments, const std::string& prefix = "") const {
-    const std::string line = "cd " + cache_.path.string() + " && " + prefix + " " +
-                             SUBLAB_PROGRAM " " + arguments + " >out.txt 2>err.txt";
+  Ran run(const std::string& arguments, const std::string& prefix = "",
+          const std::string& program = SUBLAB_PROGRAM) const {
+    const std::string line = "cd " + cache_.path.string() + " && " + prefix + " " + program + " " +
+                             arguments + " >out.txt 2>err.txt";
     const int status = std::system(line.c_str());
     return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
             read_file(path("out.txt")), read_file(path("err.txt"))};

@@ -29,11 +29,11 @@ class Counting : public RowSource {
 
 const std::vector<json> kModels = {
     {{"architecture", "llama"}, {"n_layers", 2}, {"attention_bias", true}},
-    {{"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"scorer_init_std", 0.3}},
+    {{"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"scorer", {{"init_std", 0.3}}}},
     {{"architecture", "subllm"},
      {"structure", "(T(T)T)"},
      {"attention_log_weight", true},
-     {"scorer_init_std", 0.3}}};
+     {"scorer", {{"init_std", 0.3}}}}};
 
 TrainConfig steps(int64_t n_steps) {
   TrainConfig config;

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "experiments/audit/audit.h"
+#include "experiments/kinds.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/small_models.h"
 
@@ -9,55 +10,38 @@ using namespace sublab;
 
 namespace {
 
-struct Subject {
-  std::string name;
-  json config;
-};
-
-/// Every architecture; those with scorers once per scorer, nested on two levels: scorers that look
-/// at later tokens select in training only. And selectors that remember.
-std::vector<Subject> subjects() {
-  const Catalog catalog = built_in_catalog();
-  std::vector<Subject> out;
-  for (const auto& entry : catalog.architectures) {
-    if (entry.name != "subllm") {
-      out.push_back({entry.name, {{"architecture", entry.name}}});
-      continue;
-    }
-    const auto add = [&](const std::string& structure, const json& changes) {
-      json config = {{"architecture", entry.name}, {"structure", structure}, {"retention", 0.5}};
-      config.update(changes);
-      out.push_back({config.dump(), config});
-    };
-    for (const auto& scorer : catalog.parts.scorers)
-      for (const char* structure : {"T(T(TT)T)T", scorer.needs.attention ? "T(T)T(T)" : "(T)T(T)"})
-        add(structure, {{scorer.causal ? "scorer" : "train_scorer", scorer.name}});
-    add("T(T(TT)T)T", {{"scorer_input", "normed"},
-                       {"train_selector", "causal_quantile"},
-                       {"evaluate_selector", "causal_quantile"}});
-    add("T(T(TT)T)T", {{"scorer", "surprisal"}, {"evaluate_selector", "causal_quantile"}});
-  }
-  return out;
-}
-
-/// The model after what stands before and after training: counted tokens, fitted thresholds.
-std::unique_ptr<LanguageModel> fitted_model(const json& config, at::ScalarType dtype = at::kFloat) {
-  at::manual_seed(7);
-  std::vector<Batch> batches;
-  for (int i = 0; i < 4; ++i) batches.push_back(random_batch({20, 20, 20, 20}));
-  auto model = small_model(config);
-  model->prepare(batches);
-  model->calibrate(batches);
-  if (dtype != at::kFloat) convert_model(*model, dtype);
-  return model;
+/// A scorer whose scores its gate does not read is trained by nothing.
+bool is_trained(const ModelCase& each, const Parameter& parameter) {
+  if (parameter.name.find(".scorer.") == std::string::npos || !each.config.contains("gate"))
+    return true;
+  return find_entry(tree_catalog().parts.gates, "gate", chosen_type(each.config.at("gate")), "test")
+      .reads_scores;
 }
 
 }  // namespace
 
+TEST_CASE("every entry has examples, and they come to small models", "[contract]") {
+  const Catalog& catalog = tree_catalog();
+  std::set<std::string> names, covered;
+  for (const ModelCase& each : model_cases(catalog)) {
+    CHECK(names.insert(each.name).second);
+    covered.insert(each.covers.begin(), each.covers.end());
+  }
+  for (const Kind& kind : kinds_of(catalog))
+    for (const Member& member : kind.members) {
+      INFO(kind.name << " " << member.facts->name);
+      CHECK_FALSE(member.facts->examples.empty());
+      CHECK_FALSE(member.facts->source.empty());
+      const bool of_a_model = !kind.keys.empty() && kind.keys.front().starts_with("/model/");
+      CHECK((!of_a_model || covered.count(kind.name + " " + member.facts->name)));
+    }
+  CHECK(names.size() > 15);
+}
+
 TEST_CASE("shapes, finite gradients for every parameter, same seed same output", "[contract]") {
-  for (const Subject& subject : subjects()) {
+  for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
-    const auto model = fitted_model(subject.config), twin = fitted_model(subject.config);
+    const auto model = fitted_model(subject), twin = fitted_model(subject);
     at::manual_seed(1);
     const Batch batch = random_batch({20, 20, 20});
     const Coins coins(1, 0);
@@ -65,11 +49,12 @@ TEST_CASE("shapes, finite gradients for every parameter, same seed same output",
     run.mode = Mode::train;
     run.coins = &coins;
     const at::Tensor hidden = run_model(*model, batch, nullptr, run);
-    CHECK(hidden.sizes() == at::IntArrayRef({60, 32}));
+    CHECK(hidden.sizes() == at::IntArrayRef({60, model->head_weight().size(1)}));
     CHECK(run_model(*twin, batch, nullptr, run).equal(hidden));
     lm_loss(hidden, model->head_weight(), batch.tokens, 60).backward();
     for (const Parameter& parameter : model->parameters()) {
       INFO(parameter.name);
+      if (!is_trained(subject, parameter)) continue;
       REQUIRE(parameter.tensor.grad().defined());
       CHECK(parameter.tensor.grad().isfinite().all().item<bool>());
       CHECK(parameter.tensor.grad().abs().sum().item<double>() > 0);
@@ -79,11 +64,11 @@ TEST_CASE("shapes, finite gradients for every parameter, same seed same output",
 
 TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]") {
   at::manual_seed(5);
-  for (const Subject& subject : subjects())
+  for (const ModelCase& subject : model_cases(tree_catalog()))
     for (const auto& [dtype, tolerance] :
          {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
       INFO(subject.name);
-      const auto model = fitted_model(subject.config, dtype);
+      const auto model = fitted_model(subject, dtype);
       const std::vector<int64_t> lengths = {17, 1, 9};
       const Batch batch = random_batch(lengths);
       RecordedKeeps keeps;
@@ -93,7 +78,7 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
       const at::Tensor expected = run_model(*model, batch, nullptr, whole);
       Run step;
       step.mode = Mode::step;
-      if (!model->retention().empty()) step.forced = &keeps;
+      if (!model->selection_sites().empty()) step.forced = &keeps;
       for (int64_t cut = 0; cut <= 17; ++cut) {
         const auto state = model->new_state(3, 2);
         std::vector<int64_t> first, second;
@@ -124,13 +109,11 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
 }
 
 TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
-  const Catalog catalog = built_in_catalog();
-  for (const Subject& subject : subjects()) {
+  for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
-    const auto& entry = catalog.architecture(subject.config.at("architecture"), "");
-    const auto report = audit_model(
-        {[&] { return fitted_model(subject.config); }, entry.expects, entry.cut_dependent},
-        AuditSettings{});
+    const auto report = audit_model({[&] { return fitted_model(subject); }, subject.entry->expects,
+                                     subject.entry->exact_cut_of(subject.config)},
+                                    AuditSettings{});
     INFO(report.verdict);
     CHECK(report.as_expected());
   }
@@ -146,7 +129,7 @@ TEST_CASE("scorers that look at later tokens are refused in evaluation, and leak
     json config = {{"architecture", "subllm"}, {"structure", "T(T)T"}, {"scorer", scorer.name}};
     CHECK_THROWS_WITH(small_model(config), Catch::Contains("looks at later tokens"));
     config["evaluate_selector"] = "top_k";
-    const auto report = audit_model({[&] { return fitted_model(config); }}, AuditSettings{});
+    const auto report = audit_model({[&] { return fitted(small_model(config)); }}, AuditSettings{});
     CHECK_THAT(report.verdict, Catch::Contains("leaks(position"));
   }
   CHECK(n >= 2);

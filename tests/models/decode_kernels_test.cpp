@@ -70,10 +70,14 @@ TEST_CASE("new tokens against a cache equal whole rows, however they are cut", "
           return at::randn({all->n_tokens(), heads, 6}, dtype);
         };
         const at::Tensor q = random(4), k = random(kv_heads), v = random(kv_heads);
-        const at::Tensor truth = local_attention().whole_rows(q, k, v, *all);
+        const at::Tensor truth = local_attention()->whole_rows(q, k, v, *all, Run{});
         for (const int64_t piece : {1, 3, 17, 50}) {
           INFO(kv_heads << " key heads, pieces of " << piece);
-          const auto cache = full_kv_cache(all->n_rows(), 1, kv_heads, 6, q.options());
+          FullKvCache cache({.n_rows = all->n_rows(),
+                             .expected_tokens = 1,
+                             .n_kv_heads = kv_heads,
+                             .head_dim = 6,
+                             .options = q.options()});
           double error = 0;
           for (int64_t done = 0; done < 97; done += piece) {
             std::vector<int64_t> take, index;
@@ -85,9 +89,12 @@ TEST_CASE("new tokens against a cache equal whole rows, however they are cut", "
             const at::Tensor chosen = at::tensor(index, at::kLong);
             const auto of = [&](const at::Tensor& x) { return x.index_select(0, chosen); };
             if (index.empty()) break;
-            cache->append(of(k), of(v), *rows);
+            cache.append(of(k), of(v), *rows);
+            std::vector<VisibleTokens> visible;
+            for (int64_t b = 0; b < all->n_rows(); ++b) visible.push_back(cache.row(b));
             error = std::max(
-                error, max_difference(local_attention().step(of(q), *cache, *rows), of(truth)));
+                error,
+                max_difference(local_attention()->step(of(q), visible, *rows, Run{}), of(truth)));
           }
           CHECK(error < (dtype == at::kFloat ? 1e-5 : 1e-12));
         }

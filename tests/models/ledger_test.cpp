@@ -36,6 +36,7 @@ class FlopCounter {
     };
     double& flops = flops_of_thread();
     if (name == "aten::mm") flops += 2 * size(0, 0) * size(0, 1) * size(1, 1);
+    if (name == "aten::bmm") flops += 2 * size(0, 0) * size(0, 1) * size(0, 2) * size(1, 2);
     if (name == "aten::addmm") flops += 2 * size(1, 0) * size(1, 1) * size(2, 1);
     if (name == "sublab::linear_map") flops += 2 * size(0, 0) * size(0, 1) * size(1, 0);
     if (name == "sublab::decode_attention")
@@ -54,21 +55,16 @@ double without_head(const Ledger& ledger, double LedgerLine::*field) {
   return sum;
 }
 
-std::vector<json> subjects() {
-  return {{{"architecture", "llama"}, {"n_layers", 3}, {"n_kv_heads", 2}},
-          {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}}};
-}
-
 }  // namespace
 
 #ifdef NDEBUG  // LibTorch is built so, and what its hook hands over differs otherwise
 TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]") {
-  for (const json& config : subjects()) {
-    INFO(config.dump());
-    const auto model = small_model(config);
-    const EvenKeeps keeps(model->retention());
+  for (const ModelCase& each : model_cases(tree_catalog())) {
+    INFO(each.name);
+    const auto model = fitted_model(each);
+    const EvenKeeps keeps(model->selection_sites());
     Run run;
-    if (!model->retention().empty()) run.forced = &keeps;
+    if (!model->selection_sites().empty()) run.forced = &keeps;
     at::NoGradGuard no_grad;
     const Batch batch = random_batch({24, 24});
     {
@@ -88,7 +84,7 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
     Ledger ledger;  // four tokens against 24, half of them kept per level: the same products
     CostShape shape = CostShape::whole_rows(2, 4);
     shape.past_tokens = {24, 24};
-    shape.kept_fraction.assign(model->retention().size(), 0.5);
+    shape.kept_fraction.assign(model->selection_sites().size(), 0.5);
     model->add_cost(shape, ledger);
     CHECK(counter.flops() == Approx(without_head(ledger, &LedgerLine::flops_causal)));
   }
@@ -104,14 +100,16 @@ TEST_CASE("the ledger's activations are what the allocator holds for the backwar
     return static_cast<double>(info.uordblks + info.hblkhd);
   };
   std::vector<double> kept, predicted;
-  for (json config : subjects()) {
+  for (json config : std::vector<json>{
+           {{"architecture", "llama"}, {"n_layers", 3}, {"n_kv_heads", 2}},
+           {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}}}) {
     INFO(config.dump());
     config["d_model"] = 128;
     const auto model = small_model(config);
-    const EvenKeeps keeps(model->retention());
+    const EvenKeeps keeps(model->selection_sites());
     Run run;
     run.mode = Mode::train;
-    if (!model->retention().empty()) run.forced = &keeps;
+    if (!model->selection_sites().empty()) run.forced = &keeps;
     const Batch batch = random_batch({512, 512});
     const auto pass = [&] {
       const at::Tensor hidden = run_model(*model, batch, nullptr, run);

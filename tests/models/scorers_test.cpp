@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "models/subllm/config.h"
+#include "models/parts/decoder.h"
 #include "tests/models/small_models.h"
 
 using namespace sublab;
@@ -14,10 +14,18 @@ constexpr int64_t kWidth = 16;
 
 /// A scorer and what it may look at: ragged rows of a random stream.
 struct Bench {
-  explicit Bench(const std::string& name, const json& options = {{"n_heads", 4}, {"head_dim", 4}})
-      : entry(subllm::find_scorer(parts, name, "test")), decoder(small(), kSmallVocab, 1) {
+  explicit Bench(const std::string& name, const json& settings = json::object())
+      : entry(find_entry(parts.scorers, "scorer", name, "test")), decoder(small(), kSmallVocab, 1) {
     at::manual_seed(3);
-    scorer = entry.make({"s", 0, kWidth, kSmallVocab, 0.5, 1, options, decoder.options()});
+    ScorerContext context;
+    context.name = "s";
+    context.d_model = kWidth;
+    context.vocab_size = kSmallVocab;
+    context.query_width = 16;
+    context.retention = 0.5;
+    context.initial = 1;
+    context.tensor_options = decoder.ends.options();
+    scorer = entry.make(settings, context);
     batch = random_batch({9, 1, 0, 14});
     x = at::randn({24, kWidth}).requires_grad_();
     probe = {at::randn({24, 4, 4}), at::randn({24, 2, 4})};
@@ -32,7 +40,7 @@ struct Bench {
   at::Tensor scores(const at::Tensor& hints) const {
     const auto memory = scorer->new_memory(4);
     return scorer->scores(
-        {x, *batch.rows, batch.tokens, hints, Run{}, decoder, &probe, memory.get()});
+        {{x, *batch.rows, batch.tokens, hints, 0, &decoder.ends, &probe}, Run{}, memory.get()});
   }
   at::Tensor scores() const { return scores(batch.hints); }
 
@@ -63,7 +71,7 @@ void check_scores(const Bench& bench, const F& expected) {
 at::Tensor prediction(const Bench& bench, int64_t i) {
   const at::Tensor x = bench.x.detach()[i].to(at::kDouble);
   const at::Tensor normed = x / (x.square().mean() + 1e-5).sqrt();
-  return at::mv(bench.decoder.head_weight().detach().to(at::kDouble), normed).softmax(0);
+  return at::mv(bench.decoder.ends.head_weight().detach().to(at::kDouble), normed).softmax(0);
 }
 
 /// Rows of `lengths` from `begin` tokens on, and which tokens of the whole rows they are.
@@ -148,11 +156,13 @@ TEST_CASE("the probe of a block sees the logits that its attention sees, a key b
   config.n_layers = 1;
   const Decoder decoder(config, kSmallVocab, 1);
   const RowsPtr rows = Rows::contiguous({6});
-  const RopeAngles angles = decoder.angles(*rows);
+  const Run run;
+  LevelContext level = decoder.blocks.level(rows, run, nullptr);
   const at::Tensor x = at::randn({6, kWidth}), bias = at::randn({6});
   const auto logits = [&](const at::Tensor& key_bias) {
     BlockProbe probe;
-    decoder.block(0, x, {angles, *rows, nullptr, key_bias, &probe});
+    level.key_bias = key_bias;
+    decoder.blocks.pass(0, x, level, nullptr, &probe);
     const double width = static_cast<double>(probe.q_NHK.size(2));
     return at::bmm(probe.q_NHK.transpose(0, 1), probe.k_NGK.permute({1, 2, 0})) / std::sqrt(width);
   };
@@ -187,9 +197,9 @@ TEST_CASE("recency counts the tokens that follow, frequency those of the text, t
 }
 
 TEST_CASE("the learned scorer divides by the root mean square when asked to", "[unit]") {
-  const json options = {{"scorer_init_std", 0.3}};
+  const json options = {{"init_std", 0.3}};
   json normed = options;
-  normed["scorer_input"] = "normed";
+  normed["input"] = "normed";
   const Bench raw("learned", options), bench("learned", normed);
   const at::Tensor w = bench.scorer->parameters()[0].tensor.detach()[0];
   const auto dot = [&](int64_t i) { return bench.x.detach()[i].dot(w).item<double>(); };
@@ -220,8 +230,10 @@ TEST_CASE("scorers that remember go on where a row was cut", "[unit]") {
       for_two_steps(*bench.batch.rows, cut, [&](const Rows& rows, const at::Tensor& index) {
         const at::Tensor x = bench.x.index_select(0, index),
                          tokens = bench.batch.tokens.index_select(0, index);
-        const at::Tensor got = bench.scorer->scores(
-            {x, rows, tokens, at::Tensor(), Run{}, bench.decoder, nullptr, memory.get()});
+        const at::Tensor got =
+            bench.scorer->scores({{x, rows, tokens, at::Tensor(), 0, &bench.decoder.ends, nullptr},
+                                  Run{},
+                                  memory.get()});
         CHECK(max_difference(got, whole.index_select(0, index)) < 1e-5);
       });
       CHECK(memory->n_bytes() == 4 * kWidth * 4);

@@ -2,20 +2,27 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "models/subllm/config.h"
 #include "tests/models/small_models.h"
 
 using namespace sublab;
 
 namespace {
 
-const SelectorEntry& causal_quantile() {
-  static const Parts parts = built_in_catalog().parts;
-  return subllm::find_selector(parts, "causal_quantile", "test");
+std::unique_ptr<Selector> selector(const json& choice) {
+  const Catalog catalog = built_in_catalog();
+  return make_choice(catalog.parts.selectors, "selector", choice, "test", {});
+}
+
+const Selector& causal_quantile() {
+  static const auto made = selector("causal_quantile");
+  return *made;
 }
 
 Selection select(const at::Tensor& scores, const Rows& rows, double retention, RowMemory& memory) {
-  return causal_quantile().select({scores, rows, retention, Rounding::ceil, 0, Run{}, &memory});
+  const at::Tensor weights = scores.clamp(0, 1);
+  Selection out = causal_quantile().select({scores, weights, rows, retention, 0, Run{}, &memory});
+  CHECK_FALSE(out.weights.defined());
+  return out;
 }
 
 at::Tensor sequence(int64_t n, const std::function<double(int64_t)>& score) {
@@ -61,7 +68,7 @@ TEST_CASE("causal_quantile holds the kept share whatever the scores do", "[unit]
     }
 }
 
-TEST_CASE("causal_quantile is its definition, with the threshold's weights", "[unit]") {
+TEST_CASE("causal_quantile is its definition, with the gate's weights", "[unit]") {
   at::manual_seed(1);
   const at::Tensor scores = at::randn({300}, at::kDouble).mul(4).round().div(4);  // many ties
   const double d = 0.3;
@@ -75,7 +82,6 @@ TEST_CASE("causal_quantile is its definition, with the threshold's weights", "[u
   const auto memory = causal_quantile().new_memory(1);
   const Selection s = select(scores, *Rows::contiguous({300}), d, *memory);
   CHECK(s.index.equal(at::tensor(expected, at::kLong)));
-  CHECK(s.weights.equal(scores.index_select(0, s.index).clamp(0, 1)));
   CHECK(s.lengths == std::vector<int64_t>{static_cast<int64_t>(expected.size())});
 }
 
@@ -117,4 +123,70 @@ TEST_CASE("causal_quantile decides the same for every cut, a row as if alone", "
         select(scores.slice(0, begin, begin + n), *Rows::contiguous({n}), 0.4, *memory);
     CHECK(alone.lengths[0] == whole.lengths[b]);
   }
+}
+
+namespace {
+
+/// top_k and top_k_discard in plain arithmetic: kept tokens of a row and who is subtracted from
+/// each, -1 for nobody.
+std::vector<std::pair<int64_t, int64_t>> naive_pairs(const std::vector<double>& scores, int64_t k,
+                                                     bool reverse) {
+  std::vector<int64_t> order(scores.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
+  std::vector<std::pair<int64_t, int64_t>> out;
+  for (int64_t i = 0; i < k; ++i) {
+    const size_t partner = static_cast<size_t>(k + (reverse ? k - 1 - i : i));
+    out.emplace_back(order[i], partner < order.size() ? order[partner] : -1);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+struct OneSide : Coins {
+  explicit OneSide(bool side) : Coins(1, 0), side(side) {}
+  bool flip(std::string_view, int64_t, double) const override { return side; }
+  bool side;
+};
+
+}  // namespace
+
+TEST_CASE("top_k and top_k_discard rank on the device as plain arithmetic does, ties too",
+          "[numerics]") {
+  at::manual_seed(3);
+  for (const auto& lengths : std::vector<std::vector<int64_t>>{{12, 12, 12}, {9, 0, 1, 17}, {0}})
+    for (const double d : {0.01, 0.3, 0.64, 0.9, 1.0})
+      for (const bool reverse : {false, true}) {
+        const RowsPtr rows = Rows::contiguous(lengths);
+        const at::Tensor scores = at::randn({rows->n_tokens()}).mul(3).round().div(4);  // many ties
+        const at::Tensor weights = scores.clamp(0, 1);
+        const OneSide coins(reverse);
+        Run run;
+        run.mode = Mode::train;
+        run.coins = &coins;
+        std::vector<int64_t> kept;
+        std::vector<float> expected;
+        for (int64_t b = 0; b < rows->n_rows(); ++b) {
+          const at::Tensor row = scores.slice(0, rows->begin(b), rows->begin(b) + rows->length(b))
+                                     .to(at::kDouble)
+                                     .contiguous();
+          const auto* data = row.const_data_ptr<double>();
+          const auto pairs =
+              naive_pairs({data, data + row.numel()}, kept_tokens(rows->length(b), d), reverse);
+          for (const auto& [token, lost] : pairs) {
+            const auto weight = [&](int64_t t) {
+              return weights[rows->begin(b) + t].item<float>();
+            };
+            kept.push_back(rows->begin(b) + token);
+            expected.push_back(weight(token) - (lost < 0 ? 0 : weight(lost)));
+          }
+        }
+        for (const char* name : {"top_k", "top_k_discard"}) {
+          const Selection s = selector(name)->select({scores, weights, *rows, d, 0, run, nullptr});
+          INFO(name << " d " << d);
+          CHECK(s.index.equal(at::tensor(kept, at::kLong)));
+          if (s.weights.defined()) CHECK(s.weights.equal(at::tensor(expected)));
+        }
+      }
 }

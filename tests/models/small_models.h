@@ -3,13 +3,19 @@
 
 #include <memory>
 
-#include "experiments/catalog.h"
+#include "experiments/examples.h"
 #include "experiments/text/token_hints.h"
 #include "models/interchange/tensors.h"
 
 namespace sublab {
 
 inline constexpr int64_t kSmallVocab = 61;
+
+/// The variants of this tree.
+inline const Catalog& tree_catalog() {
+  static const Catalog catalog = built_in_catalog();
+  return catalog;
+}
 
 /// The model of a config whose missing sizes are small; scorers start large enough to drop tokens.
 inline std::unique_ptr<LanguageModel> small_model(json given, at::ScalarType dtype = at::kFloat,
@@ -35,6 +41,24 @@ inline std::unique_ptr<LanguageModel> costed_model(const json& given, int64_t vo
 inline Batch random_batch(const std::vector<int64_t>& lengths, int64_t vocab_size = kSmallVocab) {
   const RowsPtr rows = Rows::contiguous(lengths);
   return with_token_hints({at::randint(0, vocab_size, {rows->n_tokens()}, at::kLong), rows});
+}
+
+/// A model as it is before and after training: tokens counted, thresholds fitted.
+inline std::unique_ptr<LanguageModel> fitted(std::unique_ptr<LanguageModel> model) {
+  at::manual_seed(7);
+  std::vector<Batch> batches;
+  for (int i = 0; i < 4; ++i) batches.push_back(random_batch({20, 20, 20, 20}));
+  model->prepare(batches);
+  model->calibrate(batches);
+  return model;
+}
+
+/// The fitted model of an example of the catalog.
+inline std::unique_ptr<LanguageModel> fitted_model(const ModelCase& each,
+                                                   at::ScalarType dtype = at::kFloat) {
+  auto model = fitted(each.entry->make(each.config, kSmallVocab, 1, tree_catalog().parts));
+  if (dtype != at::kFloat) convert_model(*model, dtype);
+  return model;
 }
 
 inline double max_difference(const at::Tensor& a, const at::Tensor& b) {

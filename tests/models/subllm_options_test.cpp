@@ -14,7 +14,8 @@ namespace {
 json subllm(json extra, const std::string& structure = "T(T(TT)T)T") {
   extra["architecture"] = "subllm";
   extra["structure"] = structure;
-  if (!extra.contains("scorer") || extra["scorer"] == "learned") extra["scorer_init_std"] = 0.5;
+  if (!extra.contains("scorer") || extra["scorer"] == "learned")
+    extra["scorer"] = {{"type", "learned"}, {"init_std", 0.5}};
   return extra;
 }
 
@@ -59,7 +60,9 @@ TEST_CASE("rounding decides how many of an uneven row are kept", "[unit]") {
   const Batch batch = random_batch({10, 1, 11});
   using Counts = std::vector<std::vector<int64_t>>;
   const auto counts = [&](const char* rounding) {
-    return kept_counts(*small_model(subllm({{"rounding", rounding}, {"retention", 0.64}})), batch);
+    return kept_counts(
+        *small_model(subllm({{"train_selector", {{"rounding", rounding}}}, {"retention", 0.64}})),
+        batch);
   };
   CHECK(counts("ceil") == Counts{{7, 1, 8}, {5, 1, 6}});
   CHECK(counts("floor") == Counts{{6, 0, 7}, {3, 0, 4}});
@@ -214,12 +217,12 @@ TEST_CASE("options without effect are refused", "[unit]") {
     INFO(given.dump());
     CHECK_THROWS_WITH(small_model(given), Contains(why));
   };
-  refuses({{"scorer", "random"}, {"scorer_init_std", 0.1}}, "has no effect with scorer random");
+  refuses({{"scorer", {{"type", "random"}, {"init_std", 0.1}}}}, "unknown key 'init_std'");
   refuses({{"gate", "one"}, {"balancer_strength", 0.1}}, "has no effect with gate one");
   refuses({{"scorer", "stride"}, {"attention_log_weight", true}}, "has no effect with gate one");
   refuses({{"schedule", "paper_steps"}, {"bypass_ramp", 0.1}}, "has no effect with schedule");
   refuses({{"structure", "TT"}, {"retention", 0.5}}, "has no effect in a structure without '('");
   refuses({{"train_scorer", "random"}, {"train_selector", "top_k_discard"}}, "no train_scorer");
   refuses({{"scorer", "random"}, {"train_scorer", "learned"}}, "learns through the gate");
-  refuses({{"rounding", "up"}}, "rounding");
+  refuses({{"train_selector", {{"rounding", "up"}}}}, "/model/train_selector/rounding");
 }

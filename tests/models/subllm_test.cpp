@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "models/parts/lm_head.h"
+#include "models/selection/balancer.h"
 #include "models/selection/ranking.h"
 #include "models/subllm/config.h"
 #include "models/subllm/structure.h"
@@ -64,15 +65,23 @@ TEST_CASE("settings that make no sense are refused by name", "[unit]") {
   refuses({{"architecture", "subllm"}, {"train_selector", "topk"}}, "did you mean 'top_k'?");
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"gate", "score"}}, "are no weights");
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"train_selector", "top_k_discard"}},
-          "needs gate score");
-  refuses({{"architecture", "subllm"}, {"scorer", "norm"}, {"scorer_input", "normed"}},
-          "/model/scorer_input: \"normed\" has no effect with scorer norm");
+          "needs a gate that reads them (score)");
+  refuses({{"architecture", "subllm"}, {"scorer", {{"type", "norm"}, {"input", "normed"}}}},
+          "/model/scorer: unknown key 'input'");
+  refuses({{"architecture", "subllm"}, {"scorer", {{"inptu", "normed"}}}},
+          "/model/scorer: unknown key 'inptu'; did you mean 'input'?");
+  refuses({{"architecture", "subllm"}, {"scorer", 3}}, "/model/scorer: expected a name");
   refuses({{"architecture", "subllm"}, {"scorer", "recency"}}, "looks at later tokens");
   refuses({{"architecture", "subllm"}, {"train_scorer", "attention"}, {"structure", "(TT)"}},
           "without a T right before it, whose attention scorer 'attention' reads");
-  refuses(
-      {{"architecture", "subllm"}, {"evaluate_selector", "causal_quantile"}, {"threshold", 0.5}},
-      "/model/threshold: 0.5 has no effect with evaluate_selector causal_quantile");
+  refuses({{"architecture", "subllm"},
+           {"evaluate_selector", {{"type", "causal_quantile"}, {"threshold", 0.5}}}},
+          "/model/evaluate_selector: unknown key 'threshold'");
+  // Studies from before parts had settings of their own.
+  refuses({{"architecture", "subllm"}, {"scorer_input", "normed"}},
+          "/model/scorer_input: is a setting of a part now: write model.scorer.input");
+  refuses({{"architecture", "subllm"}, {"threshold", 0.5}},
+          "write model.evaluate_selector.threshold");
 }
 
 TEST_CASE("with everything kept and bypass 1, SUBLLM is the dense model", "[numerics]") {
@@ -96,7 +105,9 @@ TEST_CASE("keeping nothing leaves the stream to the outer blocks", "[numerics]")
   const json shape = {{"d_model", 32}, {"n_heads", 2}};
   json dense = shape, sparse = shape;
   dense.update({{"architecture", "llama"}, {"n_layers", 2}});
-  sparse.update({{"architecture", "subllm"}, {"structure", "TT(TT)"}, {"threshold", 1e5}});
+  sparse.update({{"architecture", "subllm"},
+                 {"structure", "TT(TT)"},
+                 {"evaluate_selector", {{"threshold", 1e5}}}});
   const auto llama = small_model(dense, at::kDouble), subllm = small_model(sparse, at::kDouble);
   copy_shared(*llama, *subllm);
   const Batch batch = random_batch({9, 1, 30});
@@ -115,13 +126,14 @@ TEST_CASE("the discard rule gives the weights of its definition, in both flip st
     bool heads;
   };
   const Parts parts = built_in_catalog().parts;
-  const SelectorEntry& discard_rule = subllm::find_selector(parts, "top_k_discard", "test");
+  const auto discard_rule = make_choice(parts.selectors, "selector", "top_k_discard", "test", {});
+  const at::Tensor weights = scores.clamp(0, 1);
   for (const bool reversed : {false, true}) {
     const Forced coins(reversed);
     Run run;
     run.mode = Mode::train;
     run.coins = &coins;
-    const Selection s = discard_rule.select({scores, *rows, 0.64, Rounding::ceil, 0, run, nullptr});
+    const Selection s = discard_rule->select({scores, weights, *rows, 0.64, 0, run, nullptr});
     CHECK(s.index.equal(at::tensor(std::vector<int64_t>{0, 2, 4, 5}, at::kLong)));
     // Ranks: token 2 first, 4 second, 5 third, 0 fourth. Discarded weights .2, 0, then padding.
     const at::Tensor expected =
@@ -137,7 +149,7 @@ TEST_CASE("the discard rule gives the weights of its definition, in both flip st
 
 TEST_CASE("the balancer's rule is the derivative of its loss", "[numerics]") {
   at::manual_seed(3);
-  const subllm::Balancer balancer{0.64, 0.04};
+  const Balancer balancer{0.64, 0.04};
   for (const double shift : {-2.0, 0.0, 3.0, 20.0}) {
     const at::Tensor x = (at::randn({40}, at::kDouble) * 0.5 + shift).requires_grad_();
     const at::Tensor mean = x.mean(), square = x.square().mean();

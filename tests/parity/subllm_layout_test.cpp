@@ -163,7 +163,9 @@ TEST_CASE("a model of one's own comes back from the SUBLLM layout bit for bit", 
   at::NoGradGuard no_grad;
   const Catalog catalog = built_in_catalog();
   const std::vector<json> models = {
-      {{"architecture", "subllm"}, {"structure", "T(T(T)T(T))(T)"}, {"scorer_init_std", 0.3}},
+      {{"architecture", "subllm"},
+       {"structure", "T(T(T)T(T))(T)"},
+       {"scorer", {{"init_std", 0.3}}}},
       {{"architecture", "subllm"},
        {"structure", "T(T)"},
        {"tied_head", true},
@@ -273,10 +275,10 @@ TEST_CASE("what the SUBLLM layout cannot express is refused by name", "[unit]") 
         Contains(expected));
     CHECK(fs::is_empty(folder.path));
   };
-  refuse({{"scorer", "norm"}}, "/model/scorer \"norm\"");
-  refuse({{"scorer_input", "normed"}}, "/model/scorer_input \"normed\"");
-  refuse({{"gate", "one"}}, "/model/gate \"one\"");
-  refuse({{"threshold", 0.1}}, "/model/threshold 0.1");
+  refuse({{"scorer", "norm"}}, "/model/scorer {\"type\":\"norm\"}");
+  refuse({{"scorer", {{"input", "normed"}}}}, "\"input\":\"normed\"");
+  refuse({{"gate", "one"}}, "/model/gate {\"type\":\"one\"}");
+  refuse({{"evaluate_selector", {{"threshold", 0.1}}}}, "/model/evaluate_selector");
   refuse({{"retention", 1}}, "/model/retention 1");
   refuse({{"attention_log_weight", true}}, "/model/attention_log_weight");
   refuse({{"n_heads", 4}, {"n_kv_heads", 2}}, "/model/n_kv_heads 2");
@@ -294,15 +296,16 @@ TEST_CASE("every setting of subllm is said in the SUBLLM layout, refused, or of 
       "architecture", "d_model", "n_layers", "n_heads", "d_ff", "tied_head", "attention_bias",
       "structure", "retention",
       // refused where it differs
-      "n_kv_heads", "head_dim", "rope_theta", "norm_epsilon", "mlp_bias", "scorer", "scorer_input",
-      "gate", "evaluate_selector", "threshold", "attention_log_weight",
+      "n_kv_heads", "head_dim", "rope_theta", "norm_epsilon", "mlp_bias", "scorer", "gate",
+      "evaluate_selector", "attention_log_weight",
+      // how attention is computed and cached, which changes no function; rope is refused
+      "rope", "execution", "kv_policy",
       // read as composed, the code computing both (docs/checkpoints.md)
       "positions",
       // of training
-      "init_std", "embedding_std", "rounding", "train_scorer", "train_selector", "retention_ramp",
-      "schedule", "scorer_init_std", "scorer_learning_rate_scale", "balancer_strength",
-      "balancer_probability_end", "balancer_ramp", "bypass_init", "bypass_low_start",
-      "bypass_low_end", "bypass_ramp", "bypass_probability"};
+      "init_std", "embedding_std", "train_scorer", "train_selector", "retention_ramp", "schedule",
+      "balancer_strength", "balancer_probability_end", "balancer_ramp", "bypass_init",
+      "bypass_low_start", "bypass_low_end", "bypass_ramp", "bypass_probability"};
   for (const FieldHelp& field : built_in_catalog().architecture("subllm", "test").describe()) {
     INFO(field.name);
     CHECK(considered.count(field.name) == 1);

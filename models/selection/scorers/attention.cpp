@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/parts/kv_policy.h"
 #include "models/selection/scorer.h"
 
 namespace sublab {
@@ -37,8 +38,7 @@ at::Tensor received(const at::Tensor& q_THK, const at::Tensor& k_TGK) {
 class Attention : public Scorer {
  public:
   explicit Attention(const ScorerContext& context)
-      : q_width_(static_cast<double>(context.options.value("n_heads", int64_t{0}) *
-                                     context.options.value("head_dim", int64_t{0}))) {}
+      : q_width_(static_cast<double>(context.query_width)) {}
 
   at::Tensor scores(const ScorerInput& input) const override {
     at::NoGradGuard no_grad;
@@ -74,15 +74,11 @@ class Attention : public Scorer {
 }  // namespace attention_scorer_detail
 
 ScorerEntry attention_scorer() {
-  ScorerEntry entry;
-  entry.name = "attention";
-  entry.summary = "attention received in the block before, from later tokens too";
-  entry.source = "arXiv:2306.14048";
+  ScorerEntry entry = scorer_entry<attention_scorer_detail::Attention>(
+      "attention", "attention received in the block before, from later tokens too",
+      "arXiv:2306.14048");
   entry.causal = false;
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext& context) {
-    return std::make_unique<attention_scorer_detail::Attention>(context);
-  };
   entry.needs.attention = true;
   return entry;
 }

@@ -21,14 +21,9 @@ class Entropy : public LogitLensScorer {
 }  // namespace entropy
 
 ScorerEntry entropy_scorer() {
-  ScorerEntry entry;
-  entry.name = "entropy";
-  entry.summary = "entropy of what a logit lens on the token before predicts";
-  entry.source = "logit lens";
+  ScorerEntry entry = scorer_entry<entropy::Entropy>(
+      "entropy", "entropy of what a logit lens on the token before predicts", "logit lens");
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext& context) {
-    return std::make_unique<entropy::Entropy>(context);
-  };
   entry.needs.head = true;
   return entry;
 }

@@ -24,28 +24,23 @@ class Frequency : public Scorer {
 
   at::Tensor scores(const ScorerInput& input) const override {
     const double total = counts_.sum().item<double>() + static_cast<double>(counts_.size(0));
-    const at::Tensor count = counts_.index_select(0, input.tokens.cpu());
-    return (std::log(total) - (count + 1).log()).to(input.x.device());
+    const at::Tensor count = counts_.to(input.tokens.device()).index_select(0, input.tokens);
+    return std::log(total) - (count + 1).log();
   }
 
   std::vector<Buffer> buffers() const override { return {{name_, counts_}}; }
 
  private:
   std::string name_;
-  at::Tensor counts_;  // [V]
+  at::Tensor counts_;  // [V], on the CPU: its sum is read there
 };
 
 }  // namespace frequency
 
 ScorerEntry frequency_scorer() {
-  ScorerEntry entry;
-  entry.name = "frequency";
-  entry.summary = "how rare the token is in the training text (control)";
-  entry.source = "control";
+  ScorerEntry entry = scorer_entry<frequency::Frequency>(
+      "frequency", "how rare the token is in the training text (control)", "control");
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext& context) {
-    return std::make_unique<frequency::Frequency>(context);
-  };
   entry.needs.text = true;
   return entry;
 }

@@ -18,13 +18,10 @@ class Norm : public Scorer {
 }  // namespace norm
 
 ScorerEntry norm_scorer() {
-  return {"norm",
-          "root mean square of the residual stream (control)",
-          "control",
-          true,
-          false,
-          false,
-          [](const ScorerContext&) { return std::make_unique<norm::Norm>(); }};
+  ScorerEntry entry = scorer_entry<norm::Norm>(
+      "norm", "root mean square of the residual stream (control)", "control");
+  entry.natural_zero = false;
+  return entry;
 }
 
 }  // namespace sublab

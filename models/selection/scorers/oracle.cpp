@@ -21,11 +21,8 @@ class Oracle : public Scorer {
 }  // namespace oracle
 
 ScorerEntry oracle_scorer() {
-  ScorerEntry entry;
-  entry.name = "oracle";
-  entry.summary = "keeps what the task says matters; as causal as its hints";
-  entry.source = "upper bound";
-  entry.make = [](const ScorerContext&) { return std::make_unique<oracle::Oracle>(); };
+  ScorerEntry entry = scorer_entry<oracle::Oracle>(
+      "oracle", "keeps what the task says matters; as causal as its hints", "upper bound");
   entry.needs.hints = true;
   return entry;
 }

@@ -1,4 +1,4 @@
-// A control: keeps a token with probability d, whatever it is. The draw hashes (seed, module,
+// A control: keeps a token with probability d, whatever it is. The draw hashes (seed, site,
 // ordinal at the parent level), so that it is causal, the same in every mode and for every row.
 #include "models/selection/scorer.h"
 
@@ -8,7 +8,7 @@ namespace random_scorer_detail {
 class Random : public Scorer {
  public:
   explicit Random(const ScorerContext& context)
-      : key_(stream_key(context.initial.seed, "random_scorer", context.module)),
+      : key_(stream_key(context.initial.seed, "random_scorer", context.site)),
         retention_(context.retention) {}
 
   /// d - u with u uniform in [0, 1): above 0 with probability d.
@@ -17,7 +17,7 @@ class Random : public Scorer {
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
-        *value++ = retention_ - unit_interval(mix_bits(key_ ^ (input.rows.start(b) + i)));
+        *value++ = retention_ - unit_interval(mix_bits(key_ ^ input.rows.ordinal(b, i)));
     return out.to(input.x.options());
   }
 
@@ -29,15 +29,8 @@ class Random : public Scorer {
 }  // namespace random_scorer_detail
 
 ScorerEntry random_scorer() {
-  return {"random",
-          "keeps each token with probability d (control)",
-          "control",
-          true,
-          true,
-          false,
-          [](const ScorerContext& context) {
-            return std::make_unique<random_scorer_detail::Random>(context);
-          }};
+  return scorer_entry<random_scorer_detail::Random>(
+      "random", "keeps each token with probability d (control)", "control");
 }
 
 }  // namespace sublab

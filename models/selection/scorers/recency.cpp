@@ -19,13 +19,10 @@ class Recency : public Scorer {
 }  // namespace recency
 
 ScorerEntry recency_scorer() {
-  ScorerEntry entry;
-  entry.name = "recency";
-  entry.summary = "keeps the last tokens of a row (control)";
-  entry.source = "control";
+  ScorerEntry entry = scorer_entry<recency::Recency>(
+      "recency", "keeps the last tokens of a row (control)", "control");
   entry.causal = false;
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext&) { return std::make_unique<recency::Recency>(); };
   return entry;
 }
 

@@ -14,7 +14,7 @@ class Stride : public Scorer {
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
-        *value++ = evenly_kept(input.rows.start(b) + i, retention_) ? 1.0 : -1.0;
+        *value++ = evenly_kept(input.rows.ordinal(b, i), retention_) ? 1.0 : -1.0;
     return out.to(input.x.options());
   }
 
@@ -25,13 +25,7 @@ class Stride : public Scorer {
 }  // namespace stride
 
 ScorerEntry stride_scorer() {
-  return {"stride",
-          "keeps evenly spread tokens (control)",
-          "control",
-          true,
-          true,
-          false,
-          [](const ScorerContext& context) { return std::make_unique<stride::Stride>(context); }};
+  return scorer_entry<stride::Stride>("stride", "keeps evenly spread tokens (control)", "control");
 }
 
 }  // namespace sublab

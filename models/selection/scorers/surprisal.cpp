@@ -21,14 +21,9 @@ class Surprisal : public LogitLensScorer {
 }  // namespace surprisal
 
 ScorerEntry surprisal_scorer() {
-  ScorerEntry entry;
-  entry.name = "surprisal";
-  entry.summary = "-log p of the token by a logit lens on the one before";
-  entry.source = "logit lens";
+  ScorerEntry entry = scorer_entry<surprisal::Surprisal>(
+      "surprisal", "-log p of the token by a logit lens on the one before", "logit lens");
   entry.natural_zero = false;
-  entry.make = [](const ScorerContext& context) {
-    return std::make_unique<surprisal::Surprisal>(context);
-  };
   entry.needs.head = true;
   return entry;
 }

@@ -11,7 +11,7 @@
 // moving up to t numbers.
 #include <algorithm>
 
-#include "models/selection/scorer.h"
+#include "models/selection/selector.h"
 
 namespace sublab {
 namespace causal_quantile {
@@ -41,34 +41,44 @@ struct Seen : RowMemory {
       sum += static_cast<int64_t>(row.ascending.size() * sizeof(double) + sizeof row.kept);
     return sum;
   }
+  std::unique_ptr<RowMemory> fork(const std::vector<int64_t>& chosen) const override {
+    auto out = std::make_unique<Seen>(0);
+    for (const int64_t row : chosen) out->rows.push_back(rows[row]);
+    return out;
+  }
   std::vector<SeenRow> rows;
 };
 
-Selection select(const SelectorInput& input) {
-  auto& seen = static_cast<Seen&>(*input.memory);
-  const at::Tensor scores = input.scores.detach().to(at::kCPU, at::kDouble).contiguous();
-  const auto* score = scores.const_data_ptr<double>();
-  std::vector<int64_t> index, lengths(input.rows.n_rows(), 0);
-  for (int64_t b = 0; b < input.rows.n_rows(); ++b)
-    for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
-      if (seen.rows[b].keep(score[t], input.retention)) {
-        index.push_back(t);
-        ++lengths[b];
-      }
-  const at::Tensor chosen = at::tensor(index, at::kLong).to(input.scores.device());
-  return {chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
-}
+class CausalQuantile : public Selector {
+ public:
+  Selection select(const SelectorInput& input) const override {
+    auto& seen = static_cast<Seen&>(*input.memory);
+    const at::Tensor scores = input.scores.detach().to(at::kCPU, at::kDouble).contiguous();
+    const auto* score = scores.const_data_ptr<double>();
+    Selection out;
+    out.lengths.assign(input.rows.n_rows(), 0);
+    std::vector<int64_t> index;
+    for (int64_t b = 0; b < input.rows.n_rows(); ++b)
+      for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
+        if (seen.rows[b].keep(score[t], input.retention)) {
+          index.push_back(t);
+          ++out.lengths[b];
+        }
+    out.index = at::tensor(index, at::kLong).to(input.scores.device());
+    return out;
+  }
+  std::unique_ptr<RowMemory> new_memory(int64_t n_rows) const override {
+    return std::make_unique<Seen>(n_rows);
+  }
+};
 
 }  // namespace causal_quantile
 
 SelectorEntry causal_quantile_selector() {
-  SelectorEntry entry;
-  entry.name = "causal_quantile";
-  entry.summary = "keeps the highest d of the scores so far, the share held by feedback";
-  entry.source = "own";
+  SelectorEntry entry = selector_entry<causal_quantile::CausalQuantile>(
+      "causal_quantile", "keeps the highest d of the scores so far, the share held by feedback",
+      "own");
   entry.causal = true;
-  entry.select = causal_quantile::select;
-  entry.new_memory = [](int64_t n_rows) { return std::make_unique<causal_quantile::Seen>(n_rows); };
   entry.uses_threshold = false;
   return entry;
 }

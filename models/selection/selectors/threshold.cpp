@@ -1,29 +1,55 @@
-// Keeps every token whose score is above the threshold: s_t > 0. Causal: a decision looks at the
-// token's own score alone. This is SUBLLM's rule at inference.
-#include "models/selection/scorer.h"
+// Keeps every token whose score is above the threshold: s_t > 0, once what was calibrated and
+// `threshold` are subtracted. Causal: a decision looks at the token's own score alone. This is
+// SUBLLM's rule at inference; `threshold` dials one trained model between quality and cost. The
+// host reads who is kept once.
+#include "models/selection/selector.h"
 
 namespace sublab {
 namespace threshold {
 
-Selection select(const SelectorInput& input) {
-  const at::Tensor kept = input.scores.detach().gt(0).to(at::kCPU).contiguous();
-  const auto* keep = kept.const_data_ptr<bool>();
-  std::vector<int64_t> index, lengths(input.rows.n_rows(), 0);
-  for (int64_t b = 0; b < input.rows.n_rows(); ++b)
-    for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
-      if (keep[t]) {
-        index.push_back(t);
-        ++lengths[b];
-      }
-  const at::Tensor chosen = at::tensor(index, at::kLong).to(input.scores.device());
-  return {chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
-}
+struct Config {
+  double threshold = 0;
+
+  template <class F>
+  void fields(F& f) {
+    f("threshold", threshold, "added to the threshold of every site", within(-1e6, 1e6));
+  }
+};
+
+class Threshold : public Selector {
+ public:
+  explicit Threshold(const Config& config) : config_(config) {}
+
+  Selection select(const SelectorInput& input) const override {
+    const at::Tensor kept = input.scores.detach().gt(0).to(at::kCPU).contiguous();
+    const auto* keep = kept.const_data_ptr<bool>();
+    Selection out;
+    out.lengths.assign(input.rows.n_rows(), 0);
+    std::vector<int64_t> index;
+    for (int64_t b = 0; b < input.rows.n_rows(); ++b)
+      for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
+        if (keep[t]) {
+          index.push_back(t);
+          ++out.lengths[b];
+        }
+    out.index = at::tensor(index, at::kLong).to(input.scores.device());
+    return out;
+  }
+
+  std::optional<double> threshold() const override { return config_.threshold; }
+
+ private:
+  Config config_;
+};
 
 }  // namespace threshold
 
 SelectorEntry threshold_selector() {
-  return {"threshold", "keeps a token iff its score is above the threshold", "arXiv:2406.06571",
-          true, threshold::select};
+  SelectorEntry entry = selector_entry<threshold::Threshold, threshold::Config>(
+      "threshold", "keeps a token iff its score is above the threshold", "arXiv:2406.06571");
+  entry.causal = true;
+  entry.examples = {{}, {"raised", {{"threshold", 0.1}}}};
+  return entry;
 }
 
 }  // namespace sublab

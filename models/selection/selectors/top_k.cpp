@@ -1,34 +1,42 @@
-// Keeps the K = ceil(T d) highest scores of each row; ties go to the earlier token. Not causal: who
-// is kept depends on the whole row.
-#include <algorithm>
-
-#include "models/selection/ranking.h"
+// Keeps the K = T d highest scores of each row; ties go to the earlier token. Not causal: who is
+// kept depends on the whole row. K is known on the host, the index never leaves the device.
+#include "models/selection/selector.h"
 
 namespace sublab {
-
 namespace top_k {
 
-Selection select(const SelectorInput& input) {
-  const at::Tensor scores = input.scores.detach().to(at::kCPU, at::kDouble).contiguous();
-  const auto* values = scores.const_data_ptr<double>();
-  std::vector<int64_t> index, lengths;
-  for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
-    const int64_t begin = input.rows.begin(b), n = input.rows.length(b);
-    const int64_t k = kept_tokens(n, input.retention, input.rounding);
-    std::vector<int64_t> order = descending_order(values + begin, n);
-    std::sort(order.begin(), order.begin() + k);
-    for (int64_t i = 0; i < k; ++i) index.push_back(begin + order[i]);
-    lengths.push_back(k);
+class TopK : public Selector {
+ public:
+  explicit TopK(const RankingConfig& config) : config_(config) {}
+
+  Selection select(const SelectorInput& input) const override {
+    std::vector<at::Tensor> index;
+    for (const RankedRows& ranked : ranked_rows(input.scores, input.rows)) {
+      const int64_t k = expected(ranked.order.size(1), input.retention);
+      const at::Tensor kept = std::get<0>(ranked.order.narrow(1, 0, k).sort(1));
+      index.push_back(packed_index(kept, ranked.begins).flatten());
+    }
+    Selection out;
+    out.index =
+        index.empty() ? at::empty({0}, input.scores.options().dtype(at::kLong)) : at::cat(index);
+    for (const int64_t length : input.rows.lengths())
+      out.lengths.push_back(expected(length, input.retention));
+    return out;
   }
-  const at::Tensor chosen = at::tensor(index, at::kLong).to(input.scores.device());
-  return {chosen, input.scores.index_select(0, chosen).clamp(0, 1), lengths};
-}
+
+  int64_t expected(int64_t length, double retention) const override {
+    return config_.kept(length, retention);
+  }
+
+ private:
+  RankingConfig config_;
+};
 
 }  // namespace top_k
 
 SelectorEntry top_k_selector() {
-  return {"top_k", "keeps the K = ceil(T d) highest scores of the row (not causal)",
-          "arXiv:2404.02258", false, top_k::select};
+  return selector_entry<top_k::TopK, RankingConfig>(
+      "top_k", "keeps the K = T d highest scores of the row (not causal)", "arXiv:2404.02258");
 }
 
 }  // namespace sublab

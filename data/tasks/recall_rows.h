@@ -1,0 +1,40 @@
+// Rows of multi-query associative recall (arXiv:2312.04927): a row states key-value pairs, then
+// asks for the value of every key again, in random order with repeats.
+//
+//   tokens  k1 v1 k2 v2 k1 v1 k2 v2 k2 v2 ...
+//   labels   .  .  .  . v1  . v2  . v2  . ...      (. = not scored)
+//   hints    1  1  1  1  1  0  1  0  1  0 ...      (0 = nothing later needs it)
+//
+// The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
+// kSymbols.
+#pragma once
+
+#include <string>
+
+#include "data/row_maker.h"
+
+namespace sublab {
+
+/// Rows of the stream `stream` of `seed`: training and evaluation rows come from streams of their
+/// own.
+class RecallRows : public RowSource {
+ public:
+  static constexpr int64_t kSymbols = 64;  ///< keys are 0..63, values 64..127
+  static constexpr int64_t kVocabSize = 2 * kSymbols;
+
+  RecallRows(int64_t length, int64_t n_pairs, uint64_t seed, const char* stream);
+  /// Throws UserError at `path` where `n_pairs` leave no room for a query in `length` tokens, which
+  /// `what` says.
+  static void check_room(int64_t n_pairs, int64_t length, const std::string& what,
+                         const std::string& path);
+
+  TokenRow row(int64_t index) const override;
+  int64_t context_len() const override { return length_ / 2 * 2; }
+  int64_t vocab_size() const override { return kVocabSize; }
+
+ private:
+  int64_t length_, n_pairs_;
+  uint64_t key_;
+};
+
+}  // namespace sublab

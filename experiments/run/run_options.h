@@ -1,0 +1,26 @@
+// What a run is asked for, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/files.h"
+
+namespace sublab {
+
+struct RunOptions {
+  fs::path out;            ///< results folder of the study
+  std::string only = "*";  ///< glob over variant names
+  int64_t jobs = 1;
+  int64_t shard = 1, n_shards = 1;  ///< this process does every n-th trial
+  bool dry_run = false;
+  bool replan = false;  ///< see PlanOptions
+  bool quiet = false;   ///< no progress
+};
+
+struct RunSummary {
+  int64_t done = 0, skipped = 0, failed = 0, matched = 0;
+  bool interrupted = false;
+};
+
+}  // namespace sublab

@@ -1,0 +1,62 @@
+// What a model's attention is made of, from its configuration; and the plain member of each kind.
+#include "models/entries/attention.h"
+
+namespace sublab {
+
+void AttentionConfig::resolve(const std::string& path, const AttentionTables& tables) {
+  rope = resolve_choice(tables.ropes, "rope", rope, path + "/rope", "none");
+  execution =
+      resolve_choice(tables.executions, "execution", execution, path + "/execution", "local");
+  kv_policy =
+      resolve_choice(tables.kv_policies, "kv_policy", kv_policy, path + "/kv_policy", "full");
+}
+
+AttentionParts AttentionConfig::attention(const DecoderConfig& config,
+                                          const AttentionTables& tables) const {
+  return {make_choice(tables.ropes, "rope", rope, "/model/rope",
+                      {.head_dim = config.head_dim, .theta = config.rope_theta}),
+          make_choice(tables.executions, "execution", execution, "/model/execution",
+                      {.n_heads = config.n_heads, .n_kv_heads = config.n_kv_heads}),
+          make_choice(tables.kv_policies, "kv_policy", kv_policy, "/model/kv_policy", {})};
+}
+
+namespace plain_parts {
+
+/// An entry without settings that hands out what there is one of.
+template <class EntryType, class Make>
+EntryType entry(const char* name, const char* summary, const char* source, const Make& make) {
+  EntryType out;
+  out.name = name;
+  out.summary = summary;
+  out.source = source;
+  out.describe = [] { return std::vector<FieldHelp>{}; };
+  out.resolve = [](const json& choice, const std::string& path) {
+    read_settings<NoSettings>(choice, path);
+    return choice;
+  };
+  out.make = [make](const json&, const typename EntryType::Context& context) {
+    return make(context);
+  };
+  return out;
+}
+
+}  // namespace plain_parts
+
+RopeEntry none_rope() {
+  return plain_parts::entry<RopeEntry>(
+      "none", "rotary positions as trained", "arXiv:2104.09864",
+      [](const RopeContext& context) { return plain_rope(context.head_dim, context.theta); });
+}
+
+ExecutionEntry local_execution() {
+  return plain_parts::entry<ExecutionEntry>(
+      "local", "every rank attends to rows of its own", "no change",
+      [](const ExecutionContext&) { return local_attention(); });
+}
+
+KvPolicyEntry full_kv_policy_entry() {
+  return plain_parts::entry<KvPolicyEntry>("full", "keys and values of every token", "no change",
+                                           [](const KvPolicyContext&) { return full_kv_policy(); });
+}
+
+}  // namespace sublab

@@ -1,0 +1,85 @@
+// The policy that keeps everything.
+#include "models/parts/kv_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sublab {
+namespace kv_policy {
+
+/// Adds `bias` [N] to the logits of each key by one more dimension: attention scales a product of
+/// K + 1 numbers by 1 / sqrt(K + 1), so q . k / sqrt(K) + bias is what comes out of these.
+void widen_by_bias(AttentionHeads& heads, const at::Tensor& bias) {
+  auto& [q, k, v] = heads;
+  const double width = static_cast<double>(q.size(2));
+  const auto column = [](const at::Tensor& like, double value) {
+    return at::full({like.size(0), like.size(1), 1}, value, like.options());
+  };
+  q = at::cat({q * std::sqrt((width + 1) / width), column(q, std::sqrt(width + 1))}, 2);
+  k = at::cat({k, bias.view({-1, 1, 1}).expand({k.size(0), k.size(1), 1}).to(k.dtype())}, 2);
+  v = at::cat({v, column(v, 0)}, 2);
+}
+
+class Full : public KvPolicy {
+ public:
+  at::Tensor whole_rows(const AttentionHeads& heads, const LayerContext& context) const override {
+    const auto [q, k, v] = logit_heads(heads, context);
+    return narrowed(
+        context.at.parts->executor->whole_rows(q, k, v, *context.at.rows, *context.at.run), heads);
+  }
+
+  at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const override {
+    auto& cache = static_cast<FullKvCache&>(*context.cache);
+    RowsPtr rows = context.at.rows;
+    AttentionHeads turned = logit_heads(heads, context);
+    at::Tensor order;  // the cache takes tokens by ascending ordinal
+    if (!rows->ascending()) {
+      order = rows->ascending_order();
+      rows = rows->permuted(order);
+      order = order.to(turned.q_NHK.device());
+      for (at::Tensor* x : {&turned.q_NHK, &turned.k_NGK, &turned.v_NGK})
+        *x = x->index_select(0, order);
+    }
+    cache.append(turned.k_NGK, turned.v_NGK, *rows);
+    std::vector<VisibleTokens> visible(rows->n_rows());
+    for (int64_t b = 0; b < rows->n_rows(); ++b)
+      if (rows->length(b) > 0) visible[b] = cache.row(b);
+    const at::Tensor out =
+        context.at.parts->executor->step(turned.q_NHK, visible, *rows, *context.at.run);
+    return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out, heads);
+  }
+
+  std::unique_ptr<KvCache> new_cache(const KvCacheShape& shape) const override {
+    return std::make_unique<FullKvCache>(shape);
+  }
+
+  AttentionCost cost(double t, double past) const override {
+    return {.causal_pairs = t * past + t * (t + 1) / 2,
+            .square_pairs = t * (past + t),
+            .tokens_read = t > 0 ? std::min(t, 1.0) * (past + t) : 0,
+            .tokens_held = past + t};
+  }
+
+ private:
+  /// Rotated, and one number wider where keys carry a bias.
+  static AttentionHeads logit_heads(const AttentionHeads& heads, const LayerContext& context) {
+    const RopeAngles& angles = context.at.angles;
+    AttentionHeads out{angles.rotated(heads.q_NHK), angles.rotated(heads.k_NGK), heads.v_NGK};
+    if (context.at.key_bias.defined()) widen_by_bias(out, context.at.key_bias);
+    if (context.probe) *context.probe = {out.q_NHK.detach(), out.k_NGK.detach()};
+    return out;
+  }
+  static at::Tensor narrowed(const at::Tensor& out, const AttentionHeads& heads) {
+    const int64_t width = heads.v_NGK.size(2);
+    return out.size(2) == width ? out : out.slice(2, 0, width);
+  }
+};
+
+}  // namespace kv_policy
+
+const std::shared_ptr<const KvPolicy>& full_kv_policy() {
+  static const std::shared_ptr<const KvPolicy> policy = std::make_shared<kv_policy::Full>();
+  return policy;
+}
+
+}  // namespace sublab

@@ -1,0 +1,87 @@
+// What attention keeps of the past. A policy owns cache, step *and* whole rows, so that one that
+// evicts tokens does so token by token in evaluation too, and `evaluate` = `step` holds for it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+
+#include "models/parts/attention.h"
+#include "models/parts/kv_cache.h"
+#include "models/parts/rope.h"
+#include "models/run.h"
+
+namespace sublab {
+
+class KvPolicy;
+
+/// The parts of attention that may be swapped, each alone. Shared by the layers of a model.
+struct AttentionParts {
+  std::shared_ptr<const Rope> rope;
+  std::shared_ptr<const AttentionExecutor> executor;
+  std::shared_ptr<const KvPolicy> policy;
+};
+
+/// Queries and keys of a block, for scorers that look at its attention: rotated, a key bias
+/// included, so that logits are q . k / sqrt(their width). Detached.
+struct BlockProbe {
+  at::Tensor q_NHK, k_NGK;
+};
+
+/// The tokens of one level on their way through blocks: made once, good for all blocks of the
+/// level.
+struct LevelContext {
+  RowsPtr rows;
+  RopeAngles angles;  ///< of `rows`
+  const AttentionParts* parts = nullptr;
+  const Run* run = nullptr;
+  int64_t declared_length = 0;  ///< of the pass (models/language_model.h)
+  int64_t level = 0;
+  at::Tensor key_bias = {};  ///< [N], added to every logit of a token's key; undefined = none
+};
+
+/// What a block works with beside its input.
+struct LayerContext {
+  const LevelContext& at;
+  int64_t layer = 0;
+  KvCache* cache = nullptr;     ///< set when the rows are new tokens against it
+  BlockProbe* probe = nullptr;  ///< filled when set
+};
+
+/// What an attention layer makes of its input. Nothing is rotated yet.
+struct AttentionHeads {
+  at::Tensor q_NHK, k_NGK, v_NGK;
+};
+
+/// What attention over one row costs.
+struct AttentionCost {
+  double causal_pairs = 0;  ///< of query and key, that a causal kernel computes
+  double square_pairs = 0;  ///< all pairs of new queries and keys
+  double tokens_read = 0;   ///< of the cache, new ones included
+  double tokens_held = 0;   ///< in the cache afterwards
+};
+
+/// Policies that evict (baselines/kv_policies) implement this. Positions of the tokens are those of
+/// context.at.rows; a policy that renumbers them asks context.at.parts->rope for other angles. What
+/// it evicts it counts in Run::activity.
+class KvPolicy {
+ public:
+  virtual ~KvPolicy() = default;
+  /// Whole rows, as if they had come token by token -> [N, H, K].
+  virtual at::Tensor whole_rows(const AttentionHeads& heads, const LayerContext& context) const = 0;
+  /// New tokens against context.cache, which new_cache() made and which takes them up.
+  virtual at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const = 0;
+  virtual std::unique_ptr<KvCache> new_cache(const KvCacheShape& shape) const = 0;
+  /// Of `new_tokens` in a row that has seen `past`.
+  virtual AttentionCost cost(double new_tokens, double past) const = 0;
+};
+
+/// Keeps everything; keys are cached rotated, so that each is rotated once.
+const std::shared_ptr<const KvPolicy>& full_kv_policy();
+
+/// `rope` on this rank with everything kept.
+inline AttentionParts full_attention(std::shared_ptr<const Rope> rope) {
+  return {std::move(rope), local_attention(), full_kv_policy()};
+}
+
+}  // namespace sublab

@@ -1,0 +1,62 @@
+// The balancer: the identity on scores forward, another gradient backward.
+#include "models/selection/balancer.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+
+namespace sublab {
+namespace balancer {
+
+class Balance : public torch::autograd::Function<Balance> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& scores,
+                            double retention, double strength) {
+    context->save_for_backward({scores});
+    context->saved_data["retention"] = retention;
+    context->saved_data["strength"] = strength;
+    return scores.view_as(scores);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const Balancer balancer{context->saved_data["retention"].toDouble(),
+                            context->saved_data["strength"].toDouble()};
+    return {balancer.balance(context->get_saved_variables()[0], grads[0]), at::Tensor(),
+            at::Tensor()};
+  }
+};
+
+double mean_limit(double positive_share) {
+  const double clamped = std::min(std::max(positive_share, 1e-4), 1 - 1e-4);
+  return 0.81395 * std::atanh(2 * clamped - 1);
+}
+
+}  // namespace balancer
+
+at::Tensor Balancer::operator()(const at::Tensor& scores) const {
+  return balancer::Balance::apply(scores, retention, strength);
+}
+
+at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) const {
+  if (scores.numel() == 0) return grad;
+  const at::Tensor x = scores.detach().to(at::kDouble);
+  const double n = static_cast<double>(x.numel());
+  const double mu = x.mean().item<double>(), square = x.square().mean().item<double>();
+  const double sigma = std::sqrt(std::max(square - mu * mu, 1e-20)),
+               r = std::sqrt(std::max(square, 1e-20));
+  const double m = mu / sigma;
+  const double low = balancer::mean_limit(retention - 0.05);
+  const double high = balancer::mean_limit(retention + 0.05);
+  constexpr double kRmsPerAbs = 1.25331;
+  const auto side = [](double value, double lo, double hi) {
+    return value > hi ? 1.0 : value < lo ? -1.0 : 0.0;
+  };
+  const double sm = side(m, low, high), sr = side(r, kRmsPerAbs * 1.0, kRmsPerAbs * 4.0);
+  if (sm == 0 && sr == 0) return grad;
+  const at::Tensor g =
+      sm * (1 / sigma - mu * (x - mu) / (sigma * sigma * sigma)) / n + sr * x / (n * r * r);
+  const double rms = std::sqrt(std::max(g.square().mean().item<double>(), 1e-40));
+  return grad + grad.abs() * (g * (strength / rms)).to(grad.scalar_type());
+}
+
+}  // namespace sublab

@@ -1,0 +1,286 @@
+// A router is made of parts: what each of them decides stands in its own file. Here is the order.
+#include "models/selection/router.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/parts/kv_policy.h"
+#include "models/selection/balancer.h"
+
+namespace sublab {
+namespace router {
+
+Selection keep_all(const LevelView& level) {
+  const int64_t n = level.rows.n_tokens();
+  return {at::arange(n, at::kLong).to(level.x.device()), at::ones({n}, level.x.options()),
+          level.rows.lengths()};
+}
+
+/// Those that `rule` wants.
+Selection forced_selection(const Rows& rows, int64_t site, const KeepRule& rule,
+                           const at::Device& device) {
+  Selection out;
+  out.lengths.assign(rows.n_rows(), 0);
+  std::vector<int64_t> index;
+  for (int64_t b = 0; b < rows.n_rows(); ++b)
+    for (int64_t i = 0; i < rows.length(b); ++i)
+      if (rule.keep(site, b, rows.ordinal(b, i))) {
+        index.push_back(rows.begin(b) + i);
+        ++out.lengths[b];
+      }
+  out.index = at::tensor(index, at::kLong).to(device);
+  return out;
+}
+
+void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const at::Tensor& index) {
+  const at::Tensor on_host = index.to(at::kCPU).contiguous();
+  const auto* next = on_host.const_data_ptr<int64_t>();
+  const auto* end = next + on_host.numel();
+  for (int64_t b = 0; b < rows.n_rows(); ++b)
+    for (int64_t i = 0; i < rows.length(b); ++i) {
+      const bool kept = next != end && *next == rows.begin(b) + i;
+      next += kept;
+      out.record(site, b, rows.ordinal(b, i), kept);
+    }
+}
+
+/// Collects the scores that a site sees.
+class ScoreCollector : public Observer {
+ public:
+  explicit ScoreCollector(int64_t site) : site_(site) {}
+  void selected(int64_t site, const at::Tensor& scores, const Rows&, const at::Tensor&,
+                const at::Tensor&) override {
+    if (site == site_) scores_.push_back(scores.detach().to(at::kDouble).cpu());
+  }
+  /// The value that a share `d` of the scores lies above.
+  double upper_quantile(double d) const {
+    const at::Tensor sorted = std::get<0>(at::cat(scores_).sort());
+    const int64_t n = sorted.numel();
+    const int64_t below = std::clamp<int64_t>(n - static_cast<int64_t>(std::llround(d * n)), 1, n);
+    return sorted[below - 1].item<double>();
+  }
+
+ private:
+  int64_t site_;
+  std::vector<at::Tensor> scores_;
+};
+
+}  // namespace router
+
+double ramped(double start, double end, double ramp, double progress) {
+  if (ramp <= 0 || progress >= ramp) return end;
+  return start + (end - start) * progress / ramp;
+}
+
+int64_t RouterMemory::n_bytes() const {
+  int64_t sum = 0;
+  for (const RowMemory* part : {scorer.get(), selector.get()})
+    if (part) sum += part->n_bytes();
+  return sum;
+}
+
+RouterMemory RouterMemory::fork(const std::vector<int64_t>& rows) const {
+  RouterMemory out;
+  if (scorer) out.scorer = scorer->fork(rows);
+  if (selector) out.selector = selector->fork(rows);
+  for (const int64_t row : rows) out.kept.push_back(kept[row]);
+  return out;
+}
+
+Router::Router(const RouterConfig& config, ScorerContext context, const SelectionParts& parts)
+    : config_(config),
+      context_(std::move(context)),
+      gate_(make_choice(parts.gates, "gate", config.gate, "/model/gate", {})),
+      train_selector_(make_choice(parts.selectors, "selector", config.train_selector,
+                                  "/model/train_selector", {})),
+      evaluate_selector_(make_choice(parts.selectors, "selector", config.evaluate_selector,
+                                     "/model/evaluate_selector", {})),
+      threshold_(at::zeros({}, at::kDouble)) {
+  gate_reads_scores_ =
+      find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate").reads_scores;
+  if (context_.retention >= 1) return;
+  const auto make = [&](const json& choice, const char* where, const char* name) {
+    const ScorerEntry& entry = find_entry(parts.scorers, "scorer", chosen_type(choice), where);
+    needs_.attention |= entry.needs.attention;
+    needs_.head |= entry.needs.head;
+    ScorerContext own = context_;
+    own.name += name;
+    return entry.make(read_choice(choice, where, ""), own);
+  };
+  scorer_ = make(config.scorer, "/model/scorer", ".scorer");
+  if (config.has_train_scorer())
+    train_scorer_ = make(config.train_scorer, "/model/train_scorer", ".train_scorer");
+  const ScorerEntry& scorer = find_entry(parts.scorers, "scorer", chosen_type(config.scorer), "");
+  const SelectorEntry& evaluates =
+      find_entry(parts.selectors, "selector", chosen_type(config.evaluate_selector), "");
+  causal_ = scorer.causal && evaluates.causal;
+  needs_calibration_ = !scorer.natural_zero && evaluates.uses_threshold;
+}
+
+RouterMemory Router::new_memory(int64_t n_rows) const {
+  RouterMemory memory;
+  if (scorer_) memory.scorer = scorer_->new_memory(n_rows);
+  memory.selector = evaluate_selector_->new_memory(n_rows);
+  memory.kept.assign(n_rows, 0);
+  return memory;
+}
+
+at::Tensor Router::scores_of(const Scorer& scorer, const LevelView& level, RowMemory* memory,
+                             const Run& run) const {
+  const at::Tensor scores = scorer.scores({level, run, memory});
+  // The gate's arithmetic is done in fp32 at least.
+  return scores.scalar_type() == at::kDouble ? scores : scores.to(at::kFloat);
+}
+
+at::Tensor Router::balanced(const at::Tensor& scores, double retention, const Run& run) const {
+  if (!run.coins || !gate_reads_scores_ || config_.balancer_strength == 0) return scores;
+  const bool in_steps = config_.balancer_ramp_steps > 0;
+  const double p = ramped(1.0, config_.balancer_probability_end,
+                          in_steps ? config_.balancer_ramp_steps : config_.balancer_ramp,
+                          in_steps ? static_cast<double>(run.step) : run.progress);
+  if (!run.coins->flip("balancer", context_.site, p)) return scores;
+  return Balancer{retention, config_.balancer_strength}(scores);
+}
+
+double Router::threshold(bool training) const {
+  const double own = selector_threshold();
+  return threshold_.item<double>() + (training ? train_selector_->threshold().value_or(own) : own);
+}
+
+/// By forced decisions, or by the selector of this mode.
+Selection Router::select(const at::Tensor& scores, const LevelView& level, double retention,
+                         RouterMemory& memory, const Run& run) const {
+  const at::Tensor weights = gate_->weights(scores);
+  Selection out;
+  if (run.forced) {
+    out = router::forced_selection(level.rows, context_.site, *run.forced, scores.device());
+  } else {
+    const bool training = run.mode == Mode::train;
+    at::Tensor selecting = scores;
+    if (training && train_scorer_) {
+      const auto own = train_scorer_->new_memory(level.rows.n_rows());
+      selecting = scores_of(*train_scorer_, level, own.get(), run).detach();
+    }
+    const Selector& selector = training ? *train_selector_ : *evaluate_selector_;
+    const auto fresh = training ? selector.new_memory(level.rows.n_rows()) : nullptr;
+    RowMemory* own = training ? fresh.get() : memory.selector.get();
+    out = selector.select({selecting, weights, level.rows, retention, context_.site, run, own});
+  }
+  if (!out.weights.defined()) out.weights = weights.index_select(0, out.index);
+  out.weights = out.weights.to(level.x.scalar_type());
+  return out;
+}
+
+void Router::tell(const at::Tensor& scores, const LevelView& level, const Selection& selection,
+                  const Run& run) const {
+  if (run.observer && scores.defined())
+    run.observer->selected(context_.site, scores, level.rows, selection.index, selection.weights);
+  if (run.activity)
+    run.activity->count("kept", static_cast<double>(selection.index.size(0)),
+                        static_cast<double>(level.rows.n_tokens()), {.level = level.level + 1});
+  if (run.recorded)
+    router::record_decisions(*run.recorded, context_.site, level.rows, selection.index);
+}
+
+/// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
+Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run& run) const {
+  if (level.rows.ascending()) return decide_in_order(level, memory, run);
+  at::Tensor order = level.rows.ascending_order();
+  const RowsPtr rows = level.rows.permuted(order);
+  order = order.to(level.x.device());
+  const auto in_order = [&](const at::Tensor& x) {
+    return x.defined() ? x.index_select(0, order) : x;
+  };
+  const at::Tensor x = in_order(level.x), tokens = in_order(level.tokens),
+                   hints = in_order(level.hints);
+  BlockProbe probe;
+  if (level.probe) probe = {in_order(level.probe->q_NHK), in_order(level.probe->k_NGK)};
+  LevelView ordered{x, *rows, tokens, hints, level.level, level.readout};
+  if (level.probe) ordered.probe = &probe;
+  Selection selection = decide_in_order(ordered, memory, run);
+  const at::Tensor places = order.index_select(0, selection.index);
+  const at::Tensor ascending = places.argsort();
+  selection.index = places.index_select(0, ascending);
+  selection.weights = selection.weights.index_select(0, ascending);
+  return selection;
+}
+
+Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
+                                  const Run& run) const {
+  if (run.mode == Mode::step && !run.forced && !causal_)
+    throw UserError("/model/evaluate_selector",
+                    "'" + chosen_type(config_.evaluate_selector) + "' over scorer '" +
+                        chosen_type(config_.scorer) + "' is not causal, so it cannot decode");
+  Selection out;
+  at::Tensor scores;
+  if (!scorer_ && !run.forced) {
+    out = router::keep_all(level);
+  } else {
+    const bool training = run.mode == Mode::train;
+    const double retention =
+        training ? ramped(1.0, context_.retention, config_.retention_ramp, run.progress)
+                 : context_.retention;
+    scores = at::ones({level.rows.n_tokens()}, level.x.options());
+    if (scorer_) {
+      scores = scores_of(*scorer_, level, memory.scorer.get(), run);
+      if (const double zero = threshold(training); zero != 0) scores = scores - zero;
+      if (training) scores = balanced(scores, retention, run);
+    }
+    out = select(scores, level, retention, memory, run);
+  }
+  out.starts = memory.kept;
+  for (size_t b = 0; b < memory.kept.size(); ++b) memory.kept[b] += out.lengths[b];
+  tell(scores, level, out, run);
+  return out;
+}
+
+void Router::make_transparent() {
+  if (!scorer_) return;
+  at::NoGradGuard no_grad;
+  for (Parameter& parameter : scorer_->parameters()) parameter.tensor.zero_();
+  if (!scorer_->parameters().empty()) threshold_.fill_(-1);
+}
+
+void Router::prepare(const std::vector<Batch>& batches) {
+  for (Scorer* scorer : {scorer_.get(), train_scorer_.get()})
+    if (scorer) scorer->prepare(batches);
+}
+
+void Router::add_cost(const ScorerShape& shape, Ledger& ledger) const {
+  if (scorer_) scorer_->add_cost(shape, ledger);
+}
+
+std::vector<Parameter> Router::parameters() const {
+  std::vector<Parameter> out;
+  for (const Scorer* scorer : {scorer_.get(), train_scorer_.get()})
+    if (scorer)
+      for (Parameter& parameter : scorer->parameters()) out.push_back(std::move(parameter));
+  return out;
+}
+
+std::vector<Buffer> Router::buffers() const {
+  std::vector<Buffer> out;
+  if (!scorer_) return out;
+  out.push_back({context_.name + ".threshold", threshold_});
+  for (const Scorer* scorer : {scorer_.get(), train_scorer_.get()})
+    if (scorer)
+      for (Buffer& buffer : scorer->buffers()) out.push_back(std::move(buffer));
+  return out;
+}
+
+void calibrate_routers(const LanguageModel& model, const std::vector<Router*>& routers,
+                       const std::vector<Batch>& batches) {
+  at::NoGradGuard no_grad;
+  for (size_t site = 0; site < routers.size(); ++site) {
+    Router& router = *routers[site];
+    if (!router.needs_calibration()) continue;
+    router.set_threshold(-router.selector_threshold());
+    router::ScoreCollector collector(static_cast<int64_t>(site));
+    Run run;
+    run.observer = &collector;
+    for (const Batch& batch : batches) run_model(model, batch, nullptr, run);
+    router.set_threshold(collector.upper_quantile(router.retention()));
+  }
+}
+
+}  // namespace sublab

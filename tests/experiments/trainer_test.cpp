@@ -1,0 +1,216 @@
+// Training as a value: put away and taken up again it goes on with the same bits, and ranks of a
+// group take one step together.
+#include <barrier>
+#include <catch2/catch.hpp>
+#include <mutex>
+#include <thread>
+
+#include "experiments/train/train.h"
+#include "tests/models/small_models.h"
+#include "tests/temporary_folder.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+class Noise : public RowSource {
+ public:
+  TokenRow row(int64_t index) const override {
+    TokenRow out;
+    for (int64_t t = 0; t < context_len(); ++t) {
+      const auto token = [&](int64_t i) {
+        return static_cast<int64_t>(mix_bits(static_cast<uint64_t>(index * 31 + i)) % kSmallVocab);
+      };
+      out.tokens.push_back(token(t));
+      // Rows have unequal numbers of labels, so that a mean over passes would be another number.
+      out.labels.push_back(t < index % 5 ? TokenRow::kIgnoredLabel : token(t + 1));
+      out.positions.push_back(t);
+    }
+    out.lengths = {context_len()};
+    return out;
+  }
+  int64_t context_len() const override { return 20; }
+  int64_t vocab_size() const override { return kSmallVocab; }
+};
+
+TrainConfig steps(int64_t n_steps, int64_t rows = 4) {
+  TrainConfig config;
+  config.batch_tokens = rows * 20;
+  config.tokens = n_steps * config.batch_tokens;
+  config.learning_rate = 5e-3;
+  return config;
+}
+
+const json kSubllm = {
+    {"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"scorer_init_std", 0.3}};
+
+void check_same(const LanguageModel& a, const LanguageModel& b, double margin = 0) {
+  const auto left = a.parameters(), right = b.parameters();
+  REQUIRE(left.size() == right.size());
+  for (size_t i = 0; i < left.size(); ++i) {
+    INFO(left[i].name);
+    CHECK(max_difference(left[i].tensor, right[i].tensor) <= margin);
+  }
+}
+
+/// Threads of this process as ranks; only what the trainer asks for.
+class Meeting {
+ public:
+  explicit Meeting(int64_t size) : size(size), barrier(size) {}
+  int64_t size;
+  std::barrier<> barrier;
+  std::mutex mutex;
+  std::vector<at::Tensor> parts = {};
+};
+
+class ThreadRank : public Group {
+ public:
+  ThreadRank(Meeting& meeting, int64_t rank) : meeting_(meeting), rank_(rank) {}
+  int64_t rank() const override { return rank_; }
+  int64_t size() const override { return meeting_.size; }
+  void all_reduce_sum_(at::Tensor& tensor) const override {
+    at::NoGradGuard no_grad;
+    if (rank_ == 0) meeting_.parts.assign(meeting_.size, {});
+    barrier();
+    meeting_.parts[rank_] = tensor.clone();
+    barrier();
+    tensor.zero_();
+    for (const at::Tensor& part : meeting_.parts) tensor.add_(part);
+    barrier();
+  }
+  void broadcast_(at::Tensor&, int64_t) const override { FAIL("not asked for"); }
+  at::Tensor all_gather(const at::Tensor& own) const override { return own; }
+  at::Tensor all_to_all(const at::Tensor& pieces) const override { return pieces; }
+  at::Tensor exchange(const at::Tensor& own, int64_t, int64_t) const override { return own; }
+  void barrier() const override { meeting_.barrier.arrive_and_wait(); }
+  std::unique_ptr<Group> split(int64_t) const override { return nullptr; }
+
+ private:
+  Meeting& meeting_;
+  int64_t rank_;
+};
+
+}  // namespace
+
+TEST_CASE("a trainer that was put away goes on with the same bits", "[numerics]") {
+  TrainConfig half = steps(20), passes = steps(20), again = steps(20);
+  half.dtype = "bfloat16";
+  passes.micro_batch_tokens = 20;
+  again.recompute = true;
+  for (const TrainConfig& config : {steps(20), half, passes, again})
+    for (const json& given : {json{{"architecture", "llama"}, {"n_layers", 2}}, kSubllm}) {
+      INFO(given.dump() << write_fields(config).dump());
+      const auto whole = small_model(given), first = small_model(given),
+                 second = small_model(given);
+      const Noise rows;
+      const TrainingResult all = train(*whole, rows, config, 3, {});
+      const TemporaryFolder folder;
+      {
+        Trainer trainer(*first, rows, config, 3);
+        for (int i = 0; i < 5; ++i) trainer.step();
+        trainer.save(folder.path / "state");
+        for (int i = 0; i < 5; ++i) trainer.step();
+        trainer.save(folder.path / "state");
+        trainer.step();  // what comes after is not in the state
+      }
+      CHECK(folder_entries(folder.path / "state").size() == 2);  // that of step 5 is gone
+      Trainer trainer(*second, rows, config, 3);
+      trainer.load(folder.path / "state");
+      CHECK(trainer.n_steps_done() == 10);
+      while (!trainer.done()) trainer.step();
+      const TrainingResult rest = trainer.finish();
+      REQUIRE(rest.curve.size() == all.curve.size());
+      for (size_t i = 0; i < all.curve.size(); ++i) {
+        CHECK(rest.curve[i].loss_nats == all.curve[i].loss_nats);
+        CHECK(rest.curve[i].gradient_norm == all.curve[i].gradient_norm);
+        CHECK(rest.curve[i].tokens == all.curve[i].tokens);
+      }
+      REQUIRE(rest.selection.size() == all.selection.size());
+      for (size_t i = 0; i < all.selection.size(); ++i)
+        CHECK(rest.selection[i].numbers() == all.selection[i].numbers());
+      check_same(*whole, *second);
+    }
+}
+
+TEST_CASE("the state of another run is refused", "[unit]") {
+  const TemporaryFolder folder;
+  const auto model = small_model(kSubllm);
+  const Noise rows;
+  Trainer trainer(*model, rows, steps(4), 3);
+  trainer.step();
+  trainer.save(folder.path);
+  CHECK_THROWS_WITH(Trainer(*model, rows, steps(4), 4).load(folder.path),
+                    Contains("is the state of another run") && Contains("seed"));
+  TrainConfig other = steps(4);
+  other.learning_rate = 1e-3;
+  CHECK_THROWS_WITH(Trainer(*model, rows, other, 3).load(folder.path), Contains("learning_rate"));
+  const auto small = small_model({{"architecture", "llama"}, {"n_layers", 1}});
+  CHECK_THROWS_AS(Trainer(*small, rows, steps(4), 3).load(folder.path), UserError);
+}
+
+TEST_CASE("a group of one is the identity", "[unit]") {
+  const OneProcess one;
+  CHECK(one.rank() == 0);
+  CHECK(one.size() == 1);
+  const at::Tensor x = at::arange(6, at::kDouble).view({1, 3, 2});
+  at::Tensor sum = x.clone(), sent = x.clone();
+  one.all_reduce_sum_(sum);
+  one.broadcast_(sent, 0);
+  one.barrier();
+  CHECK(sum.equal(x));
+  CHECK(sent.equal(x));
+  CHECK(one.all_gather(x).equal(x));
+  CHECK(one.all_to_all(x).equal(x));
+  CHECK(one.exchange(x, 0, 0).equal(x));
+  CHECK(one.split(7)->size() == 1);
+  CHECK_THROWS(one.broadcast_(sent, 1));
+  CHECK_THROWS(one.exchange(x, 1, 0));
+  CHECK_THROWS(one.all_to_all(at::zeros({2, 3})));
+}
+
+TEST_CASE("ranks that share a step take that of one rank", "[numerics]") {
+  for (const int64_t n_ranks : {2, 3}) {
+    INFO(n_ranks << " ranks");
+    const json& given = kSubllm;
+    TrainConfig config = steps(6, 5);  // five passes of a row each, dealt out unevenly
+    config.micro_batch_tokens = 20;
+    const Noise rows;
+    const auto alone = small_model(given, at::kDouble);
+    const TrainingResult expected = train(*alone, rows, config, 3, {});
+    Meeting meeting(n_ranks);
+    std::vector<std::unique_ptr<LanguageModel>> models;
+    std::vector<TrainingResult> results(n_ranks);
+    for (int64_t rank = 0; rank < n_ranks; ++rank)
+      models.push_back(small_model(given, at::kDouble));
+    std::vector<std::thread> threads;
+    for (int64_t rank = 0; rank < n_ranks; ++rank)
+      threads.emplace_back([&, rank] {
+        const ThreadRank group(meeting, rank);
+        results[rank] = train(*models[rank], rows, config, 3, {}, &group);
+      });
+    for (std::thread& thread : threads) thread.join();
+    for (int64_t rank = 0; rank < n_ranks; ++rank) {
+      INFO("rank " << rank << " of " << n_ranks);
+      REQUIRE(results[rank].curve.size() == expected.curve.size());
+      for (size_t i = 0; i < expected.curve.size(); ++i) {
+        CHECK(results[rank].curve[i].loss_nats ==
+              Approx(expected.curve[i].loss_nats).epsilon(1e-10));
+        CHECK(results[rank].curve[i].gradient_norm ==
+              Approx(expected.curve[i].gradient_norm).epsilon(1e-8));
+      }
+      CHECK(results[rank].tokens == expected.tokens);
+      check_same(*models[rank], *alone, 1e-9);
+      check_same(*models[rank], *models[0]);
+    }
+  }
+}
+
+TEST_CASE("a group larger than a step's rows is refused", "[unit]") {
+  Meeting meeting(9);
+  const ThreadRank group(meeting, 0);
+  const auto model = small_model(kSubllm);
+  const Noise rows;
+  CHECK_THROWS_WITH(Trainer(*model, rows, steps(4), 3, &group),
+                    Contains("hold 4 rows of data.context_len, for a group of 9 ranks"));
+}
