@@ -269,10 +269,9 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   add(metric::kBitsPerByte, bytes.bits_per_byte, bytes.note);
   add(metric::kLossEarlyNats, mean_loss(result.positions, 0, kBuckets / 4));
   add(metric::kLossLateNats, mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
-  add(metric::kTrigramLossNats, trigram, "interpolated trigram on the same training tokens");
+  add(metric::kTrigramLossNats, trigram);
   if (result.kept_fraction.empty()) return;
-  add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss,
-      "train-mode selection minus evaluate-mode selection");
+  add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss);
   const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
     out.add(metric::at_level(metric::kKeptFraction, sites[m].level), result.kept_fraction[m],
