@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/compression.h"
 #include "data/row_maker.h"
 #include "data/sampling.h"
 #include "experiments/tasks/task.h"
@@ -16,6 +17,7 @@ struct Catalog {
   std::vector<ArchitectureEntry> architectures;
   Parts parts;
   DataParts data;
+  std::vector<CompressionEntry> compressions;  ///< of tasks that ask
   std::vector<TaskEntry> tasks;
   std::vector<RowMaker> row_makers;  ///< of data.train_on, beside text
 

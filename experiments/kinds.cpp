@@ -32,6 +32,8 @@ std::string property_of(const KvPolicyEntry&) { return "of attention"; }
 std::string property_of(const SamplingEntry&) { return "of training text"; }
 std::string property_of(const PositionsEntry&) { return "of training text"; }
 
+std::string property_of(const CompressionEntry&) { return "of prompts"; }
+
 std::string property_of(const TaskEntry& entry) {
   return entry.prompt.ask ? "prompts and scores" : "evaluates";
 }
@@ -60,6 +62,7 @@ std::vector<Kind> kinds_of(const Catalog& catalog) {
           kind("kv_policy", {"/model/kv_policy"}, parts.kv_policies),
           kind("sampling", {"/data/sampling"}, catalog.data.samplings),
           kind("positions", {"/data/positions"}, catalog.data.positions),
+          kind("compression", {}, catalog.compressions),
           kind("task", {}, catalog.tasks),
           kind("rows", {}, catalog.row_makers)};
 }

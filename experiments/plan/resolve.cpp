@@ -78,16 +78,32 @@ void check_hints(const json& model, const DataConfig& data, const std::string& w
     }
 }
 
+/// One entry of "evaluate": the task's own settings, and for tasks that ask what becomes of the
+/// contexts of their questions.
+json resolve_task(const json& given, const DataConfig& data, const std::string& at,
+                  const Catalog& catalog) {
+  if (!given.is_object() || !given.contains("task") || !given["task"].is_string())
+    fields_detail::throw_type(at, "an object with a string \"task\"", given);
+  const TaskEntry& task = catalog.task(given["task"], at + "/task");
+  json own = given;
+  own.erase("compression");
+  json resolved = task.resolve(own, at, data);
+  if (task.prompt.ask)
+    resolved["compression"] =
+        resolve_choice(catalog.compressions, "compression",
+                       given.value("compression", json("none")), at + "/compression", "none");
+  else if (given.contains("compression"))
+    throw UserError(at + "/compression", "has no effect: task '" + task.name + "' has no prompts");
+  return resolved;
+}
+
 std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
                                 const std::string& where, const Catalog& catalog) {
   std::vector<json> tasks;
   if (!given.is_array()) fields_detail::throw_type(where, "a list", given);
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string at = where + "/" + std::to_string(i);
-    if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
-      fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
-    tasks.push_back(
-        catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
+    tasks.push_back(resolve_task(given[i], config.data, at, catalog));
     for (size_t j = 0; j < i; ++j)
       if (tasks[j] == tasks[i]) throw UserError(at, "is what entry " + std::to_string(j) + " is");
   }

@@ -182,7 +182,8 @@ class Trial {
       const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
       Evaluation out(recorded_evaluation(config_.evaluate[i], task.numerics_version,
                                          record_.provenance, device_kind(device_)));
-      run_task(task, config_.evaluate[i], context, out);
+      run_task(task, config_.evaluate[i], context, out,
+               compression_of(config_.evaluate[i], catalog_.compressions));
       std::move(out).move_to(record_, arrays_);
     }
     memory.end("evaluate", record_);

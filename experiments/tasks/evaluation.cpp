@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/hash.h"
+#include "core/kind.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
 
@@ -63,6 +64,10 @@ RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_ve
   out.task = resolved.at("task").get<std::string>();
   out.conditions = resolved;
   for (const char* key : kNoConditions) out.conditions.erase(key);
+  for (json& value :
+       out.conditions)  // a part counts by its name, with its settings where it has any
+    if (value.is_object() && !chosen_type(value).empty())
+      value = value.size() == 1 ? value.at("type") : json(value.dump());
   out.conditions[condition::kDevice] = device;
   out.conditions["dtype"] = "float32";  // of the weights that are evaluated, however it was trained
   out.reads = content_read(out.conditions, provenance);

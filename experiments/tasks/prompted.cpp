@@ -42,8 +42,24 @@ Answer answer(const Question& question, const TaskContext& context, const std::s
 
 }  // namespace prompted
 
-void run_task(const TaskEntry& task, const json& resolved, const TaskContext& context,
-              Evaluation& out, const RewriteContext& rewrite) {
+RewriteContext compression_of(const json& resolved,
+                              const std::vector<CompressionEntry>& compressions) {
+  if (!resolved.contains("compression")) return {};
+  const std::shared_ptr<PromptCompressor> compressor = make_choice(
+      compressions, "compression", resolved.at("compression"), "/evaluate/compression", {});
+  return [compressor](const Question& question) {
+    Question out = question;
+    PromptContext context = compressor->shortened({question.context, question.context_ids});
+    out.context = std::move(context.text);
+    out.context_ids = std::move(context.ids);
+    return out;
+  };
+}
+
+void run_task(const TaskEntry& task, const json& entry, const TaskContext& context, Evaluation& out,
+              const RewriteContext& rewrite) {
+  json resolved = entry;  // the task's own settings
+  resolved.erase("compression");
   if (task.evaluate) return task.evaluate(resolved, context, out);
   const std::string where = "task " + task.name;
   std::vector<Question> questions = task.prompt.ask(resolved, context);
