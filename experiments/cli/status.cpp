@@ -2,8 +2,10 @@
 #include <iostream>
 
 #include "core/progress.h"
+#include "core/schema/plan.h"
+#include "core/schema/record.h"
 #include "experiments/cli/command.h"
-#include "experiments/run/run_study.h"
+#include "experiments/run/study_folder.h"
 
 namespace sublab {
 namespace {
