@@ -42,6 +42,8 @@ namespace sublab {
 
 #define SUBLAB_POSITIONS(LINE) LINE(contiguous)
 
+#define SUBLAB_COMPRESSIONS(LINE) LINE(none)
+
 #define SUBLAB_TASKS(LINE) \
   LINE(perplexity)         \
   LINE(recall)
@@ -57,6 +59,7 @@ namespace sublab {
 #define SUBLAB_DECLARE_KV_POLICY(name) KvPolicyEntry name##_kv_policy_entry();
 #define SUBLAB_DECLARE_SAMPLING(name) SamplingEntry name##_sampling();
 #define SUBLAB_DECLARE_POSITIONS(name) PositionsEntry name##_positions();
+#define SUBLAB_DECLARE_COMPRESSION(name) CompressionEntry name##_compression();
 #define SUBLAB_DECLARE_TASK(name) TaskEntry name##_task();
 #define SUBLAB_DECLARE_ROW_MAKER(name) RowMaker name##_maker();
 SUBLAB_ARCHITECTURES(SUBLAB_DECLARE_ARCHITECTURE)
@@ -68,6 +71,7 @@ SUBLAB_EXECUTIONS(SUBLAB_DECLARE_EXECUTION)
 SUBLAB_KV_POLICIES(SUBLAB_DECLARE_KV_POLICY)
 SUBLAB_SAMPLINGS(SUBLAB_DECLARE_SAMPLING)
 SUBLAB_POSITIONS(SUBLAB_DECLARE_POSITIONS)
+SUBLAB_COMPRESSIONS(SUBLAB_DECLARE_COMPRESSION)
 SUBLAB_TASKS(SUBLAB_DECLARE_TASK)
 SUBLAB_ROW_MAKERS(SUBLAB_DECLARE_ROW_MAKER)
 
@@ -81,6 +85,7 @@ Catalog built_in_catalog() {
 #define SUBLAB_KV_POLICY(name) name##_kv_policy_entry(),
 #define SUBLAB_SAMPLING(name) name##_sampling(),
 #define SUBLAB_POSITION(name) name##_positions(),
+#define SUBLAB_COMPRESSION(name) name##_compression(),
 #define SUBLAB_TASK(name) name##_task(),
 #define SUBLAB_ROW_MAKER(name) name##_maker(),
   Catalog catalog;
@@ -93,6 +98,7 @@ Catalog built_in_catalog() {
   catalog.parts.kv_policies = {SUBLAB_KV_POLICIES(SUBLAB_KV_POLICY)};
   catalog.data.samplings = {SUBLAB_SAMPLINGS(SUBLAB_SAMPLING)};
   catalog.data.positions = {SUBLAB_POSITIONS(SUBLAB_POSITION)};
+  catalog.compressions = {SUBLAB_COMPRESSIONS(SUBLAB_COMPRESSION)};
   catalog.tasks = {SUBLAB_TASKS(SUBLAB_TASK)};
   catalog.row_makers = {SUBLAB_ROW_MAKERS(SUBLAB_ROW_MAKER)};
   return catalog;

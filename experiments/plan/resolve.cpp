@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/metrics.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
@@ -78,6 +79,23 @@ void check_hints(const json& model, const DataConfig& data, const std::string& w
     }
 }
 
+/// An entry of `evaluate` with every default of its task, and of what shortens its prompts where
+/// the task has any.
+json resolve_task(json given, const std::string& at, const DataConfig& data,
+                  const Catalog& catalog) {
+  constexpr const char* kKey = condition::kCompression;
+  const TaskEntry& task = catalog.task(given["task"], at + "/task");
+  const json choice = resolve_choice(catalog.compressions, kKey, given.value(kKey, json("none")),
+                                     at + "/" + kKey, "none");
+  given.erase(kKey);
+  if (!task.has_prompts() && is_compressed(choice))
+    throw UserError(at + "/" + kKey, "'" + chosen_type(choice) + "' has no effect on task " +
+                                         task.name + ", which reads no prompt; allowed: none");
+  json out = task.resolve(given, at, data);
+  if (task.has_prompts()) out[kKey] = choice;
+  return out;
+}
+
 std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
                                 const std::string& where, const Catalog& catalog) {
   std::vector<json> tasks;
@@ -86,8 +104,7 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
     const std::string at = where + "/" + std::to_string(i);
     if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
       fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
-    tasks.push_back(
-        catalog.task(given[i]["task"], at + "/task").resolve(given[i], at, config.data));
+    tasks.push_back(resolve_task(given[i], at, config.data, catalog));
     for (size_t j = 0; j < i; ++j)
       if (tasks[j] == tasks[i]) throw UserError(at, "is what entry " + std::to_string(j) + " is");
   }

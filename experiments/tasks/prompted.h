@@ -2,13 +2,15 @@
 #pragma once
 
 #include "experiments/tasks/task.h"
+#include "models/entries/compression.h"
 
 namespace sublab {
 
-/// Evaluates `task` as `resolved`, by its own means or by its prompt stage. There every question's
-/// context goes through `rewrite` (empty = as it is) and the model answers greedily, one question
-/// at a time. Throws UserError for text in a trial that has no tokenizer.
+/// Evaluates `task` as `resolved`, by its own means or by its prompt stage. There every question
+/// goes through `compressor` (null = as it is) and the model answers greedily, one question at a
+/// time; what shortening saved and cost stands beside the scores. Throws UserError for text in a
+/// trial that has no tokenizer.
 void run_task(const TaskEntry& task, const json& resolved, const TaskContext& context,
-              Evaluation& out, const RewriteContext& rewrite = {});
+              Evaluation& out, const PromptCompressor* compressor = nullptr);
 
 }  // namespace sublab

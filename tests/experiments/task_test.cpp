@@ -44,6 +44,16 @@ TaskEntry dummy_task() {
   return entry;
 }
 
+/// Leaves three ids of a context.
+class FirstThree : public PromptCompressor {
+ public:
+  Question compress(const Question& question, CompressionCost&) const override {
+    Question shorter = question;
+    shorter.context_ids.resize(3);
+    return shorter;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[unit]") {
@@ -55,11 +65,8 @@ TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[u
   run_task(dummy_task(), {{"n", 2}}, context, whole);
   CHECK(whole.metrics().at(0).value == 20);  // ten ids each, read as they are
   CHECK(whole.metrics().at(1).value == 6);
-  run_task(dummy_task(), {{"n", 2}}, context, cut, [](const Question& question) {
-    Question shorter = question;
-    shorter.context_ids.resize(3);
-    return shorter;
-  });
+  const FirstThree shorter;
+  run_task(dummy_task(), {{"n", 2}}, context, cut, &shorter);
   CHECK(cut.metrics().at(0).value == 10);
   TaskEntry text = dummy_task();
   text.prompt.ask = [](const json&, const TaskContext&) {
