@@ -95,7 +95,7 @@ TEST_CASE("policies evict token by token, in whole rows as in steps, and are cou
     const Metric* active = record.find("active_fraction");
     REQUIRE(active);
     CHECK(active->conditions.at("mechanism") == "tokens_evicted");
-    CHECK(active->value == Approx((32.0 - 5) / 32));
+    CHECK(*active->value == Approx((32.0 - 5) / 32));
     const auto model = coming.make();
     const Batch batch = random_batch({30});
     const at::Tensor whole = whole_rows(*model, batch);
