@@ -52,8 +52,10 @@ double context_tokens(const Question& question, const TaskContext& context) {
 
 }  // namespace prompted
 
-void run_task(const TaskEntry& task, const json& resolved, const TaskContext& context,
-              Evaluation& out, const PromptCompressor* compressor) {
+void run_task(const TaskEntry& task, const json& entry, const TaskContext& context, Evaluation& out,
+              const PromptCompressor* compressor) {
+  json resolved = entry;  // the task's own settings
+  resolved.erase(condition::kCompression);
   if (!task.has_prompts()) return task.evaluate(resolved, context, out);
   const std::string where = "task " + task.name;
   std::vector<Question> questions = task.prompt.ask(resolved, context);

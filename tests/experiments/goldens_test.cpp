@@ -14,7 +14,11 @@
 #include "experiments/kinds.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/resolve.h"
+#include "experiments/run/prompt_compressor.h"
+#include "experiments/tasks/evaluation.h"
+#include "experiments/tasks/prompted.h"
 #include "experiments/text/text_data.h"
+#include "experiments/train/step.h"
 #include "experiments/train/train.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/small_models.h"
@@ -129,7 +133,10 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   const Catalog& catalog = tree_catalog();
   json asked = example.config, data = write_fields(text_data());
   asked["task"] = task.name;
-  if (task.training_rows) data["train_on"] = task.name;
+  const bool makes_rows =
+      std::any_of(catalog.row_makers.begin(), catalog.row_makers.end(),
+                  [&](const RowMaker& maker) { return maker.name == task.name; });
+  if (makes_rows) data["train_on"] = task.name;
   json model = entry.examples.front().config;
   model["architecture"] = entry.name;
   const json train = write_fields(eight_steps(data["context_len"]));
@@ -138,8 +145,9 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
       "golden", catalog);
   std::optional<TextData> text;
   std::unique_ptr<RowSource> rows;
-  if (task.training_rows) {
-    rows = task.training_rows(config.data, config.evaluate.at(0), 1);
+  if (makes_rows) {
+    rows = catalog.row_maker(task.name, "golden")
+               .rows(config.data.train_on, config.data.context_len, 1);
   } else {
     text.emplace(config.data, catalog.data);
     rows = text->rows(1);
@@ -147,11 +155,11 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   const auto trained = entry.make(config.model, rows->vocab_size(), 1, catalog.parts);
   convert_model(*trained, at::kDouble);
   json out = {{"train_loss_nats", curve_of(*trained, *rows, config.train)}};
-  const TemporaryFolder folder;
-  Evaluation evaluation;
-  evaluation.arrays = folder.path;
-  task.evaluate(config.evaluate.at(0), {*trained, config, text ? &*text : nullptr, 1}, evaluation);
-  for (const Metric& metric : evaluation.metrics)
+  const json& resolved = config.evaluate.at(0);
+  Evaluation evaluation(recorded_evaluation(resolved, task.numerics_version, json::object()));
+  const TaskContext context{*trained, config, text ? &*text : nullptr, 1};
+  run_task(task, resolved, context, evaluation, compressor_of(resolved, context, catalog).get());
+  for (const Metric& metric : evaluation.metrics())
     if (metric.value) out[metric.name] = *metric.value;
   return out;
 }
@@ -182,7 +190,10 @@ void add_rows(json& out, const char* kind, const std::vector<EntryType>& table) 
 
 json all_goldens() {
   const Catalog& catalog = tree_catalog();
-  json out = {{"models", json::object()}, {"tasks", json::object()}, {"rows", json::object()}};
+  json out = {{"models", json::object()},
+              {"tasks", json::object()},
+              {"rows", json::object()},
+              {"prompts", json::object()}};
   for (const ModelCase& each : model_cases(catalog)) out["models"][each.name] = golden_of(each);
   const TemporaryCache cache;
   make_corpus();
@@ -193,6 +204,19 @@ json all_goldens() {
             golden_of(task, example, entry);
   add_rows(out, "sampling", catalog.data.samplings);
   add_rows(out, "positions", catalog.data.positions);
+  const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}});
+  for (const CompressionEntry& entry : catalog.compressions)
+    for (const Example& example : entry.examples) {
+      json choice = example.config;
+      choice["type"] = entry.name;
+      Question question;
+      question.context = "Say it once. Say it twice.", question.context_ids = {1, 2};
+      CompressionCost cost;
+      const Question left =
+          entry.make(choice, {.model = *model, .tokenizer = nullptr, .seed = 1, .open = {}})
+              ->compress(question, cost);
+      out["prompts"]["compression " + entry.name + example.name] = {left.context, left.context_ids};
+    }
   return out;
 }
 

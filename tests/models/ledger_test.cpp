@@ -76,11 +76,13 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
     }
     run.mode = Mode::step;
     const auto state = model->new_state(2, 32);
-    run_model(*model, continue_rows(*state, batch.tokens, {24, 24}), state.get(), run);
+    run_model(*model, with_token_hints(continue_rows(*state, batch.tokens, {24, 24})), state.get(),
+              run);
     const FlopCounter counter;
     for (int64_t t = 0; t < 4; ++t)
-      run_model(*model, continue_rows(*state, batch.tokens.slice(0, 0, 2), {1, 1}), state.get(),
-                run);
+      run_model(*model,
+                with_token_hints(continue_rows(*state, batch.tokens.slice(0, 0, 2), {1, 1})),
+                state.get(), run);
     Ledger ledger;  // four tokens against 24, half of them kept per level: the same products
     CostShape shape = CostShape::whole_rows(2, 4);
     shape.past_tokens = {24, 24};
