@@ -159,8 +159,8 @@ std::string level_of(const std::string& name, const std::string& family) {
 }  // namespace metric
 
 bool condition::is_count(const std::string& key) {
-  static const std::vector<std::string> counts = {"n",     kRows,    "tokens", "documents",
-                                                  "empty", "failed", "chance"};
+  static const std::vector<std::string> counts = {"n",         "of",    kRows,    "tokens",
+                                                  "documents", "empty", "failed", "chance"};
   return std::find(counts.begin(), counts.end(), key) != counts.end();
 }
 

@@ -61,22 +61,25 @@ void Evaluation::add(const std::string& name, std::optional<double> value, const
                       .evaluation = about_.id});
 }
 
-void Evaluation::add_activity() {
-  std::map<std::pair<std::string, int64_t>, ActivityCount> by_level;
+void Evaluation::add_activity(const std::string& mechanism, double n, double of) {
+  add(metric::kActiveFraction, of > 0 ? n / of : 0,
+      {{"mechanism", mechanism}, {"n", n}, {"of", of}});
+}
+
+void Evaluation::add_counts() {
+  std::map<std::string, ActivityCount> by_mechanism;
   for (const auto& [key, count] : activity_.counts()) {
-    ActivityCount& sum = by_level[{key.first, key.second.level}];
+    ActivityCount& sum = by_mechanism[key.first];
     sum.n += count.n, sum.of += count.of;
   }
-  for (const auto& [key, count] : by_level)
-    add(metric::kActiveFraction, count.fraction(),
-        {{"mechanism", key.first}, {"level", key.second}, {"n", count.n}});
+  for (const auto& [mechanism, count] : by_mechanism) add_activity(mechanism, count.n, count.of);
 }
 
 void Evaluation::move_to(Record& record, NpyMembers& arrays) && {
   if (record.evaluation(about_.id))
     throw UserError("/evaluate",
                     "asks twice for the same " + about_.task + " " + about_.conditions.dump());
-  add_activity();
+  add_counts();
   for (Metric& metric : metrics_) record.metrics.push_back(std::move(metric));
   for (auto& [name, array] : arrays_) arrays[member_name(name, about_.id)] = std::move(array);
   record.evaluations.push_back(std::move(about_));

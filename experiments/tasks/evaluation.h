@@ -25,6 +25,10 @@ class Evaluation {
   void add(const std::string& name, std::optional<double> value,
            const json& conditions = json::object(), const std::string& note = "");
 
+  /// What a mechanism did of what it could (segments folded, tokens evicted): `active_fraction`
+  /// with the mechanism and both counts as conditions. 0 says that it never acted.
+  void add_activity(const std::string& mechanism, double n, double of);
+
   /// An array; see core/schema/arrays.h for names and for what is kept of them.
   template <class T>
   void add_array(const std::string& name, const std::vector<T>& values,
@@ -43,8 +47,8 @@ class Evaluation {
   void move_to(Record& record, NpyMembers& arrays) &&;
 
  private:
-  /// The share of chances in which each mechanism acted, over all layers of a level.
-  void add_activity();
+  /// What activity() counted, by mechanism.
+  void add_counts();
 
   RecordedEvaluation about_;
   std::vector<Metric> metrics_;
