@@ -99,7 +99,8 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
   gate_reads_scores_ =
       find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate").reads_scores;
   if (context_.retention >= 1) return;
-  const auto make = [&](const json& choice, const char* where, const char* name) {
+  const auto make = [&](const json& choice, const char* where,
+                        const char* name) -> std::unique_ptr<Scorer> {
     const ScorerEntry& entry = find_entry(parts.scorers, "scorer", chosen_type(choice), where);
     needs_.attention |= entry.needs.attention;
     needs_.head |= entry.needs.head;
