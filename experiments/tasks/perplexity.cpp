@@ -338,8 +338,11 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   for (const Beginning& beginning : beginnings) documents.push_back(beginning.ids);
   const int32_t boundary = context.text->tokenizer().boundary_id();
   const bool subsamples = !context.model.selection_sites().empty();
+  Run run;
+  run.declared_length = config.window;
+  run.activity = &out.activity();
   PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
-                                               config.stride, Run{}, subsamples);
+                                               config.stride, run, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
     result.documents[i].n_bytes =
         beginnings[i].exact ? static_cast<int64_t>(beginnings[i].text.size()) : 0;
@@ -348,8 +351,8 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   PerplexityResult training_selection;
   if (subsamples) {
     add_kept_tokens(result, documents, context, config.window, out);
-    Run run;
     run.mode = Mode::train;  // coins stay off
+    run.activity = nullptr;
     training_selection =
         measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }
