@@ -1,3 +1,4 @@
+// sublab calibrate: this machine's matmul rate, bandwidth and launch cost.
 #include "experiments/machine/calibrate.h"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// sublab eval: loss of a checkpoint on a file.
 #include <cmath>
 #include <cstdio>
 #include <iostream>

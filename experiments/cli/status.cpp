@@ -1,3 +1,4 @@
+// sublab status: what is done, running, failed, and the time left.
 #include <cstdio>
 #include <iostream>
 

@@ -1,3 +1,4 @@
+// Sampling token by token against a decode state.
 #include "experiments/generate/generate.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Times a matrix product, a long read and an empty call.
 #include "experiments/machine/calibrate.h"
 
 #include <ATen/ATen.h>

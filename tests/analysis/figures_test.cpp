@@ -1,3 +1,4 @@
+// Figures hold the numbers of their records.
 #include "analysis/figures/figures.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,4 @@
+// Durable writes, npy and safetensors, hostile files included.
 #include "core/files.h"
 
 #include <sys/stat.h>
