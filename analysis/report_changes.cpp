@@ -1,3 +1,4 @@
+// Which cells of two reports differ, and by how much.
 #include "analysis/report_changes.h"
 
 #include <algorithm>

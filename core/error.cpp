@@ -1,3 +1,4 @@
+// The nearest known name, by edit distance, and how a mistake reads.
 #include "core/error.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Types, ranges and dotted keys, checked while JSON is read.
 #include "core/fields.h"
 
 #include <algorithm>

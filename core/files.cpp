@@ -1,3 +1,4 @@
+// Durable writes: a temporary file, fsync, rename, fsync of the folder.
 #include "core/files.h"
 
 #include <fcntl.h>

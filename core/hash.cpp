@@ -1,3 +1,4 @@
+// SHA-256 (FIPS 180-4).
 #include "core/hash.h"
 
 #include <bit>

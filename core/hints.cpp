@@ -1,3 +1,4 @@
+// Commands as a user would type them, for messages that say what to do.
 #include "core/hints.h"
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// Children by posix_spawn, which die with their parent.
 #include "core/process.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// One line that is drawn over on a terminal, plain lines elsewhere.
 #include "core/progress.h"
 
 #include <unistd.h>

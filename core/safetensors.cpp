@@ -1,3 +1,4 @@
+// The safetensors layout; files are hostile until every range is checked.
 #include "core/safetensors.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Which names are temporary, and whose they are.
 #include "core/temporary_files.h"
 
 #include <signal.h>

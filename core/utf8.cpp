@@ -1,3 +1,4 @@
+// Lengths of UTF-8 sequences.
 #include "core/utf8.h"
 
 #include <cstdint>

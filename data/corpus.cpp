@@ -1,3 +1,4 @@
+// Corpora as files: duplicates dropped, documents split by their hash.
 #include "data/corpus.h"
 
 #include <unistd.h>

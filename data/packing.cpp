@@ -1,3 +1,4 @@
+// Documents end to end or one to a row, in the order of a seed.
 #include "data/packing.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Writes token shards with a digest behind them, and maps them into memory.
 #include "data/shards.h"
 
 #include <algorithm>

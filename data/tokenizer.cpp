@@ -1,3 +1,4 @@
+// Bytes, and SentencePiece trained on the corpora or read from a file.
 #include "data/tokenizer.h"
 
 #include <sentencepiece_processor.h>

@@ -1,3 +1,4 @@
+// Counts of three, two and one tokens, interpolated.
 #include "data/trigram.h"
 
 #include <bit>

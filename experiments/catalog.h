@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "data/compression.h"
 #include "data/row_maker.h"
 #include "data/sampling.h"
 #include "experiments/tasks/task.h"
 #include "models/entries/architecture.h"
+#include "models/entries/compression.h"
 
 namespace sublab {
 
@@ -17,9 +17,9 @@ struct Catalog {
   std::vector<ArchitectureEntry> architectures;
   Parts parts;
   DataParts data;
-  std::vector<CompressionEntry> compressions;  ///< of tasks that ask
   std::vector<TaskEntry> tasks;
-  std::vector<RowMaker> row_makers;  ///< of data.train_on, beside text
+  std::vector<CompressionEntry> compressions;  ///< of tasks that ask
+  std::vector<RowMaker> row_makers;            ///< of data.train_on, beside text
 
   /// Throws UserError at `where` with the nearest name when there is none of this name.
   const ArchitectureEntry& architecture(const std::string& name, const std::string& where) const;

@@ -1,6 +1,8 @@
 // What differs from kind to kind is said here once.
 #include "experiments/kinds.h"
 
+#include "core/schema/metrics.h"
+
 namespace sublab {
 namespace {
 
@@ -35,7 +37,7 @@ std::string property_of(const PositionsEntry&) { return "of training text"; }
 std::string property_of(const CompressionEntry&) { return "of prompts"; }
 
 std::string property_of(const TaskEntry& entry) {
-  return entry.prompt.ask ? "prompts and scores" : "evaluates";
+  return entry.has_prompts() ? "prompts and scores" : "evaluates";
 }
 
 std::string property_of(const RowMaker& maker) {
@@ -79,6 +81,13 @@ json numerics_versions(const TrialConfig& config, const Catalog& catalog) {
           out[kind.name + " " + member.facts->name] = member.facts->numerics_version;
     }
   return out;
+}
+
+int64_t compression_version(const json& task, const Catalog& catalog) {
+  const json choice = task.value(condition::kCompression, json());
+  if (!is_compressed(choice)) return 0;
+  return find_entry(catalog.compressions, condition::kCompression, chosen_type(choice), "/evaluate")
+      .numerics_version;
 }
 
 }  // namespace sublab

@@ -27,4 +27,8 @@ std::vector<Kind> kinds_of(const Catalog& catalog);
 /// excepted.
 json numerics_versions(const TrialConfig& config, const Catalog& catalog);
 
+/// Numerics version of what shortens the prompts of `task`, a resolved entry of `evaluate`; 0 where
+/// nothing does.
+int64_t compression_version(const json& task, const Catalog& catalog);
+
 }  // namespace sublab

@@ -1,3 +1,4 @@
+// Sums over a ledger's lines.
 #include "models/ledger.h"
 
 #include <algorithm>

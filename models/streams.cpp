@@ -1,3 +1,4 @@
+// Draws of initial weights, each from a stream of its own name.
 #include "models/streams.h"
 
 namespace sublab {

@@ -34,7 +34,7 @@ struct Subject {
   std::string name;
   json apart = json::object();  ///< conditions of its own, as of one module
   EvaluationOf of = {};         ///< null: Record::find_headline
-  const Question* question = nullptr;
+  const AskedQuestion* question = nullptr;
 
   const Metric* in(const Record& record) const {
     if (of) return record.find_in(of(record), name, apart);
@@ -158,7 +158,7 @@ std::vector<Subject> subjects_of(const Claim& claim, const std::string& name,
                                  const std::vector<TaskQuestions>& tasks) {
   json of_question = json::object(), apart = claim.conditions;
   for (const TaskQuestions& task : tasks)
-    for (const Question& question : task.questions)
+    for (const AskedQuestion& question : task.questions)
       for (const auto& [key, value] : question.conditions.items())
         if (apart.contains(key)) {
           of_question[key] = apart[key];
@@ -167,7 +167,7 @@ std::vector<Subject> subjects_of(const Claim& claim, const std::string& name,
   std::vector<Subject> out;
   const bool of_headline = of_question.empty() && metric_info(name).of_text;
   for (const TaskQuestions& task : tasks)
-    for (const Question& question : task.questions) {
+    for (const AskedQuestion& question : task.questions) {
       const bool fits = std::all_of(
           of_question.items().begin(), of_question.items().end(), [&](const auto& item) {
             return question.conditions.value(item.key(), json()) == item.value();

@@ -1,3 +1,4 @@
+// Verdicts: what was measured against what a paper says, within its tolerance and protocol.
 #include "analysis/claims/claims.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Axes, ticks and marks of a plot as text, before gnuplot sees them.
 #include "analysis/figures/canvas.h"
 
 #include <algorithm>

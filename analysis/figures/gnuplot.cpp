@@ -1,3 +1,4 @@
+// Runs gnuplot as a child and takes its picture; says why where it cannot.
 #include "analysis/figures/gnuplot.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A figure as gnuplot's commands and inline data.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,3 +1,4 @@
+// The text of an inspection, byte by byte, coloured by how deep each token went.
 #include "analysis/inspection/inspected_text_html.h"
 
 #include <algorithm>

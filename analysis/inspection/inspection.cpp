@@ -1,3 +1,4 @@
+// Numbers of an inspection: means with intervals per class of token and per level.
 #include "analysis/inspection/inspection.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The page: its style, its switches, the order of its parts.
 #include "analysis/inspection/inspection_page.h"
 
 #include <algorithm>

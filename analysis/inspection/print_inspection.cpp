@@ -7,6 +7,7 @@
 #include "analysis/text/format.h"
 #include "core/fields.h"
 #include "core/files.h"
+#include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
@@ -177,7 +178,7 @@ json side_json(const InspectedText& side) {
           {"byte_begin", begin},
           {"class", kinds},
           {"depth", depths},
-          {"loss_nats", numbers(losses)}};
+          {metric::kLossNats, numbers(losses)}};
 }
 
 json table_json(const Table& table) {

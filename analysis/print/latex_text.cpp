@@ -1,3 +1,4 @@
+// Text that LaTeX would read as commands, made safe.
 #include "analysis/print/latex_text.h"
 
 #include <cctype>

@@ -1,3 +1,4 @@
+// Estimates with intervals: over documents by bootstrap, over seeds by Student's t.
 #include "analysis/statistics/statistics.h"
 
 #include <algorithm>

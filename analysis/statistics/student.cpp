@@ -1,3 +1,4 @@
+// Student's distribution by its continued fraction.
 #include "analysis/statistics/student.h"
 
 #include <algorithm>

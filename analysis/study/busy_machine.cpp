@@ -1,3 +1,4 @@
+// Whether other programs ran beside a training, so that its seconds are not this machine's.
 #include "analysis/study/busy_machine.h"
 
 #include <algorithm>

@@ -80,12 +80,12 @@ std::vector<DocumentSum> paired(const Pair& pair, LossUnit unit) {
 }
 
 /// The evaluation of a record that is asked for.
-std::string answered_in(const Question* question, const Record& record) {
+std::string answered_in(const AskedQuestion* question, const Record& record) {
   return question ? answer_to(*question, record) : record.headline();
 }
 
-std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b, const Question* question,
-                           Comparison& out) {
+std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b,
+                           const AskedQuestion* question, Comparison& out) {
   std::vector<Pair> pairs;
   const auto refused = [](const VariantData& variant, const Record* record,
                           const std::string& otherwise) {
@@ -245,7 +245,7 @@ std::string Comparison::to_settle() const {
 }
 
 Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit,
-                          const Question* question) {
+                          const AskedQuestion* question) {
   Comparison out;
   out.a = a.name, out.b = b.name, out.unit = unit;
   const auto pairs = pairs_of(a, b, question, out);
@@ -271,7 +271,7 @@ Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit u
 }
 
 Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b,
-                                      const Question* question) {
+                                      const AskedQuestion* question) {
   const Comparison in_nats = compare_losses(a, b, LossUnit::nats_per_token, question);
   if (in_nats.possible) return in_nats;
   const Comparison in_bits = compare_losses(a, b, LossUnit::bits_per_byte, question);
@@ -287,7 +287,7 @@ std::string too_little_text(const VariantData& variant) {
   return "";
 }
 
-Estimate variant_loss(const VariantData& variant, const Question* question) {
+Estimate variant_loss(const VariantData& variant, const AskedQuestion* question) {
   const DocumentLossTable* first = nullptr;
   std::vector<std::vector<DocumentSum>> per_seed;
   for (const Record* record : variant.good()) {

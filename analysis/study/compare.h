@@ -58,23 +58,23 @@ std::string target_of(int64_t n_seeds);
 /// nats per token when tokenizers do.
 Comparison compare_losses(const VariantData& a, const VariantData& b,
                           LossUnit unit = LossUnit::nats_per_token,
-                          const Question* question = nullptr);
+                          const AskedQuestion* question = nullptr);
 
 /// In nats per token where that is possible, else in bits per byte.
 Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b,
-                                      const Question* question = nullptr);
+                                      const AskedQuestion* question = nullptr);
 
 /// Every comparison that the plan declares (none: each variant with compare_to) by the headline,
 /// corrected over those that are possible.
 std::vector<Comparison> declared_comparisons(const StudyData& data);
 /// The same for these questions, one list per question, corrected over all of them together.
-std::vector<std::vector<Comparison>> declared_comparisons(const StudyData& data,
-                                                          const std::vector<Question>& questions);
+std::vector<std::vector<Comparison>> declared_comparisons(
+    const StudyData& data, const std::vector<AskedQuestion>& questions);
 
 /// Mean loss of one variant in the answers to `question` (null: in its headline), nats per token,
 /// with the interval that its seeds allow, never below 0. Seeds that scored other documents than
 /// the first one are left out.
-Estimate variant_loss(const VariantData& variant, const Question* question = nullptr);
+Estimate variant_loss(const VariantData& variant, const AskedQuestion* question = nullptr);
 
 /// Why the held-out text of a variant allows no statement beyond it; "" where it does, and where
 /// losses per document are not known.

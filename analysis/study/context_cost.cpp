@@ -1,3 +1,4 @@
+// Costs beyond the measured contexts: a fit of the ledger's terms to what was timed.
 #include "analysis/study/context_cost.h"
 
 #include <Eigen/Dense>

@@ -4,7 +4,7 @@
 namespace sublab {
 namespace {
 
-std::vector<Comparison> compare_pairs(const StudyData& data, const Question* question) {
+std::vector<Comparison> compare_pairs(const StudyData& data, const AskedQuestion* question) {
   auto pairs = data.plan.comparisons;
   if (pairs.empty())
     for (const VariantData& variant : data.variants)
@@ -41,10 +41,10 @@ std::vector<Comparison> declared_comparisons(const StudyData& data) {
   return out;
 }
 
-std::vector<std::vector<Comparison>> declared_comparisons(const StudyData& data,
-                                                          const std::vector<Question>& questions) {
+std::vector<std::vector<Comparison>> declared_comparisons(
+    const StudyData& data, const std::vector<AskedQuestion>& questions) {
   std::vector<std::vector<Comparison>> out;
-  for (const Question& question : questions) out.push_back(compare_pairs(data, &question));
+  for (const AskedQuestion& question : questions) out.push_back(compare_pairs(data, &question));
   std::vector<Comparison*> family;
   for (auto& of_question : out)
     for (Comparison& comparison : of_question) family.push_back(&comparison);

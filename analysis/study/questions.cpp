@@ -10,7 +10,7 @@
 namespace sublab {
 namespace {
 
-bool same(const Question& question, const RecordedEvaluation& evaluation) {
+bool same(const AskedQuestion& question, const RecordedEvaluation& evaluation) {
   return question.task == evaluation.task && question.conditions == evaluation.conditions;
 }
 
@@ -20,7 +20,7 @@ std::string shown(const std::string& key, const json& value) {
   return key == condition::kSplit ? text + " split" : text;
 }
 
-std::string label_by(const std::vector<std::string>& keys, const Question& question) {
+std::string label_by(const std::vector<std::string>& keys, const AskedQuestion& question) {
   std::vector<std::string> parts;
   for (const std::string& key : keys)
     parts.push_back((keys.size() > 1 && key != condition::kSplit ? key + " " : "") +
@@ -28,18 +28,18 @@ std::string label_by(const std::vector<std::string>& keys, const Question& quest
   return join(parts);
 }
 
-size_t n_labels(const std::vector<std::string>& keys, const std::vector<Question>& questions) {
+size_t n_labels(const std::vector<std::string>& keys, const std::vector<AskedQuestion>& questions) {
   std::set<std::string> labels;
-  for (const Question& question : questions) labels.insert(label_by(keys, question));
+  for (const AskedQuestion& question : questions) labels.insert(label_by(keys, question));
   return labels.size();
 }
 
 /// The fewest conditions that tell the questions apart, those that a reader thinks of first before
 /// the others.
-std::vector<std::string> telling_apart(const std::vector<Question>& questions) {
+std::vector<std::string> telling_apart(const std::vector<AskedQuestion>& questions) {
   std::vector<std::string> candidates = {condition::kSplit, "length", "context", condition::kWindow,
                                          "depth"};
-  for (const Question& question : questions)
+  for (const AskedQuestion& question : questions)
     for (const auto& [key, value] : question.conditions.items())
       if (std::find(candidates.begin(), candidates.end(), key) == candidates.end())
         candidates.push_back(key);
@@ -64,7 +64,7 @@ void add(const Record& record, std::vector<TaskQuestions>& out) {
     }
     auto& questions = task->questions;
     if (std::none_of(questions.begin(), questions.end(),
-                     [&](const Question& each) { return same(each, evaluation); }))
+                     [&](const AskedQuestion& each) { return same(each, evaluation); }))
       questions.push_back({evaluation.task, evaluation.conditions});
     const auto n = std::count_if(record.evaluations.begin(), record.evaluations.end(),
                                  [&](const auto& each) { return each.task == evaluation.task; });
@@ -86,24 +86,24 @@ std::vector<TaskQuestions> questions_of(const StudyData& data) {
     if (task.questions.size() < 2) continue;
     const auto keys = telling_apart(task.questions);
     task.axis = join(keys, " and ");
-    for (Question& question : task.questions) question.label = label_by(keys, question);
+    for (AskedQuestion& question : task.questions) question.label = label_by(keys, question);
   }
   return out;
 }
 
-std::string answer_to(const Question& question, const Record& record) {
+std::string answer_to(const AskedQuestion& question, const Record& record) {
   for (const RecordedEvaluation& evaluation : record.evaluations)
     if (same(question, evaluation)) return evaluation.id;
   return "";
 }
 
-const Metric* answer_of(const Record& record, const Question& question, const std::string& name,
-                        const json& conditions) {
+const Metric* answer_of(const Record& record, const AskedQuestion& question,
+                        const std::string& name, const json& conditions) {
   const std::string id = answer_to(question, record);
   return id.empty() ? nullptr : record.find_in(id, name, conditions);
 }
 
-std::vector<const Record*> answering(const VariantData& variant, const Question& question) {
+std::vector<const Record*> answering(const VariantData& variant, const AskedQuestion& question) {
   std::vector<const Record*> out;
   const auto collect = [&](const std::vector<Record>& records) {
     for (const Record* record : good_of(records))
@@ -115,7 +115,7 @@ std::vector<const Record*> answering(const VariantData& variant, const Question&
   return out;
 }
 
-EvaluationOf answer_in(const Question& question) {
+EvaluationOf answer_in(const AskedQuestion& question) {
   return [question](const Record& record) { return answer_to(question, record); };
 }
 
@@ -134,7 +134,7 @@ std::vector<Asked> asked_of(const StudyData& data) {
       out.push_back({task.task, "", evaluation_of(task.task)});
       continue;
     }
-    for (const Question& question : task.questions)
+    for (const AskedQuestion& question : task.questions)
       out.push_back({task.task, question.label, answer_in(question)});
   }
   return out;

@@ -13,7 +13,7 @@ namespace sublab {
 struct StudyData;
 struct VariantData;
 
-struct Question {
+struct AskedQuestion {
   std::string task;
   json conditions = json::object();
   std::string label = {};  ///< what tells it from the task's others: "512", "test split"; may be ""
@@ -22,7 +22,7 @@ struct Question {
 /// The questions of one task, in the order in which the study asks them.
 struct TaskQuestions {
   std::string task;
-  std::vector<Question> questions;
+  std::vector<AskedQuestion> questions;
   std::string axis;      ///< what varies between them: "window", "split and window"; "" = nothing
   bool spanned = false;  ///< some trial answers several of them: tables span the axis
 };
@@ -31,21 +31,21 @@ struct TaskQuestions {
 std::vector<TaskQuestions> questions_of(const StudyData& data);
 
 /// Id of the evaluation that answers, or "" where none does.
-std::string answer_to(const Question& question, const Record& record);
+std::string answer_to(const AskedQuestion& question, const Record& record);
 
 /// The record's metric of this name for this question, or null. Throws AmbiguousMetric where the
 /// answer has several of them (conditions, such as a module, tell them apart).
-const Metric* answer_of(const Record& record, const Question& question, const std::string& name,
-                        const json& conditions = json::object());
+const Metric* answer_of(const Record& record, const AskedQuestion& question,
+                        const std::string& name, const json& conditions = json::object());
 
 /// The variant's main trials that ended well and answer; where there are none those of its probes.
-std::vector<const Record*> answering(const VariantData& variant, const Question& question);
+std::vector<const Record*> answering(const VariantData& variant, const AskedQuestion& question);
 
 /// Id of the evaluation of a record that a table or a figure speaks of; "" where there is none.
 using EvaluationOf = std::function<std::string(const Record& record)>;
 
 /// The record's answer to a question.
-EvaluationOf answer_in(const Question& question);
+EvaluationOf answer_in(const AskedQuestion& question);
 /// The record's only evaluation of a task, or its first.
 EvaluationOf evaluation_of(const std::string& task);
 

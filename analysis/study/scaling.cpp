@@ -1,3 +1,4 @@
+// Loss against compute, and what a curve is worth in compute of another.
 #include "analysis/study/scaling.h"
 
 #include <Eigen/Dense>

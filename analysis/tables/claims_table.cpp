@@ -1,3 +1,4 @@
+// The table of a paper's claims with their verdicts.
 #include "analysis/tables/claims_table.h"
 
 #include "analysis/text/format.h"

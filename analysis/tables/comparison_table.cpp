@@ -1,3 +1,4 @@
+// Every declared comparison with its p-values and what would settle it.
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
 

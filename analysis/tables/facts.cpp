@@ -103,7 +103,7 @@ void add_headline(const StudyData& data, const Record& record, Report& report) {
   if (!headline) return;
   for (const TaskQuestions& task : questions_of(data)) {
     if (task.task != headline->task || !task.spanned) continue;
-    for (const Question& question : task.questions)
+    for (const AskedQuestion& question : task.questions)
       if (question.conditions == headline->conditions)
         report.facts.push_back("The study asks " + std::to_string(task.questions.size()) +
                                " questions of " + task.task + ", by " + task.axis +

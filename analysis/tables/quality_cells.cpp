@@ -30,7 +30,7 @@ AnswerCounts counts_of(const Metric& metric) {
 
 }  // namespace
 
-Cell loss_cell(const VariantData& variant, const Question* question, Report& report) {
+Cell loss_cell(const VariantData& variant, const AskedQuestion* question, Report& report) {
   const Pick pick = [&](const Record& record) {
     return question ? answer_of(record, *question, metric::kLossNats)
                     : record.find_headline(metric::kLossNats);

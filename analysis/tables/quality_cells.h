@@ -8,7 +8,7 @@
 namespace sublab {
 
 /// Loss with its interval over documents; `question` null: of each record's headline.
-Cell loss_cell(const VariantData& variant, const Question* question, Report& report);
+Cell loss_cell(const VariantData& variant, const AskedQuestion* question, Report& report);
 
 /// A share of right answers with Wilson's interval, over main trials and probes. `chance` becomes
 /// what the task says of it.

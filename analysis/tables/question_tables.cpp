@@ -19,7 +19,7 @@ std::string capitalised(std::string text) {
 /// The slots that any of the questions has.
 std::vector<Slot> slots_of(const TaskQuestions& task, const std::vector<const Record*>& records) {
   std::vector<Slot> out;
-  for (const Question& question : task.questions)
+  for (const AskedQuestion& question : task.questions)
     for (const Slot& slot : slots_of(records, answer_in(question)))
       if (std::none_of(out.begin(), out.end(), [&](const Slot& other) {
             return other.name == slot.name && other.apart == slot.apart;
@@ -32,7 +32,7 @@ std::vector<Slot> slots_of(const TaskQuestions& task, const std::vector<const Re
 void add_loss_table(const StudyData& data, const TaskQuestions& task, Report& report) {
   const std::string& reference = data.plan.compare_to;
   Table table{"Loss by " + task.axis, {}, {}};
-  for (const Question& question : task.questions) {
+  for (const AskedQuestion& question : task.questions) {
     table.columns.push_back({question.label, metric_info(metric::kLossNats).help});
     table.columns.push_back({question.label + ": minus " + reference, kDifferenceHelp});
     table.columns.push_back({question.label + ": verdict",
@@ -56,7 +56,7 @@ void add_loss_table(const StudyData& data, const TaskQuestions& task, Report& re
 void add_accuracy_table(const StudyData& data, const TaskQuestions& task, const Slot& slot,
                         Report& report) {
   Table table{capitalised(slot.heading) + " by " + task.axis, {}, {}};
-  for (const Question& question : task.questions)
+  for (const AskedQuestion& question : task.questions)
     table.columns.push_back({question.label, slot.help});
   std::vector<double> chances(task.questions.size(), 0);
   for (const VariantData& variant : data.variants) {
@@ -80,10 +80,10 @@ void add_accuracy_table(const StudyData& data, const TaskQuestions& task, const 
 void add_other_table(const StudyData& data, const TaskQuestions& task,
                      const std::vector<Slot>& slots, Report& report) {
   if (slots.empty()) return;
-  Table table{capitalised(task.task) + " by " + task.axis, {}, {}};
+  Table table{"Further metrics of " + task.task + " by " + task.axis, {}, {}};
   for (const Slot& slot : slots) table.columns.push_back({slot.heading, slot.help});
   for (const VariantData& variant : data.variants)
-    for (const Question& question : task.questions) {
+    for (const AskedQuestion& question : task.questions) {
       if (answering(variant, question).empty()) continue;
       Row row{variant.name + ", " + question.label, {}};
       for (const Slot& slot : slots)

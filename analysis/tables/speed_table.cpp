@@ -1,3 +1,4 @@
+// Speed-ups with intervals, and whether they stand out of the noise floor.
 #include "analysis/tables/speed_table.h"
 
 #include "analysis/tables/cells.h"

@@ -1,3 +1,4 @@
+// How numbers, paths and mark-up look on a page.
 #include "analysis/text/format.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The same model from LibTorch's plain operators, as a peer for speed.
 #include "bench/peers/straightforward_llama.h"
 
 #include <torch/nn.h>

@@ -1,3 +1,4 @@
+// Finds the weights of STUDY_DIR:VARIANT[@SEED] through the study's plan.
 #include "core/schema/checkpoint_path.h"
 
 #include <algorithm>

@@ -99,6 +99,14 @@ std::vector<MetricInfo> all() {
               "loss with train-mode selection, which sees later tokens, minus that with "
               "evaluate-mode selection",
               4, NumberStyle::signed_fixed)};
+  MetricInfo context_kept = of_module(kContextKept, "context kept",
+                                      "tokens of the contexts after compression, of those before");
+  context_kept.better = Better::lower, context_kept.high = 1;
+  out.push_back(context_kept);
+  out.push_back(cost(kCompressionTokens, "tokens read to shorten", "tokens",
+                     "by what shortens prompts, over all questions"));
+  out.push_back(cost(kCompressionFlops, "FLOPs to shorten", "FLOPs",
+                     "of the models that what shortens prompts asks, over all questions"));
   out.push_back(kept_fraction());
   out.push_back(active_fraction());
   return out;
@@ -151,8 +159,8 @@ std::string level_of(const std::string& name, const std::string& family) {
 }  // namespace metric
 
 bool condition::is_count(const std::string& key) {
-  static const std::vector<std::string> counts = {"n",     kRows,    "tokens", "documents",
-                                                  "empty", "failed", "chance"};
+  static const std::vector<std::string> counts = {"n",         "of",    kRows,    "tokens",
+                                                  "documents", "empty", "failed", "chance"};
   return std::find(counts.begin(), counts.end(), key) != counts.end();
 }
 

@@ -62,6 +62,11 @@ inline constexpr const char* kLossLateNats = "loss_late_nats";
 inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
 inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
 
+// Of an evaluation whose prompts were shortened.
+inline constexpr const char* kContextKept = "context_kept_fraction";
+inline constexpr const char* kCompressionTokens = "compression_tokens_read";
+inline constexpr const char* kCompressionFlops = "compression_flops";
+
 /// What a mechanism did, from `Run`'s activity sink.
 inline constexpr const char* kActiveFraction = "active_fraction";
 
@@ -91,6 +96,8 @@ inline constexpr const char* kSplit = "split";
 inline constexpr const char* kWindow = "window";
 inline constexpr const char* kStride = "stride";
 inline constexpr const char* kRows = "n_rows";
+/// What shortened the prompts; its settings are "compression.<name>".
+inline constexpr const char* kCompression = "compression";
 
 /// Says how much was counted, not what was asked.
 bool is_count(const std::string& key);

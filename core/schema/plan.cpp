@@ -1,3 +1,4 @@
+// Checks of a plan that was read, so that its readers need none.
 #include "core/schema/plan.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Looks names up in what a plan knows of their content.
 #include "core/schema/plan_content.h"
 
 namespace sublab {

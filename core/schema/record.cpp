@@ -152,6 +152,17 @@ std::string evaluation_id(const RecordedEvaluation& evaluation) {
   return evaluation.task + "-" + short_hash(asked.dump()).substr(0, kHashLetters);
 }
 
+namespace {
+
+/// What is empty in a metric or an evaluation is left out: most of a record are metrics.
+void leave_out_empty(json& parts, const std::vector<const char*>& keys) {
+  for (json& part : parts)
+    for (const char* key : keys)
+      if (part[key].empty() || part[key] == "") part.erase(key);
+}
+
+}  // namespace
+
 std::string digest_of(json written) {
   written.erase("digest");
   return sha256_hex(written.dump());
@@ -160,6 +171,8 @@ std::string digest_of(json written) {
 void write_record(const fs::path& path, const Record& record) {
   json written = write_fields(record);
   refuse_non_finite(written, "");
+  leave_out_empty(written["metrics"], {"conditions", "note", "evaluation"});
+  leave_out_empty(written["evaluations"], {"reads", "asked_for"});
   written["digest"] = digest_of(written);
   constexpr int kLevels = 2;  // a line per metric
   write_file_durably(path, json_text(written, kLevels));

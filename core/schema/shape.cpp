@@ -1,3 +1,4 @@
+// Kinds of values in free-form JSON.
 #include "core/schema/shape.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// From a study's JSON with its // comments to values; sweeps are expanded here.
 #include "core/schema/study.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// White space and control characters that mark-up leaves behind.
 #include "data/sources/text_cleaning.h"
 
 #include <algorithm>

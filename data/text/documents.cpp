@@ -1,3 +1,4 @@
+// A document's key and what follows from it.
 #include "data/text/documents.h"
 
 #include "core/hash.h"

@@ -1,3 +1,4 @@
+// Walks a folder of a user's files and takes the text out of each.
 #include "data/text/text_files.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// Puts the questions to the weights as given, with noise and untrained; the verdict.
 #include "experiments/audit/audit.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Uniform random tokens: whoever predicts them sees them.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -1,3 +1,4 @@
+// Suffixes replaced, gradients, prefixes, steps and neighbours: one question each.
 #include "experiments/audit/audit_checks.h"
 
 #include <torch/csrc/autograd/autograd.h>

@@ -1,3 +1,4 @@
+// A checkpoint folder: config.json, weights, tokenizer; ours or one of transformers.
 #include "experiments/checkpoint/checkpoint.h"
 
 #include <unistd.h>

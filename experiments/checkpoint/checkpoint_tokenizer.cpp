@@ -1,3 +1,4 @@
+// Which tokenizer a checkpoint was trained with, and whether another one matches it.
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 
 namespace sublab {

@@ -1,3 +1,4 @@
+// Options that commands on a checkpoint share, and opening what they name.
 #include "experiments/cli/checkpoint_arguments.h"
 
 #include "data/sources/sources.h"

@@ -1,3 +1,4 @@
+// sublab claims: a paper's claims and what stands against them.
 #include "analysis/claims/claims.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// sublab compare: two variants of a study, paired.
 #include "analysis/study/compare.h"
 
 #include <cstdio>

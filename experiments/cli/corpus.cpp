@@ -1,3 +1,4 @@
+// sublab corpus: list, prepare and import text.
 #include "data/corpus.h"
 
 #include <cstdio>

@@ -7,8 +7,7 @@ namespace sublab {
 
 void add_device_option(CLI::App& command, at::Device& device) {
   command.add_option_function<std::string>(
-      "--device",
-      [&device](const std::string& given) { device = find_device(given, "--device"); },
+      "--device", [&device](const std::string& given) { device = find_device(given, "--device"); },
       "where the model runs: cpu (default), cuda, cuda:N, or auto");
 }
 

@@ -1,3 +1,4 @@
+// sublab doctor: what was found, what is missing, how to mend it.
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>

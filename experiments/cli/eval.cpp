@@ -1,3 +1,4 @@
+// sublab eval: loss of a checkpoint on a file.
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -75,8 +76,10 @@ void evaluate(Arguments& arguments, CommandContext& context) {
     n_bytes += text.size();
     given_back.push_back(tokenizer.text_of(ids) == text ? static_cast<int64_t>(text.size()) : 0);
   }
+  Run run;
+  run.declared_length = arguments.windows.window;
   auto result = measure_perplexity(*checkpoint.model, documents, tokenizer.boundary_id(),
-                                   arguments.windows.window, arguments.windows.stride, Run{});
+                                   arguments.windows.window, arguments.windows.stride, run);
   if (result.n_tokens == 0)
     throw UserError(arguments.text, "has no tokens for this tokenizer: there is nothing to score");
   for (size_t d = 0; d < documents.size(); ++d) result.documents[d].n_bytes = given_back[d];

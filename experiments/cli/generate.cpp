@@ -1,3 +1,4 @@
+// sublab generate: text from a prompt, as it comes.
 #include "experiments/generate/generate.h"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// sublab import and export: checkpoints of transformers and ours.
 #include <cstdio>
 #include <iostream>
 

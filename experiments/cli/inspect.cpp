@@ -1,3 +1,4 @@
+// sublab inspect: which tokens of a text a checkpoint lets in.
 #include "experiments/inspect/inspect.h"
 
 #include <iostream>

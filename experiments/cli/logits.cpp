@@ -1,3 +1,4 @@
+// sublab logits: logits of given ids as an array, for other programs.
 #include <cstdio>
 #include <iostream>
 

@@ -1,3 +1,4 @@
+// sublab quick: the built-in study.
 #include "experiments/cli/run.h"
 #include "experiments/machine/environment.h"
 

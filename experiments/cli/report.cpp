@@ -1,3 +1,4 @@
+// sublab report: a study folder as a page in one of several forms.
 #include "analysis/report/report.h"
 
 #include <iostream>

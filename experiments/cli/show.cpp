@@ -1,3 +1,4 @@
+// sublab show: what a study will train, and what that costs.
 #include <ATen/Parallel.h>
 
 #include <cstdio>

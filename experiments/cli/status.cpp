@@ -1,9 +1,12 @@
+// sublab status: what is done, running, failed, and the time left.
 #include <cstdio>
 #include <iostream>
 
 #include "core/progress.h"
+#include "core/schema/plan.h"
+#include "core/schema/record.h"
 #include "experiments/cli/command.h"
-#include "experiments/run/run_study.h"
+#include "experiments/run/study_folder.h"
 
 namespace sublab {
 namespace {

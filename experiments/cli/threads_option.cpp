@@ -1,3 +1,4 @@
+// --threads.
 #include "experiments/cli/threads_option.h"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// Help pages, and what a user meant who mistyped an option.
 #include "experiments/cli/usage.h"
 
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// Sampling token by token against a decode state.
 #include "experiments/generate/generate.h"
 
 #include <algorithm>
@@ -74,8 +75,10 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
   Run run;
   run.mode = Mode::step;
   run.observer = &counter;
+  run.activity = &out.activity;
   std::vector<int64_t> input = {boundary_id};
   input.insert(input.end(), prompt.begin(), prompt.end());
+  run.declared_length = static_cast<int64_t>(input.size()) + config.max_tokens;
   constexpr int64_t kMostRoom = 4096;  // the cache grows by itself where more comes
   const auto state = model.new_state(
       1, static_cast<int64_t>(input.size()) + std::min(config.max_tokens, kMostRoom));

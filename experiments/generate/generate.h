@@ -38,6 +38,7 @@ struct Generated {
   int64_t kv_cache_bytes = 0;         ///< held at the end
   int64_t n_read = 0;                 ///< tokens that the model read: boundary, prompt, new ones
   std::vector<double> reached;        ///< share of those that entered each subsampling module
+  Activity activity;                  ///< what mechanisms of the model did
 };
 
 /// Reads the boundary id and `prompt` (at least one token; throws UserError otherwise), then

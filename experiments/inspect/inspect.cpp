@@ -1,3 +1,4 @@
+// Runs a text through a checkpoint and notes each token's decisions and loss.
 #include "experiments/inspect/inspect.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Times a matrix product, a long read and an empty call.
 #include "experiments/machine/calibrate.h"
 
 #include <ATen/ATen.h>
@@ -11,24 +12,24 @@
 namespace sublab {
 namespace {
 
-/// Median seconds of one call, after a warm-up.
-double seconds_of(const std::function<void()>& work) {
+/// Median seconds of one call's work on `device`, after a warm-up.
+double seconds_of(at::Device device, const std::function<void()>& work) {
   constexpr int kRounds = 9;
   work();
   std::vector<double> seconds;
   for (int i = 0; i < kRounds; ++i) {
-    const auto start = Clock::now();
+    const Stopwatch watch(device);
     work();
-    seconds.push_back(seconds_since(start));
+    seconds.push_back(watch.seconds());
   }
   return median(seconds);
 }
 
-double matmul_gflops(int64_t n) {
-  const at::Tensor a = at::rand({n, n}), b = at::rand({n, n});
-  at::Tensor c = at::empty({n, n});
+double matmul_gflops(int64_t n, at::Device device) {
+  const at::Tensor a = at::rand({n, n}, device), b = at::rand({n, n}, device);
+  at::Tensor c = at::empty({n, n}, device);
   const int repeats = n <= 512 ? 8 : 1;
-  const double seconds = seconds_of([&] {
+  const double seconds = seconds_of(device, [&] {
     for (int i = 0; i < repeats; ++i) at::mm_out(c, a, b);
   });
   return repeats * 2.0 * static_cast<double>(n * n * n) / seconds / 1e9;
@@ -38,7 +39,7 @@ double matmul_gflops(int64_t n) {
 
 double matmul_flops_per_s() {
   at::NoGradGuard no_grad;
-  return matmul_gflops(1024) * 1e9;
+  return matmul_gflops(1024, at::kCPU) * 1e9;
 }
 
 double Calibration::flops_per_s() const {
@@ -55,21 +56,23 @@ json Calibration::to_json() const {
   return out;
 }
 
-Calibration calibrate() {
+Calibration calibrate(at::Device device) {
   at::NoGradGuard no_grad;
   Calibration out;
-  for (const int64_t n : {256, 512, 1024, 1536})
-    out.matmul_gflops_per_s.emplace_back(n, matmul_gflops(n));
-  const at::Tensor large = at::rand({1 << 26});  // 256 MB, beyond every cache
+  std::vector<int64_t> sizes = {256, 512, 1024, 1536};
+  if (!device.is_cpu()) sizes.insert(sizes.end(), {4096, 8192});  // a CPU needs minutes for these
+  for (const int64_t n : sizes) out.matmul_gflops_per_s.emplace_back(n, matmul_gflops(n, device));
+  const at::Tensor large = at::rand({1 << 26}, device);  // 256 MB, beyond every cache
   const auto bytes = static_cast<double>(large.nbytes());
-  out.read_gb_per_s = bytes / seconds_of([&] { large.sum(); }) / 1e9;
+  out.read_gb_per_s = bytes / seconds_of(device, [&] { large.sum(); }) / 1e9;
   at::Tensor copy = at::empty_like(large);
-  out.copy_gb_per_s = 2 * bytes / seconds_of([&] { copy.copy_(large); }) / 1e9;
-  at::Tensor tiny = at::zeros({1});
+  out.copy_gb_per_s = 2 * bytes / seconds_of(device, [&] { copy.copy_(large); }) / 1e9;
+  at::Tensor tiny = at::zeros({1}, device);
   constexpr int kLaunches = 1000;
-  out.launch_us = seconds_of([&] {
-                    for (int i = 0; i < kLaunches; ++i) tiny.add_(1);
-                  }) /
+  out.launch_us = seconds_of(device,
+                             [&] {
+                               for (int i = 0; i < kLaunches; ++i) tiny.add_(1);
+                             }) /
                   kLaunches * 1e6;
   return out;
 }

@@ -1,6 +1,8 @@
 // What this machine can do: the ceilings that measured speed is compared with.
 #pragma once
 
+#include <ATen/ATen.h>
+
 #include <utility>
 #include <vector>
 
@@ -21,11 +23,11 @@ struct Calibration {
   json to_json() const;
 };
 
-/// The rate of one matrix product in fp32, in FLOPs per second. Takes a fifth of a second.
+/// The rate of one matrix product in fp32 on the CPU, in FLOPs per second. Takes a fifth of a second.
 double matmul_flops_per_s();
 
-/// Takes a few seconds and half a gigabyte, with the threads that torch has now.
-Calibration calibrate();
+/// Takes a few seconds and half a gigabyte of `device`, with the threads that torch has now.
+Calibration calibrate(at::Device device = at::kCPU);
 
 /// Seconds that work of these FLOPs and bytes takes at least: the longer of the two.
 double roofline_seconds(double flops, double bytes, double flops_per_s, double bytes_per_s);

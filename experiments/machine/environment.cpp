@@ -1,3 +1,4 @@
+// Reads /proc, /sys and the build's own facts.
 #include "experiments/machine/environment.h"
 
 #include <ATen/Context.h>

@@ -1,3 +1,4 @@
+// Doubles, then halves the interval, until the largest batch is known.
 #include "experiments/measure/batch_search.h"
 
 #include <algorithm>

@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "core/schema/record.h"
 #include "experiments/machine/calibrate.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/environment.h"
 #include "experiments/measure/balanced_turns.h"
 
@@ -187,6 +188,14 @@ class Coordinator {
   double conditions_done_ = 0, condition_share_ = 1;
 };
 
+/// Where the reference is measured: ceilings are that device's.
+at::Device device_of(const Plan& plan) {
+  for (const PlannedTrial* trial : measured_trials(plan))
+    if (trial->variant == plan.compare_to)
+      return find_device(trial->config.at("train").value("device", "cpu"), "/train/device");
+  return at::kCPU;
+}
+
 }  // namespace
 
 bool measure_study(const Plan& plan, const fs::path& study_folder, ProgressLine& progress,
@@ -201,11 +210,12 @@ bool measure_study(const Plan& plan, const fs::path& study_folder, ProgressLine&
   if (fs::exists(path)) return true;
   BenchFile file;
   file.compare_to = plan.compare_to;
-  file.environment = environment();
+  const at::Device device = device_of(plan);
+  file.environment = environment(device);
   file.provenance = code_provenance();
   file.memory_budget_bytes = plan.measure.value("memory_budget_bytes", 0.0);
   file.largest_batches = find_largest_batches(plan, study_folder, progress);
-  const Calibration rates = calibrate();
+  const Calibration rates = calibrate(device);
   file.calibration = rates.to_json();
   auto measurements = Coordinator(plan, study_folder, rates, progress, stop).run();
   if (!measurements) return false;

@@ -1,3 +1,4 @@
+// Depth of each token from recorded decisions; classes of tokens.
 #include "experiments/observe/kept_tokens.h"
 
 #include <algorithm>

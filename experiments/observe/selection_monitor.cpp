@@ -1,3 +1,4 @@
+// Describes each site's scores in one training step.
 #include "experiments/observe/selection_monitor.h"
 
 #include <algorithm>

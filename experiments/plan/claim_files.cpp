@@ -1,3 +1,4 @@
+// Claims that come with the program, and those of a user.
 #include "experiments/plan/claim_files.h"
 
 #include <algorithm>

@@ -63,11 +63,8 @@ json evaluation_identities(const TrialConfig& config, const PlanContent& content
   for (const json& task : config.evaluate) {
     out.push_back(task);
     out.push_back(catalog.task(task.at("task"), "").numerics_version);
-    if (task.contains("compression"))
-      out.push_back(
-          find_entry(catalog.compressions, "compression", chosen_type(task.at("compression")), "")
-              .numerics_version);
     out.push_back(evaluation_identity(task, config.data, content));
+    if (const int64_t version = compression_version(task, catalog)) out.push_back(version);
   }
   return out;
 }

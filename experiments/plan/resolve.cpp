@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/metrics.h"
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "data/tokenizer.h"
@@ -78,23 +79,21 @@ void check_hints(const json& model, const DataConfig& data, const std::string& w
     }
 }
 
-/// One entry of "evaluate": the task's own settings, and for tasks that ask what becomes of the
-/// contexts of their questions.
-json resolve_task(const json& given, const DataConfig& data, const std::string& at,
+/// An entry of `evaluate` with every default of its task, and of what shortens its prompts where
+/// the task has any.
+json resolve_task(json given, const std::string& at, const DataConfig& data,
                   const Catalog& catalog) {
-  if (!given.is_object() || !given.contains("task") || !given["task"].is_string())
-    fields_detail::throw_type(at, "an object with a string \"task\"", given);
+  constexpr const char* kKey = condition::kCompression;
   const TaskEntry& task = catalog.task(given["task"], at + "/task");
-  json own = given;
-  own.erase("compression");
-  json resolved = task.resolve(own, at, data);
-  if (task.prompt.ask)
-    resolved["compression"] =
-        resolve_choice(catalog.compressions, "compression",
-                       given.value("compression", json("none")), at + "/compression", "none");
-  else if (given.contains("compression"))
-    throw UserError(at + "/compression", "has no effect: task '" + task.name + "' has no prompts");
-  return resolved;
+  const json choice = resolve_choice(catalog.compressions, kKey, given.value(kKey, json("none")),
+                                     at + "/" + kKey, "none");
+  given.erase(kKey);
+  if (!task.has_prompts() && is_compressed(choice))
+    throw UserError(at + "/" + kKey, "'" + chosen_type(choice) + "' has no effect on task " +
+                                         task.name + ", which reads no prompt; allowed: none");
+  json out = task.resolve(given, at, data);
+  if (task.has_prompts()) out[kKey] = choice;
+  return out;
 }
 
 std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
@@ -103,7 +102,9 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
   if (!given.is_array()) fields_detail::throw_type(where, "a list", given);
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string at = where + "/" + std::to_string(i);
-    tasks.push_back(resolve_task(given[i], config.data, at, catalog));
+    if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
+      fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
+    tasks.push_back(resolve_task(given[i], at, config.data, catalog));
     for (size_t j = 0; j < i; ++j)
       if (tasks[j] == tasks[i]) throw UserError(at, "is what entry " + std::to_string(j) + " is");
   }

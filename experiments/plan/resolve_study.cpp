@@ -45,6 +45,12 @@ class ChangedBase {
           if (task.value("task", json()) == entry.name && field.name == "split")
             task["split"] = split;
     }
+    json different = json::array();  // two splits of one question have become one
+    for (const json& task : tasks)
+      if (split != "validation" ||
+          std::find(different.begin(), different.end(), task) == different.end())
+        different.push_back(task);
+    tasks = different;
   }
 
   json given;

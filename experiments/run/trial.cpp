@@ -12,10 +12,12 @@
 #include "core/schema/metrics.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
+#include "experiments/kinds.h"
 #include "experiments/machine/device.h"
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/run/kept_training.h"
 #include "experiments/run/memory_phase.h"
+#include "experiments/run/prompt_compressor.h"
 #include "experiments/run/trial_data.h"
 #include "experiments/run/trial_metrics.h"
 #include "experiments/tasks/prompted.h"
@@ -31,6 +33,7 @@ constexpr int64_t kPreparingRows = 1024, kCalibrationRows = 32;
 
 /// Leaves what the keep policy asks for in the trial's file, and says in the record what that is.
 void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record& record) {
+  if (folders.keep.tuning) return;
   NpyMembers kept;
   for (const auto& [name, content] : arrays) {
     const size_t slash = name.find('/');
@@ -180,9 +183,10 @@ class Trial {
       const TaskContext context{*model_, config_, data_->text(), seed_};
       const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
       Evaluation out(recorded_evaluation(config_.evaluate[i], task.numerics_version,
-                                         record_.provenance, device_kind(device_)));
-      run_task(task, config_.evaluate[i], context, out,
-               compression_of(config_.evaluate[i], catalog_.compressions));
+                                         record_.provenance, device_kind(device_),
+                                         compression_version(config_.evaluate[i], catalog_)));
+      const auto compressor = compressor_of(config_.evaluate[i], context, catalog_);
+      run_task(task, config_.evaluate[i], context, out, compressor.get());
       std::move(out).move_to(record_, arrays_);
     }
     memory.end("evaluate", record_);

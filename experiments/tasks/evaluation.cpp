@@ -2,6 +2,7 @@
 #include "experiments/tasks/evaluation.h"
 
 #include <cmath>
+#include <map>
 
 #include "core/hash.h"
 #include "core/kind.h"
@@ -30,7 +31,23 @@ std::string content_read(const json& conditions, const json& provenance) {
   return out.empty() ? "" : short_hash(out.dump());
 }
 
+/// A compression as conditions that tables can name: its type, its version, and each setting by
+/// itself.
+void spell_compression(json& conditions, int64_t version) {
+  const json choice = conditions.value(condition::kCompression, json());
+  conditions.erase(condition::kCompression);
+  if (!is_compressed(choice)) return;
+  for (const auto& [key, value] : choice.items())
+    conditions[std::string(condition::kCompression) + (key == "type" ? "" : "." + key)] = value;
+  conditions[std::string(condition::kCompression) + ".numerics_version"] = version;
+}
+
 }  // namespace
+
+bool is_compressed(const json& compression) {
+  const std::string type = chosen_type(compression);
+  return !type.empty() && type != "none";
+}
 
 void Evaluation::add(const std::string& name, std::optional<double> value, const json& conditions,
                      const std::string& note) {
@@ -44,27 +61,40 @@ void Evaluation::add(const std::string& name, std::optional<double> value, const
                       .evaluation = about_.id});
 }
 
+void Evaluation::add_activity(const std::string& mechanism, double n, double of) {
+  add(metric::kActiveFraction, of > 0 ? n / of : 0,
+      {{"mechanism", mechanism}, {"n", n}, {"of", of}});
+}
+
+void Evaluation::add_counts() {
+  std::map<std::string, ActivityCount> by_mechanism;
+  for (const auto& [key, count] : activity_.counts()) {
+    ActivityCount& sum = by_mechanism[key.first];
+    sum.n += count.n, sum.of += count.of;
+  }
+  for (const auto& [mechanism, count] : by_mechanism) add_activity(mechanism, count.n, count.of);
+}
+
 void Evaluation::move_to(Record& record, NpyMembers& arrays) && {
   if (record.evaluation(about_.id))
     throw UserError("/evaluate",
                     "asks twice for the same " + about_.task + " " + about_.conditions.dump());
+  add_counts();
   for (Metric& metric : metrics_) record.metrics.push_back(std::move(metric));
   for (auto& [name, array] : arrays_) arrays[member_name(name, about_.id)] = std::move(array);
   record.evaluations.push_back(std::move(about_));
 }
 
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
-                                       const json& provenance, const std::string& device) {
+                                       const json& provenance, const std::string& device,
+                                       int64_t compression_version) {
   RecordedEvaluation out;
   out.task = resolved.at("task").get<std::string>();
   out.conditions = resolved;
   for (const char* key : kNoConditions) out.conditions.erase(key);
-  for (json& value :
-       out.conditions)  // a part counts by its name, with its settings where it has any
-    if (value.is_object() && !chosen_type(value).empty())
-      value = value.size() == 1 ? value.at("type") : json(value.dump());
   out.conditions[condition::kDevice] = device;
   out.conditions["dtype"] = "float32";  // of the weights that are evaluated, however it was trained
+  spell_compression(out.conditions, compression_version);
   out.reads = content_read(out.conditions, provenance);
   out.numerics_version = numerics_version;
   if (resolved.contains(kKeep)) out.asked_for = resolved[kKeep].get<std::vector<std::string>>();

@@ -9,6 +9,7 @@
 
 #include "core/npz.h"
 #include "core/schema/record.h"
+#include "models/sinks.h"
 
 namespace sublab {
 
@@ -24,12 +25,19 @@ class Evaluation {
   void add(const std::string& name, std::optional<double> value,
            const json& conditions = json::object(), const std::string& note = "");
 
+  /// What a mechanism did of what it could (segments folded, tokens evicted): `active_fraction`
+  /// with the mechanism and both counts as conditions. 0 says that it never acted.
+  void add_activity(const std::string& mechanism, double n, double of);
+
   /// An array; see core/schema/arrays.h for names and for what is kept of them.
   template <class T>
   void add_array(const std::string& name, const std::vector<T>& values,
                  std::vector<int64_t> shape) {
     arrays_[name] = npy_array(values, std::move(shape));
   }
+
+  /// For Run::activity of every pass of the evaluation: what it counts becomes metrics.
+  Activity& activity() { return activity_; }
 
   const std::vector<Metric>& metrics() const { return metrics_; }
   const NpyMembers& arrays() const { return arrays_; }
@@ -39,15 +47,24 @@ class Evaluation {
   void move_to(Record& record, NpyMembers& arrays) &&;
 
  private:
+  /// What activity() counted, by mechanism.
+  void add_counts();
+
   RecordedEvaluation about_;
   std::vector<Metric> metrics_;
+  Activity activity_;
   NpyMembers arrays_;  ///< by their own names
 };
 
+/// Whether this resolved choice of an entry, or null, changes a prompt.
+bool is_compressed(const json& compression);
+
 /// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
 /// permits ("extrapolate") or stores ("keep"). `provenance` is the trial's: the hashes of the text
-/// that it reads; `device` the kind of device that it is asked on.
+/// that it reads; `device` the kind of device that it is asked on. Compressed prompts are a
+/// condition, unless by `none`, and `compression_version` is the numerics version of what does it.
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
-                                       const json& provenance, const std::string& device = "cpu");
+                                       const json& provenance, const std::string& device = "cpu",
+                                       int64_t compression_version = 0);
 
 }  // namespace sublab

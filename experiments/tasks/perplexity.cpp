@@ -269,10 +269,9 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   add(metric::kBitsPerByte, bytes.bits_per_byte, bytes.note);
   add(metric::kLossEarlyNats, mean_loss(result.positions, 0, kBuckets / 4));
   add(metric::kLossLateNats, mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
-  add(metric::kTrigramLossNats, trigram, "interpolated trigram on the same training tokens");
+  add(metric::kTrigramLossNats, trigram);
   if (result.kept_fraction.empty()) return;
-  add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss,
-      "train-mode selection minus evaluate-mode selection");
+  add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss);
   const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
     out.add(metric::at_level(metric::kKeptFraction, sites[m].level), result.kept_fraction[m],
@@ -339,8 +338,11 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   for (const Beginning& beginning : beginnings) documents.push_back(beginning.ids);
   const int32_t boundary = context.text->tokenizer().boundary_id();
   const bool subsamples = !context.model.selection_sites().empty();
+  Run run;
+  run.declared_length = config.window;
+  run.activity = &out.activity();
   PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
-                                               config.stride, Run{}, subsamples);
+                                               config.stride, run, subsamples);
   for (size_t i = 0; i < chosen.size(); ++i) {
     result.documents[i].n_bytes =
         beginnings[i].exact ? static_cast<int64_t>(beginnings[i].text.size()) : 0;
@@ -349,8 +351,8 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   PerplexityResult training_selection;
   if (subsamples) {
     add_kept_tokens(result, documents, context, config.window, out);
-    Run run;
     run.mode = Mode::train;  // coins stay off
+    run.activity = nullptr;
     training_selection =
         measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }

@@ -2,6 +2,7 @@
 #include "experiments/tasks/prompted.h"
 
 #include "core/error.h"
+#include "core/schema/metrics.h"
 #include "experiments/generate/generate.h"
 #include "experiments/text/text_data.h"
 
@@ -24,7 +25,8 @@ std::vector<int64_t> input_of(const Question& question, const TaskContext& conte
   return out;
 }
 
-Answer answer(const Question& question, const TaskContext& context, const std::string& where) {
+Answer answer(const Question& question, const TaskContext& context, const std::string& where,
+              Activity& activity) {
   const std::vector<int64_t> input = input_of(question, context, where);
   if (input.size() < 2) throw UserError(where, "has a question of fewer than two tokens");
   std::vector<int64_t> stop_ids;
@@ -33,6 +35,7 @@ Answer answer(const Question& question, const TaskContext& context, const std::s
   config.max_tokens = question.max_tokens;
   const Generated made = generate(context.model, {input.begin() + 1, input.end()}, input.front(),
                                   stop_ids, config, [](int64_t) {});
+  activity.add(made.activity);
   Answer out;
   out.ids = made.ids;
   out.n_read = static_cast<int64_t>(input.size());
@@ -40,35 +43,36 @@ Answer answer(const Question& question, const TaskContext& context, const std::s
   return out;
 }
 
-}  // namespace prompted
-
-RewriteContext compression_of(const json& resolved,
-                              const std::vector<CompressionEntry>& compressions) {
-  if (!resolved.contains("compression")) return {};
-  const std::shared_ptr<PromptCompressor> compressor = make_choice(
-      compressions, "compression", resolved.at("compression"), "/evaluate/compression", {});
-  return [compressor](const Question& question) {
-    Question out = question;
-    PromptContext context = compressor->shortened({question.context, question.context_ids});
-    out.context = std::move(context.text);
-    out.context_ids = std::move(context.ids);
-    return out;
-  };
+/// Tokens of the part that may be shortened.
+double context_tokens(const Question& question, const TaskContext& context) {
+  if (question.context.empty() || !context.text)
+    return static_cast<double>(question.context_ids.size());
+  return static_cast<double>(context.text->tokenizer().encode(question.context).size());
 }
 
+}  // namespace prompted
+
 void run_task(const TaskEntry& task, const json& entry, const TaskContext& context, Evaluation& out,
-              const RewriteContext& rewrite) {
+              const PromptCompressor* compressor) {
   json resolved = entry;  // the task's own settings
-  resolved.erase("compression");
-  if (task.evaluate) return task.evaluate(resolved, context, out);
+  resolved.erase(condition::kCompression);
+  if (!task.has_prompts()) return task.evaluate(resolved, context, out);
   const std::string where = "task " + task.name;
   std::vector<Question> questions = task.prompt.ask(resolved, context);
   std::vector<Answer> answers;
+  CompressionCost cost;
+  double before = 0, after = 0;
   for (Question& question : questions) {
-    if (rewrite) question = rewrite(question);
-    answers.push_back(prompted::answer(question, context, where));
+    before += prompted::context_tokens(question, context);
+    if (compressor) question = compressor->compress(question, cost);
+    after += prompted::context_tokens(question, context);
+    answers.push_back(prompted::answer(question, context, where, out.activity()));
   }
   task.prompt.score(resolved, context, questions, answers, out);
+  if (!out.about().conditions.contains(condition::kCompression)) return;
+  out.add(metric::kContextKept, before > 0 ? after / before : 1);
+  out.add(metric::kCompressionTokens, cost.tokens_read);
+  out.add(metric::kCompressionFlops, cost.flops);
 }
 
 }  // namespace sublab

@@ -100,12 +100,15 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   const RecallRows rows(config.length, config.n_pairs, context.seed, "recall/evaluate");
   constexpr int64_t kMostRows = 64, kMostTokens = 1 << 14;  // of a pass
   const int64_t rows_per_pass = std::clamp<int64_t>(kMostTokens / config.length, 1, kMostRows);
+  Run run;
+  run.activity = &out.activity();
+  run.declared_length = config.length;
   double hits = 0, asked = 0;
   PlaceCounts places(rows.context_len());
   for (int64_t first = 0; first < config.n_rows; first += rows_per_pass) {
     const auto batch = make_batch(rows, first, std::min(rows_per_pass, config.n_rows - first),
                                   context.model.device());
-    const at::Tensor hidden = run_model(context.model, batch.batch, nullptr, Run{});
+    const at::Tensor hidden = run_model(context.model, batch.batch, nullptr, run);
     const at::Tensor hit =
         token_hits(hidden, context.model.head_weight(), batch.labels).cpu().contiguous();
     hits += hit.sum().item<double>();

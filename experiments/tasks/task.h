@@ -10,6 +10,7 @@
 
 #include "core/kind.h"
 #include "core/schema/trial_config.h"
+#include "data/question.h"
 #include "experiments/tasks/evaluation.h"
 #include "models/language_model.h"
 
@@ -24,25 +25,12 @@ struct TaskContext {
   int64_t seed;
 };
 
-/// One question of a prompt stage. It is text, cut by the trial's tokenizer and begun by its
-/// boundary id, or ids that are read as they are (two or more), for a task with symbols of its own.
-struct Question {
-  std::string context;               ///< comes first; what shortens prompts may rewrite it
-  std::vector<int64_t> context_ids;  ///< the same as ids
-  std::string text;                  ///< comes after it and stays as it is
-  std::vector<int64_t> ids;          ///< the same as ids
-  int64_t max_tokens = 16;           ///< of the answer
-};
-
 /// What a model said, greedily, up to the end of a text or to max_tokens.
 struct Answer {
   std::vector<int64_t> ids;
   std::string text;    ///< where the trial has a tokenizer
   int64_t n_read = 0;  ///< tokens of context and question that it read
 };
-
-/// Rewrites the context of a question before it is read (prompt compression).
-using RewriteContext = std::function<Question(const Question& question)>;
 
 /// A task that asks and scores; generating is the harness's (experiments/tasks/prompted.h).
 struct PromptStage {
@@ -56,6 +44,8 @@ struct PromptStage {
 
 /// Either `evaluate` or `prompt` is given.
 struct TaskEntry : EntryFacts {
+  /// Whether the model is asked in prompts, which may be shortened before it reads them.
+  bool has_prompts() const { return static_cast<bool>(prompt.ask); }
   /// Checks {"task": name, ...} against the trial's data and returns it with defaults written out.
   std::function<json(const json& given, const std::string& path, const DataConfig& data)> resolve;
   std::function<void(const json& resolved, const TaskContext& context, Evaluation& out)> evaluate;

@@ -1,3 +1,4 @@
+// Hashes of what names stand for: corpora, tokenizers, checkpoints.
 #include "experiments/text/content.h"
 
 #include "core/safetensors.h"

@@ -1,3 +1,4 @@
+// Opens tokenizer and shards of a trial's text.
 #include "experiments/text/text_data.h"
 
 #include "data/corpus.h"

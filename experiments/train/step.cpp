@@ -79,14 +79,22 @@ StepResult optimizer_step(const LanguageModel& model, AdamW& optimizer,
     run.coins = &coins;
     run.forced = settings.forced;
     run.group = settings.group;
+    AuxiliaryLosses auxiliary;
+    run.losses = &auxiliary;
     if (pass == 0) run.observer = settings.observer;
     const at::Tensor hidden = run_model(model, passes[pass].batch, nullptr, run);
-    // What a pass adds to its loss beside the labels' (auxiliary losses of a router) is added here.
     const at::Tensor loss = lm_loss(hidden, model.head_weight(), passes[pass].labels, divisor);
-    loss.backward();
     result.loss_nats += loss.item<double>();
+    // Means over a pass count by its share of the step, as the labels' mean does.
+    at::Tensor beside = auxiliary.total();
+    if (beside.defined()) {
+      beside = beside * (static_cast<double>(passes[pass].n_labels) / divisor);
+      result.auxiliary_loss += beside.item<double>();
+    }
+    (beside.defined() ? loss + beside : loss).backward();
   }
   result.loss_nats = training_step::sum_over(settings.group, result.loss_nats);
+  result.auxiliary_loss = training_step::sum_over(settings.group, result.auxiliary_loss);
   training_step::sum_gradients(model, settings.group);
   result.gradient_norm = optimizer.clip_gradients();
   if (result.finite()) optimizer.step(settings.learning_rate);

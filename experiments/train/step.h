@@ -33,14 +33,16 @@ struct StepSettings {
 };
 
 struct StepResult {
-  double loss_nats = 0;      ///< mean over the labels of all passes and ranks
-  double gradient_norm = 0;  ///< before clipping
-  double n_tokens = 0;       ///< of all passes and ranks
-  bool finite() const;       ///< where one is not, nothing was updated
+  double loss_nats = 0;       ///< mean over the labels of all passes and ranks
+  double auxiliary_loss = 0;  ///< what mechanisms added to it (Run::losses), weighted
+  double gradient_norm = 0;   ///< before clipping
+  double n_tokens = 0;        ///< of all passes and ranks
+  bool finite() const;        ///< where one is not, nothing was updated
 };
 
 /// Gradients of the passes add up to those of the mean over all their labels, over all ranks of the
-/// group; the weights then move by `optimizer`, alike on every rank.
+/// group, and of what mechanisms add to it; the weights then move by `optimizer`, alike on every
+/// rank.
 StepResult optimizer_step(const LanguageModel& model, AdamW& optimizer,
                           const std::vector<LabelledBatch>& passes, const StepSettings& settings);
 

@@ -1,3 +1,4 @@
+// config.json of transformers' LlamaForCausalLM, both ways.
 #include "models/interchange/hf_config.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tensor names of SUBLLM's released code, both ways.
 #include "models/interchange/subllm_layout.h"
 
 #include <cmath>

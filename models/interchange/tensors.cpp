@@ -1,3 +1,4 @@
+// Fills models from safetensors files and writes them; names that other programs vary.
 #include "models/interchange/tensors.h"
 
 #include <cstring>

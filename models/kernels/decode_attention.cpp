@@ -1,3 +1,4 @@
+// A few queries against many cached keys, as one loop over (row, head).
 #include "models/kernels/decode_attention.h"
 
 #include <ATen/Parallel.h>

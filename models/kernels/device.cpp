@@ -1,3 +1,4 @@
+// Picks the fused form, and launches CUDA kernels on the tensors' stream.
 #include "models/kernels/device.h"
 
 #include <c10/core/DeviceGuard.h>

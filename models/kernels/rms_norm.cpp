@@ -1,3 +1,4 @@
+// RMSNorm, alone and after an addition: naive form, fused form, gradient.
 #include "models/kernels/rms_norm.h"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// RMSNorm's CUDA kernels: a block of threads per row.
 #include "models/kernels/block.cuh"
 #include "models/kernels/rms_norm_body.h"
 

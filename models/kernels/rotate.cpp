@@ -1,3 +1,4 @@
+// Rotary rotation of q or k in one pass, and its transpose as gradient.
 #include "models/kernels/rotate.h"
 
 #include <ATen/Parallel.h>

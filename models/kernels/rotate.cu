@@ -1,3 +1,4 @@
+// Rotary rotation on CUDA: a thread per pair.
 #include "models/kernels/block.cuh"
 #include "models/kernels/rotate_body.h"
 

@@ -1,3 +1,4 @@
+// Linear maps of few rows: weights are read once, by all threads.
 #include "models/kernels/skinny_linear.h"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// Cross-entropy and its gradient in the logits' own memory.
 #include "models/kernels/softmax_gradient.h"
 
 #include <ATen/Parallel.h>

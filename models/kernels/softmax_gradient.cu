@@ -1,3 +1,4 @@
+// The same on CUDA: a block of threads per token.
 #include "models/kernels/block.cuh"
 #include "models/kernels/softmax_gradient_body.h"
 

@@ -1,3 +1,4 @@
+// Gathering kept rows and bringing them back, with gradients.
 #include "models/kernels/subsample.h"
 
 #include <ATen/Parallel.h>

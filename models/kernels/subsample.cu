@@ -1,3 +1,4 @@
+// Gather and return on CUDA.
 #include "models/kernels/block.cuh"
 #include "models/kernels/subsample_body.h"
 

@@ -1,3 +1,4 @@
+// silu(gate) * up in one pass, with its gradient.
 #include "models/kernels/swiglu.h"
 
 #include <ATen/Parallel.h>

@@ -1,3 +1,4 @@
+// SwiGLU on CUDA: a thread per number.
 #include "models/kernels/block.cuh"
 #include "models/kernels/swiglu_body.h"
 

@@ -1,3 +1,4 @@
+// Loss and its gradients chunk by chunk.
 #include "models/parts/lm_head.h"
 
 #include <torch/csrc/autograd/custom_function.h>

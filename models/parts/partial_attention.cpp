@@ -199,6 +199,7 @@ AttentionPartial joined(const AttentionPartial& a, const AttentionPartial& b) {
 AttentionPartial attend_block_naive(const at::Tensor& q_nHK, const at::Tensor& k_tGK,
                                     const at::Tensor& v_tGK, const at::Tensor& hidden) {
   using namespace partial_attention;
+  if (q_nHK.size(0) == 0 || k_tGK.size(0) == 0) return nothing(q_nHK);
   const auto wide = wide_type(q_nHK);
   const auto heads_first = [&](const at::Tensor& x) {
     return per_head(x, q_nHK.size(1)).transpose(0, 1).to(wide);

@@ -1,3 +1,4 @@
+// An autograd node that runs its part again going backward.
 #include "models/parts/recompute.h"
 
 #include <torch/csrc/autograd/autograd.h>

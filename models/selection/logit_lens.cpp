@@ -1,3 +1,4 @@
+// Predictions by the row before, remembered across steps.
 #include "models/selection/logit_lens.h"
 
 #include <cmath>

@@ -99,7 +99,8 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
   gate_reads_scores_ =
       find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate").reads_scores;
   if (context_.retention >= 1) return;
-  const auto make = [&](const json& choice, const char* where, const char* name) {
+  const auto make = [&](const json& choice, const char* where,
+                        const char* name) -> std::unique_ptr<Scorer> {
     const ScorerEntry& entry = find_entry(parts.scorers, "scorer", chosen_type(choice), where);
     needs_.attention |= entry.needs.attention;
     needs_.head |= entry.needs.head;
@@ -164,7 +165,9 @@ Selection Router::select(const at::Tensor& scores, const LevelView& level, doubl
     const Selector& selector = training ? *train_selector_ : *evaluate_selector_;
     const auto fresh = training ? selector.new_memory(level.rows.n_rows()) : nullptr;
     RowMemory* own = training ? fresh.get() : memory.selector.get();
-    out = selector.select({selecting, weights, level.rows, retention, context_.site, run, own});
+    const SelectorInput input{selecting, weights, level.rows, retention, context_.site, run, own};
+    out = selector.select(input);
+    if (training && run.coins) evaluate_selector_->learn(input);  // without coins, nothing trains
   }
   if (!out.weights.defined()) out.weights = weights.index_select(0, out.index);
   out.weights = out.weights.to(level.x.scalar_type());
@@ -175,9 +178,6 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
                   const Run& run) const {
   if (run.observer && scores.defined())
     run.observer->selected(context_.site, scores, level.rows, selection.index, selection.weights);
-  if (run.activity)
-    run.activity->count("kept", static_cast<double>(selection.index.size(0)),
-                        static_cast<double>(level.rows.n_tokens()), {.level = level.level + 1});
   if (run.recorded)
     router::record_decisions(*run.recorded, context_.site, level.rows, selection.index);
 }
@@ -202,6 +202,8 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
   const at::Tensor ascending = places.argsort();
   selection.index = places.index_select(0, ascending);
   selection.weights = selection.weights.index_select(0, ascending);
+  if (selection.scores.defined())
+    selection.scores = selection.scores.index_select(0, inverse_permutation(order));
   return selection;
 }
 
@@ -227,6 +229,7 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
       if (training) scores = balanced(scores, retention, run);
     }
     out = select(scores, level, retention, memory, run);
+    if (scorer_) out.scores = scores;
   }
   out.starts = memory.kept;
   for (size_t b = 0; b < memory.kept.size(); ++b) memory.kept[b] += out.lengths[b];
@@ -265,6 +268,8 @@ std::vector<Buffer> Router::buffers() const {
   for (const Scorer* scorer : {scorer_.get(), train_scorer_.get()})
     if (scorer)
       for (Buffer& buffer : scorer->buffers()) out.push_back(std::move(buffer));
+  for (const Buffer& buffer : evaluate_selector_->buffers())
+    out.push_back({context_.name + ".selector." + buffer.name, buffer.tensor});
   return out;
 }
 

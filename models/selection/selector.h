@@ -21,6 +21,9 @@ struct Selection {
   at::Tensor weights;             ///< [M] gate weights, differentiable
   std::vector<int64_t> lengths;   ///< kept tokens per row
   std::vector<int64_t> starts{};  ///< per row: tokens kept by earlier steps
+  /// [N] of all tokens of the level, thresholds subtracted, differentiable: what a router's
+  /// auxiliary loss is made of. Undefined where there is no scorer. Not a selector's to fill.
+  at::Tensor scores{};
 };
 
 struct SelectorInput {
@@ -43,6 +46,11 @@ class Selector {
     (void)n_rows;
     return nullptr;
   }
+  /// Of the selector that evaluates: what another one keeps in a pass that trains, whose `input`
+  /// it may follow (a running threshold). What is learned so stands in buffers().
+  virtual void learn(const SelectorInput& input) const { (void)input; }
+  /// What is learned without gradients, by names of their own.
+  virtual std::vector<Buffer> buffers() const { return {}; }
   /// Subtracted from all scores beside what was calibrated, so that gates see it too. In training
   /// the evaluating selector's counts, unless the one that trains has its own.
   virtual std::optional<double> threshold() const { return {}; }

@@ -1,3 +1,4 @@
+// Parses a structure string and says what is wrong with one.
 #include "models/subllm/structure.h"
 
 #include "core/error.h"

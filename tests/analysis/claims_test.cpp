@@ -1,3 +1,4 @@
+// Verdicts on claims, from fixtures of known numbers.
 #include "analysis/claims/claims.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,4 @@
+// Paired comparisons: what pairs, what is refused, what verdicts say.
 #include "analysis/study/compare.h"
 
 #include <catch2/catch.hpp>

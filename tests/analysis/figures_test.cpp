@@ -1,3 +1,4 @@
+// Figures hold the numbers of their records.
 #include "analysis/figures/figures.h"
 
 #include <catch2/catch.hpp>
@@ -147,7 +148,10 @@ TEST_CASE("kept shares over training stand by level, modules of one level apart"
 TEST_CASE("accuracy maps add up over seeds and leave empty cells empty", "[unit]") {
   SmallStudy study;
   for (size_t seed : {0, 1}) {
-    study.record(1, seed).evaluations.push_back({.id = "recall-1", .task = "recall"});
+    RecordedEvaluation recall;
+    recall.id = "recall-1";
+    recall.task = "recall";
+    study.record(1, seed).evaluations.push_back(recall);
     const std::vector<double> counts = {8,  0.25, 1, 4, 8,  0.75, 4, 4,  //
                                         16, 0.25, 0, 0, 16, 0.75, 0, static_cast<double>(seed)};
     study.add_array(1, seed, "by_length_depth", npy_array(counts, {2, 2, 4}), "recall-1");

@@ -1,3 +1,4 @@
+// Scripts that gnuplot accepts, and what happens without it.
 #include "analysis/figures/gnuplot.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,4 @@
+// LaTeX that compiles whatever names hold.
 #include <catch2/catch.hpp>
 
 #include "analysis/figures/figure_files.h"

@@ -45,8 +45,11 @@ struct SmallStudy : TemporaryFolder {
     record.variant = data.variants[variant].name;
     record.seed = seed;
     record.config = {{"model", {{"retention", 0.5}}}};
-    record.evaluations = {
-        {.id = kEvaluation, .task = "perplexity", .conditions = {{"window", 32}}}};
+    RecordedEvaluation evaluation;
+    evaluation.id = kEvaluation;
+    evaluation.task = "perplexity";
+    evaluation.conditions = {{"window", 32}};
+    record.evaluations = {evaluation};
     record.metrics = {{"loss_nats", loss, {{"window", 32}}, "", kEvaluation},
                       {"train_flops_per_token", flops, json::object(), ""},
                       {"train_tokens", 1000.0, json::object(), ""}};

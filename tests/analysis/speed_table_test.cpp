@@ -1,3 +1,4 @@
+// Speed-ups and their verdicts from rounds of known times.
 #include "analysis/tables/speed_table.h"
 
 #include <catch2/catch.hpp>

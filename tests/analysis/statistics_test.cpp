@@ -1,3 +1,4 @@
+// Estimators against closed forms.
 #include "analysis/statistics/statistics.h"
 
 #include <catch2/catch.hpp>

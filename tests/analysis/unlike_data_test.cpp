@@ -1,3 +1,4 @@
+// Losses of unlike text never meet in a table.
 #include "analysis/study/unlike_data.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,4 @@
+// Altered files are found, untouched ones are not.
 #include "analysis/verify.h"
 
 #include <catch2/catch.hpp>

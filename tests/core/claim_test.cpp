@@ -1,3 +1,4 @@
+// Claims are read strictly.
 #include "core/schema/claim.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,4 @@
+// JSON in and out of fields, and every message.
 #include "core/fields.h"
 
 #include <catch2/catch.hpp>

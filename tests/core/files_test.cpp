@@ -1,3 +1,4 @@
+// Durable writes, npy and safetensors, hostile files included.
 #include "core/files.h"
 
 #include <sys/stat.h>
@@ -85,10 +86,12 @@ TEST_CASE("equal members give equal npz files, and damaged ones are refused", "[
     std::string damaged = bytes;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
     write_file_durably(folder.path / "c.npz", damaged);
+    size_t n_read = 0;
     try {
-      CHECK(read_npz(folder.path / "c.npz").size() <= members.size());
+      n_read = read_npz(folder.path / "c.npz").size();
     } catch (const UserError&) {
     }
+    CHECK(n_read <= members.size());  // refused, or a byte that says nothing
   }
   write_file_durably(folder.path / "c.npz", bytes.substr(0, bytes.size() / 2));
   CHECK_THROWS_WITH(NpzFile(folder.path / "c.npz"), Contains("damaged npz file"));

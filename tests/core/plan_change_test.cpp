@@ -1,3 +1,4 @@
+// What counts as losing trials.
 #include "core/schema/plan_change.h"
 
 #include <catch2/catch.hpp>

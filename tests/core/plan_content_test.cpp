@@ -1,3 +1,4 @@
+// Names by their content.
 #include "core/schema/plan_content.h"
 
 #include <catch2/catch.hpp>

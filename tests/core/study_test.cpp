@@ -1,3 +1,4 @@
+// Studies, sweeps and their mistakes.
 #include "core/schema/study.h"
 
 #include <catch2/catch.hpp>

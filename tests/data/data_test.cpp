@@ -1,3 +1,4 @@
+// Corpora, shards, packing and tokenizers.
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// A user's folder, with all that may lie in it.
 #include "data/text/text_files.h"
 
 #include <sys/stat.h>

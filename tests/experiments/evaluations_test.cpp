@@ -42,7 +42,8 @@ TEST_CASE("two windows on two splits each keep their numbers, arrays and interva
   }
   for (const char* text :
        {"## Loss by split and window", "validation split, window 32", "test split, window 16",
-        "## Perplexity by split and window", "stand on the first: validation split, window 32"})
+        "## Further metrics of perplexity by split and window",
+        "stand on the first: validation split, window 32"})
     CHECK_THAT(read_file(folder / "report.md"), Contains(text));
   CHECK(place.run("verify results/tiny --rerun 1").code == 0);
   CHECK(place.run("compare results/tiny subllm llama").code == 0);

@@ -14,6 +14,7 @@
 #include "experiments/kinds.h"
 #include "experiments/machine/environment.h"
 #include "experiments/plan/resolve.h"
+#include "experiments/run/prompt_compressor.h"
 #include "experiments/tasks/evaluation.h"
 #include "experiments/tasks/prompted.h"
 #include "experiments/text/text_data.h"
@@ -156,8 +157,8 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   json out = {{"train_loss_nats", curve_of(*trained, *rows, config.train)}};
   const json& resolved = config.evaluate.at(0);
   Evaluation evaluation(recorded_evaluation(resolved, task.numerics_version, json::object()));
-  run_task(task, resolved, {*trained, config, text ? &*text : nullptr, 1}, evaluation,
-           compression_of(resolved, catalog.compressions));
+  const TaskContext context{*trained, config, text ? &*text : nullptr, 1};
+  run_task(task, resolved, context, evaluation, compressor_of(resolved, context, catalog).get());
   for (const Metric& metric : evaluation.metrics())
     if (metric.value) out[metric.name] = *metric.value;
   return out;
@@ -203,12 +204,18 @@ json all_goldens() {
             golden_of(task, example, entry);
   add_rows(out, "sampling", catalog.data.samplings);
   add_rows(out, "positions", catalog.data.positions);
+  const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}});
   for (const CompressionEntry& entry : catalog.compressions)
     for (const Example& example : entry.examples) {
       json choice = example.config;
       choice["type"] = entry.name;
-      const auto left = entry.make(choice, {})->shortened({"Say it once. Say it twice.", {1, 2}});
-      out["prompts"]["compression " + entry.name + example.name] = {left.text, left.ids};
+      Question question;
+      question.context = "Say it once. Say it twice.", question.context_ids = {1, 2};
+      CompressionCost cost;
+      const Question left =
+          entry.make(choice, {.model = *model, .tokenizer = nullptr, .seed = 1, .open = {}})
+              ->compress(question, cost);
+      out["prompts"]["compression " + entry.name + example.name] = {left.context, left.context_ids};
     }
   return out;
 }

@@ -1,3 +1,4 @@
+// The recall task against its definition.
 #include <catch2/catch.hpp>
 #include <cstdio>
 

@@ -14,7 +14,7 @@ using Catch::Contains;
 namespace {
 
 /// Asks what follows a run of ids after a context of others; right is what the model itself says.
-TaskEntry dummy_task() {
+TaskEntry dummy() {
   TaskEntry entry;
   entry.name = "dummy";
   entry.describe = [] { return std::vector<FieldHelp>{}; };
@@ -44,6 +44,16 @@ TaskEntry dummy_task() {
   return entry;
 }
 
+/// Leaves three ids of a context.
+class FirstThree : public PromptCompressor {
+ public:
+  Question compress(const Question& question, CompressionCost&) const override {
+    Question shorter = question;
+    shorter.context_ids.resize(3);
+    return shorter;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[unit]") {
@@ -52,16 +62,13 @@ TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[u
   const TaskContext context{*model, config, nullptr, 1};
   const RecordedEvaluation about = recorded_evaluation({{"task", "dummy"}}, 1, json::object());
   Evaluation whole(about), cut(about);
-  run_task(dummy_task(), {{"n", 2}}, context, whole);
+  run_task(dummy(), {{"n", 2}}, context, whole);
   CHECK(whole.metrics().at(0).value == 20);  // ten ids each, read as they are
   CHECK(whole.metrics().at(1).value == 6);
-  run_task(dummy_task(), {{"n", 2}}, context, cut, [](const Question& question) {
-    Question shorter = question;
-    shorter.context_ids.resize(3);
-    return shorter;
-  });
+  const FirstThree shorter;
+  run_task(dummy(), {{"n", 2}}, context, cut, &shorter);
   CHECK(cut.metrics().at(0).value == 10);
-  TaskEntry text = dummy_task();
+  TaskEntry text = dummy();
   text.prompt.ask = [](const json&, const TaskContext&) {
     Question question;
     question.text = "What?";
@@ -120,7 +127,7 @@ TEST_CASE("data.train_on has a short form and an object, and resolves to the obj
                                            Contains("text, recall"));
   CHECK_THROWS_WITH(resolved(3), Contains("s/data/train_on: expected"));
   CHECK_THROWS_WITH(resolved({{"task", "recall"}, {"n_pair", 8}}),
-                    Contains("s/data/train_on/n_pair") && Contains("n_pairs"));
+                    Contains("s/data/train_on: unknown key") && Contains("n_pairs"));
   CHECK_THROWS_WITH(resolved({{"task", "recall"}, {"n_pairs", 40}}),
                     Contains("s/data/train_on/n_pairs: 40 pairs leave no room for a query in "
                              "data.context_len 48"));

@@ -1,13 +1,11 @@
 // Training as a value: put away and taken up again it goes on with the same bits, and ranks of a
 // group take one step together.
-#include <barrier>
 #include <catch2/catch.hpp>
-#include <mutex>
-#include <thread>
 
 #include "experiments/train/train.h"
 #include "tests/models/small_models.h"
 #include "tests/temporary_folder.h"
+#include "tests/thread_group.h"
 
 using namespace sublab;
 using Catch::Contains;
@@ -53,43 +51,6 @@ void check_same(const LanguageModel& a, const LanguageModel& b, double margin = 
     CHECK(max_difference(left[i].tensor, right[i].tensor) <= margin);
   }
 }
-
-/// Threads of this process as ranks; only what the trainer asks for.
-class Meeting {
- public:
-  explicit Meeting(int64_t size) : size(size), barrier(size) {}
-  int64_t size;
-  std::barrier<> barrier;
-  std::mutex mutex;
-  std::vector<at::Tensor> parts = {};
-};
-
-class ThreadRank : public Group {
- public:
-  ThreadRank(Meeting& meeting, int64_t rank) : meeting_(meeting), rank_(rank) {}
-  int64_t rank() const override { return rank_; }
-  int64_t size() const override { return meeting_.size; }
-  void all_reduce_sum_(at::Tensor& tensor) const override {
-    at::NoGradGuard no_grad;
-    if (rank_ == 0) meeting_.parts.assign(meeting_.size, {});
-    barrier();
-    meeting_.parts[rank_] = tensor.clone();
-    barrier();
-    tensor.zero_();
-    for (const at::Tensor& part : meeting_.parts) tensor.add_(part);
-    barrier();
-  }
-  void broadcast_(at::Tensor&, int64_t) const override { FAIL("not asked for"); }
-  at::Tensor all_gather(const at::Tensor& own) const override { return own; }
-  at::Tensor all_to_all(const at::Tensor& pieces) const override { return pieces; }
-  at::Tensor exchange(const at::Tensor& own, int64_t, int64_t) const override { return own; }
-  void barrier() const override { meeting_.barrier.arrive_and_wait(); }
-  std::unique_ptr<Group> split(int64_t) const override { return nullptr; }
-
- private:
-  Meeting& meeting_;
-  int64_t rank_;
-};
 
 }  // namespace
 
@@ -178,18 +139,13 @@ TEST_CASE("ranks that share a step take that of one rank", "[numerics]") {
     const Noise rows;
     const auto alone = small_model(given, at::kDouble);
     const TrainingResult expected = train(*alone, rows, config, 3, {});
-    Meeting meeting(n_ranks);
     std::vector<std::unique_ptr<LanguageModel>> models;
     std::vector<TrainingResult> results(n_ranks);
     for (int64_t rank = 0; rank < n_ranks; ++rank)
       models.push_back(small_model(given, at::kDouble));
-    std::vector<std::thread> threads;
-    for (int64_t rank = 0; rank < n_ranks; ++rank)
-      threads.emplace_back([&, rank] {
-        const ThreadRank group(meeting, rank);
-        results[rank] = train(*models[rank], rows, config, 3, {}, &group);
-      });
-    for (std::thread& thread : threads) thread.join();
+    on_ranks(n_ranks, [&](const Group& group) {
+      results[group.rank()] = train(*models[group.rank()], rows, config, 3, {}, &group);
+    });
     for (int64_t rank = 0; rank < n_ranks; ++rank) {
       INFO("rank " << rank << " of " << n_ranks);
       REQUIRE(results[rank].curve.size() == expected.curve.size());
@@ -207,8 +163,7 @@ TEST_CASE("ranks that share a step take that of one rank", "[numerics]") {
 }
 
 TEST_CASE("a group larger than a step's rows is refused", "[unit]") {
-  Meeting meeting(9);
-  const ThreadRank group(meeting, 0);
+  const ThreadGroup group(std::make_shared<Meeting>(9), 0);
   const auto model = small_model(kSubllm);
   const Noise rows;
   CHECK_THROWS_WITH(Trainer(*model, rows, steps(4), 3, &group),

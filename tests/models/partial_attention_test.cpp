@@ -131,6 +131,8 @@ TEST_CASE("blocks without keys, and queries that see nothing anywhere, merge wit
   const Heads heads(4, 4, 2, at::kDouble);
   const auto of = [&](int64_t n) { return heads.k.slice(0, 0, n); };
   const AttentionPartial empty = attend_block(heads.q, of(0), of(0), Visible::all);
+  CHECK(attend_block_naive(heads.q, of(0), of(0), at::zeros({4, 0}, at::kBool))
+            .log_sum_of_exp.equal(empty.log_sum_of_exp));
   CHECK(empty.out.eq(0).all().item<bool>());
   CHECK(empty.log_sum_of_exp.eq(-INFINITY).all().item<bool>());
   const AttentionPartial hidden =

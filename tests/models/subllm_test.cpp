@@ -1,3 +1,4 @@
+// SUBLLM against a naive form written from its equations.
 #include <catch2/catch.hpp>
 #include <cmath>
 

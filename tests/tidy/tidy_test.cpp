@@ -216,10 +216,12 @@ TEST_CASE("names of metrics and arrays are said once", "[tidy]") {
   for (const Source& source : sources()) {
     const std::string folder = source.path.begin()->string();
     if (folder == "tests" || others.contains(source.path.string())) continue;
-    for (const std::string& line : source.lines)
+    for (const std::string& whole : source.lines) {
+      const std::string line = whole.substr(0, whole.find("//"));
       for (std::sregex_iterator i(line.begin(), line.end(), literal), end; i != end; ++i) {
         INFO(source.path.string() << ": " << line);
         CHECK_FALSE(names.contains((*i)[1].str()));
       }
+    }
   }
 }

@@ -1,0 +1,329 @@
+// What is still to come beside attention's parts, each a dummy that is added to the catalog as a
+// real one would be: architectures, selectors, rows of text, prompt compression, tasks.
+#include "tests/experiments/coming_systems.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <numeric>
+
+#include "data/corpus.h"
+#include "data/packing.h"
+#include "experiments/kinds.h"
+#include "experiments/run/prompt_compressor.h"
+#include "tests/models/sketches/depths.h"
+#include "tests/models/sketches/ladder.h"
+#include "tests/models/sketches/moving_average.h"
+#include "tests/models/sketches/rows_of_text.h"
+#include "tests/models/sketches/segments.h"
+#include "tests/models/sketches/shortening.h"
+#include "tests/temporary_folder.h"
+
+using namespace sublab;
+using Catch::Contains;
+
+namespace {
+
+/// The settings of the helpers' configuration, which sketches of a fixed shape do not read.
+struct AnySize {
+  int64_t d_model = 32, n_heads = 4, n_kv_heads = 2, n_layers = 2;
+
+  template <class F>
+  void fields(F& f) {
+    f("d_model", d_model, "width", within(1, 1024));
+    f("n_heads", n_heads, "heads", within(1, 1024));
+    f("n_kv_heads", n_kv_heads, "key heads", within(1, 1024));
+    f("n_layers", n_layers, "layers", within(1, 1024));
+  }
+};
+
+template <class Model>
+struct Sized : Model {
+  Sized(const AnySize&, int64_t vocab_size, const Initial&) : Model(vocab_size) {}
+};
+
+Catalog with_models() {
+  Catalog out = built_in_catalog();
+  out.architectures.push_back(
+      architecture_entry<Depths, DepthsConfig>("depths", "as Mixture-of-Depths", "sketch"));
+  out.architectures.push_back(
+      architecture_entry<Sized<Ladder>, AnySize>("ladder", "as hourglass", "sketch"));
+  out.architectures.push_back(architecture_entry<Sized<MovingAverage>, AnySize>(
+      "moving_average", "as MEGALODON", "sketch"));
+  out.architectures.push_back(
+      architecture_entry<Sized<Segments>, AnySize>("segments", "as Infini-Transformer", "sketch"));
+  out.parts.selectors.push_back(running_threshold_selector());
+  out.compressions.push_back(surprisal_compression());
+  out.tasks.push_back(echo_task());
+  return out;
+}
+
+Coming coming_model(const json& model) { return {with_models(), coming_study(model)}; }
+
+}  // namespace
+
+TEST_CASE("architectures of other kinds stand in the catalog like any other", "[contract]") {
+  for (const char* name : {"ladder", "moving_average", "segments"}) {
+    INFO(name);
+    const Coming coming = coming_model({{"architecture", name}});
+    const Record record = coming.exercise();
+    CHECK((name == std::string("moving_average")) == !record.find("active_fraction"));
+  }
+}
+
+TEST_CASE("a router's loss reaches the trainer's, and its scores", "[contract]") {
+  const json model = {{"architecture", "depths"}, {"gate", "one"}, {"retention", 0.5}};
+  json weighted = model, without = model;
+  weighted["auxiliary_weight"] = 0.5;
+  without["auxiliary_weight"] = 0;
+  const Coming with = coming_model(weighted), none = coming_model(without);
+  with.exercise();
+  const auto a = with.make(), b = none.make();
+  const StepResult first = with.train(*a), other = none.train(*b);
+  CHECK(first.loss_nats == other.loss_nats);  // of the next token alone
+  CHECK(first.auxiliary_loss > 0.1);
+  CHECK(other.auxiliary_loss == 0);
+  CHECK(first.gradient_norm != other.gradient_norm);
+  const auto start = with.make();
+  for (size_t i = 0; i < start->parameters().size(); ++i) {
+    const Parameter now = a->parameters()[i], before = start->parameters()[i];
+    if (now.name.find(".scorer.") == std::string::npos) continue;
+    INFO(now.name);  // behind gate one nothing but the loss trains it
+    CHECK(max_difference(now.tensor, before.tensor) > 1e-4);
+  }
+}
+
+TEST_CASE("a selector learns a running threshold from what trains", "[contract]") {
+  const Coming coming =
+      coming_model({{"architecture", "depths"},
+                    {"retention", 0.25},
+                    {"train_selector", "top_k"},
+                    {"evaluate_selector", {{"type", "running_threshold"}, {"keep", 0.5}}}});
+  coming.exercise();
+  const auto model = coming.make();
+  const auto threshold = [&] {
+    for (const Buffer& buffer : model->buffers())
+      if (buffer.name == "model.routers.0.selector.threshold") return buffer.tensor.item<double>();
+    FAIL("no such buffer");
+    return 0.0;
+  };
+  CHECK(threshold() == 0);
+  Run offline;
+  offline.mode = Mode::train;  // without coins: what is looked at, not what is learned
+  const Batch batch = make_batch(coming.rows(), 0, 8).batch;
+  run_model(*model, batch, nullptr, offline);
+  CHECK(threshold() == 0);
+  for (int64_t step = 0; step < 8; ++step) coming.train(*model, step);
+  CHECK(threshold() != 0);
+  RecordedKeeps keeps;
+  Run run;
+  run.recorded = &keeps;
+  run_model(*model, batch, nullptr, run);
+  double kept = 0, n = 0;
+  for (const auto& row : keeps.decided.at(0))
+    for (const uint8_t each : row) kept += each, ++n;
+  CHECK(kept / n > 0.1);
+  CHECK(kept / n < 0.45);  // at 0 it would be about a half
+}
+
+namespace {
+
+/// Two sources, the second of longer documents.
+TokenShard two_sources(const Tokenizer& tokenizer) {
+  for (const std::string name : {"short", "long"}) {
+    CorpusManifest manifest;
+    manifest.name = name;
+    manifest.origin = "test";
+    const int most = name == "long" ? 90 : 50;
+    write_corpus(manifest, [&](const std::function<void(std::string)>& add) {
+      for (int i = 0; i < 200; ++i)
+        add(std::to_string(i) + name + std::string(static_cast<size_t>(i * 7 % most + 3), 'x'));
+    });
+  }
+  return open_shard({"short", "long"}, Split::train, tokenizer, 0);
+}
+
+std::vector<int64_t> all_documents(const TokenShard& shard) {
+  std::vector<int64_t> out(shard.n_documents());
+  std::iota(out.begin(), out.end(), int64_t{0});
+  return out;
+}
+
+template <class EntryType>
+auto made(const EntryType& entry, const json& settings) {
+  json choice = settings;
+  choice["type"] = entry.name;
+  return make_choice(std::vector{entry}, "kind",
+                     resolve_choice(std::vector{entry}, "kind", choice, "/data", ""), "/data",
+                     {.seed = 1, .context_len = 32});
+}
+
+}  // namespace
+
+TEST_CASE("documents are cut, or drawn by length within their sources", "[contract]") {
+  const TemporaryCache cache;
+  const auto tokenizer = make_tokenizer("bytes", {}, 0, "");
+  const TokenShard shard = two_sources(*tokenizer);
+  const auto documents = all_documents(shard);
+  const auto cut = entry_of<SamplingEntry, SpanConfig, CutSampler>("cut", "", "sketch");
+  const auto source =
+      entry_of<SamplingEntry, UpsamplingConfig, SourceUpsampler>("by_source", "", "sketch");
+  int64_t tokens = 0;
+  for (const DocumentSpan& span : made(cut, {{"span", 8}})->epoch(shard, documents, 0)) {
+    CHECK(span.end - span.begin <= 8);
+    CHECK(span.end > span.begin);
+    tokens += span.end - span.begin;
+  }
+  CHECK(tokens == shard.n_tokens());
+  std::vector<double> before(2), after(2), from_long(2), long_before(2);
+  const auto add = [&](const DocumentSpan& span, auto& all, auto& of_long) {
+    const double n = static_cast<double>(span.end - span.begin);
+    all[shard.source(span.document)] += n;
+    of_long[shard.source(span.document)] += shard.n_tokens(span.document) >= 40 ? n : 0;
+  };
+  for (const int64_t d : documents) add({d, 0, shard.n_tokens(d)}, before, long_before);
+  for (const DocumentSpan& span : made(source, json::object())->epoch(shard, documents, 0))
+    add(span, after, from_long);
+  for (int s = 0; s < 2; ++s) {
+    INFO("source " << s);
+    CHECK(after[s] == before[s]);
+    CHECK(from_long[s] > 1.1 * long_before[s]);
+  }
+  // A study that chooses it resolves, and rows are made of what it gives.
+  Catalog catalog = built_in_catalog();
+  catalog.data.samplings.push_back(cut);
+  const json study = {{"model", {{"d_model", 16}, {"n_heads", 2}}},
+                      {"data",
+                       {{"corpus", {"short", "long"}},
+                        {"tokenizer", "bytes"},
+                        {"context_len", 32},
+                        {"sampling", {{"type", "cut"}, {"span", 8}}}}}};
+  const TrialConfig config = resolve_trial(study, "study", catalog);
+  const PackedDocuments rows(shard, documents, tokenizer->boundary_id(), tokenizer->vocab_size(),
+                             32, false, 1, made(cut, config.data.sampling),
+                             make_choice(catalog.data.positions, "positions", config.data.positions,
+                                         "/data/positions", {}));
+  const TokenRow row = rows.row(3);
+  const auto n_boundaries =
+      std::count(row.tokens.begin(), row.tokens.end(), tokenizer->boundary_id());
+  CHECK(n_boundaries >= 32 / 9);
+  CHECK(row.tokens.size() == 32);
+}
+
+TEST_CASE("positions skip, and reach the target", "[contract]") {
+  const TemporaryCache cache;
+  const auto tokenizer = make_tokenizer("bytes", {}, 0, "");
+  const TokenShard shard = two_sources(*tokenizer);
+  const auto skip =
+      entry_of<PositionsEntry, SkipConfig, SkippingPositions>("skip", "as PoSE", "sketch");
+  const auto rows_with = [&](const PositionsEntry& entry, const json& settings) {
+    return PackedDocuments(shard, all_documents(shard), tokenizer->boundary_id(),
+                           tokenizer->vocab_size(), 32, false, 1,
+                           made(plain_sampling(), json::object()), made(entry, settings));
+  };
+  const PackedDocuments usual = rows_with(contiguous_positions(), json::object()),
+                        skipping = rows_with(skip, {{"target", 64}}),
+                        further = rows_with(skip, {{"target", 64}, {"further", true}});
+  std::vector<int64_t> distances(64, 0);
+  bool other_tokens = false;
+  for (int64_t i = 0; i < 3000; ++i) {
+    const TokenRow row = skipping.row(i), same = usual.row(i);
+    CHECK(row.tokens == same.tokens);
+    CHECK(row.labels == same.labels);
+    other_tokens |= further.row(i).tokens != same.tokens;
+    REQUIRE(row.positions.size() == 32);
+    CHECK(row.positions.front() == 0);
+    int n_skips = 0;
+    for (size_t t = 1; t < row.positions.size(); ++t) {
+      CHECK(row.positions[t] > row.positions[t - 1]);
+      n_skips += row.positions[t] > row.positions[t - 1] + 1;
+    }
+    CHECK(n_skips <= 1);
+    CHECK(row.positions.back() < 64);
+    for (const int64_t p : row.positions) ++distances[p];  // from the first token
+  }
+  CHECK(other_tokens);
+  for (size_t d = 0; d < distances.size(); ++d) {
+    INFO(d);
+    CHECK(distances[d] > 0);
+  }
+  // A model trains on such rows: whom a token sees goes by place, how far it is by position.
+  const Coming coming = coming_model({{"architecture", "llama"}});
+  const auto model = coming.make();
+  AdamW optimizer(model->parameters(), coming.config.train);
+  LabelledBatch batch = make_batch(skipping, 0, 4);
+  batch.batch.tokens.remainder_(128), batch.labels.remainder_(128);
+  CHECK(optimizer_step(*model, optimizer, {batch}, {.learning_rate = 1e-3}).finite());
+}
+
+TEST_CASE("a task prompts, compression shortens what is read, and is paid for", "[contract]") {
+  json study = coming_study({{"architecture", "llama"}});
+  const json shortened = {{"type", "surprisal_sketch"}, {"rate", 0.25}};
+  study["evaluate"] = {{{"task", "echo"}},
+                       {{"task", "echo"}, {"compression", shortened}},
+                       {{"task", "recall"}, {"n_rows", 8}, {"compression", "none"}}};
+  const Coming coming(with_models(), study);
+  const json whole = {{"type", "surprisal_sketch"}, {"rate", 0.25}, {"checkpoint", ""}};
+  CHECK(coming.config.evaluate[0].at("compression") == json{{"type", "none"}});
+  CHECK(coming.config.evaluate[1].at("compression") == whole);
+  CHECK_FALSE(coming.config.evaluate[2].contains("compression"));
+  const auto model = coming.make(at::kFloat);
+  std::vector<Record> records;
+  for (size_t i = 0; i < 3; ++i) {
+    const TaskContext context{*model, coming.config, nullptr, 1};
+    const auto compressor = compressor_of(coming.config.evaluate[i], context, coming.catalog());
+    CHECK((compressor != nullptr) == (i < 2));
+    records.push_back(coming.evaluate(*model, i, compressor.get()));
+  }
+  CHECK(records[0].find("echo_read")->value == 2 * (16 + 2));
+  CHECK(records[1].find("echo_read")->value == 2 * (4 + 2));
+  CHECK(records[1].find("context_kept_fraction")->value == 0.25);
+  CHECK(records[1].find("compression_tokens_read")->value == 2 * 16);
+  Ledger ledger;
+  model->add_cost(CostShape::whole_rows(1, 16), ledger);
+  CHECK(*records[1].find("compression_flops")->value == Approx(2 * ledger.flops_causal()));
+  CHECK_FALSE(records[0].find("compression_flops"));
+  const json& asked = records[1].evaluations.at(0).conditions;
+  CHECK(asked.at("compression") == "surprisal_sketch");
+  CHECK(asked.at("compression.rate") == 0.25);
+  CHECK_FALSE(records[0].evaluations.at(0).conditions.contains("compression"));
+  CHECK(records[0].evaluations.at(0).id != records[1].evaluations.at(0).id);
+  // Its version is part of what was asked, and of the trial's id by way of the plan.
+  Catalog later = coming.catalog();
+  later.compressions.back().numerics_version = 2;
+  CHECK(compression_version(coming.config.evaluate[1], coming.catalog()) == 1);
+  CHECK(compression_version(coming.config.evaluate[1], later) == 2);
+  CHECK(compression_version(coming.config.evaluate[0], later) == 0);
+  const auto id = [&](int64_t version) {
+    return recorded_evaluation(coming.config.evaluate[1], 1, json::object(), "cpu", version).id;
+  };
+  CHECK(id(1) != id(2));
+  study["evaluate"] = {{{"task", "recall"}, {"compression", shortened}}};
+  CHECK_THROWS_WITH(Coming(with_models(), study),
+                    Contains("study/evaluate/0/compression: 'surprisal_sketch' has no effect on "
+                             "task recall, which reads no prompt"));
+  study["evaluate"] = {{{"task", "echo"}, {"compression", "surprisal_sketc"}}};
+  CHECK_THROWS_WITH(Coming(with_models(), study), Contains("did you mean 'surprisal_sketch'?"));
+}
+
+TEST_CASE("a second model may shorten, and its passes are counted", "[contract]") {
+  const auto answers = small_model({{"architecture", "llama"}, {"n_layers", 1}});
+  const auto open = [](const std::string& name) {
+    CHECK(name == "study:small");
+    return SecondModel{.model = small_model({{"architecture", "llama"}, {"d_model", 16}}),
+                       .tokenizer = nullptr};
+  };
+  const auto compressor =
+      make_choice(std::vector{surprisal_compression()}, "compression",
+                  {{"type", "surprisal_sketch"}, {"checkpoint", "study:small"}}, "",
+                  {.model = *answers, .tokenizer = nullptr, .seed = 1, .open = open});
+  CompressionCost cost;
+  Question question;
+  question.context_ids = {1, 2, 3, 4, 5, 6, 7, 8};
+  CHECK(compressor->compress(question, cost).context_ids.size() == 4);
+  CompressionCost expected, other;
+  expected.add_pass(*open("study:small").model, 8);
+  other.add_pass(*answers, 8);
+  CHECK(cost.flops == expected.flops);
+  CHECK(cost.flops != other.flops);
+  CHECK(cost.tokens_read == 8);
+}
