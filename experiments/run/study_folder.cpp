@@ -161,15 +161,14 @@ void refuse_records_of_others(const fs::path& folder, const Plan& next) {
 }
 
 /// What becomes of the standing plan. Throws UserError when it would lose trials and may not.
-PlanChange check_change(const std::optional<Plan>& standing, const Plan& next,
-                        const fs::path& folder, const PlanOptions& options) {
+PlanChange check_change(std::optional<Plan>& standing, const Plan& next, const fs::path& folder,
+                        const PlanOptions& options) {
   if (!standing) {
     refuse_records_of_others(folder, next);
     return {};
   }
-  Plan before = *standing;
-  if (before.threads == 0) before.threads = next.threads;  // nothing was done by it
-  PlanChange change = compare_plans(before, next, [&](const PlannedTrial& trial) {
+  if (standing->threads == 0) standing->threads = next.threads;  // nothing was done by it
+  PlanChange change = compare_plans(*standing, next, [&](const PlannedTrial& trial) {
     return fs::exists(record_path(folder, trial)) ||
            fs::exists(folder / checkpoint_folder(trial.train_id));
   });
@@ -273,7 +272,7 @@ std::string ActiveRun::another() const {
 
 Plan preview_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
                   const Catalog& catalog, const PlanOptions& options) {
-  const auto standing = standing_plan(study_folder, /*may_set_aside=*/false);
+  auto standing = standing_plan(study_folder, /*may_set_aside=*/false);
   Plan plan = next_plan(resolved, study_folder, standing, catalog, options);
   check_change(standing, plan, study_folder, options);
   return plan;
@@ -283,7 +282,7 @@ Plan settle_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
                  const Catalog& catalog, const ActiveRun& run, const PlanOptions& options) {
   const Study& study = resolved.study;
   const FileLock planning(planning_lock(study_folder));
-  const auto standing = standing_plan(study_folder, /*may_set_aside=*/true);
+  auto standing = standing_plan(study_folder, /*may_set_aside=*/true);
   const Plan* goes_on = standing && standing->study == study.name ? &*standing : nullptr;
   if (goes_on) set_aside_damaged_records(study_folder, *goes_on, nullptr);
   Plan plan = next_plan(resolved, study_folder, standing, catalog, options);

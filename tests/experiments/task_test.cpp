@@ -93,7 +93,7 @@ TEST_CASE("data.train_on has a short form and an object, and resolves to the obj
                                            Contains("text, recall"));
   CHECK_THROWS_WITH(resolved(3), Contains("s/data/train_on: expected"));
   CHECK_THROWS_WITH(resolved({{"task", "recall"}, {"n_pair", 8}}),
-                    Contains("s/data/train_on/n_pair") && Contains("n_pairs"));
+                    Contains("s/data/train_on: unknown key") && Contains("n_pairs"));
   CHECK_THROWS_WITH(resolved({{"task", "recall"}, {"n_pairs", 40}}),
                     Contains("s/data/train_on/n_pairs: 40 pairs leave no room for a query in "
                              "data.context_len 48"));
