@@ -21,13 +21,14 @@ Cell failure_cell(const VariantData& variant, size_t planned, Report& report) {
   return cell;
 }
 
-Cell seconds_cell(const StudyData& data, const VariantData& variant, Report& report) {
+/// `note` says that a machine was busy, for a variant that was timed on one.
+Cell seconds_cell(const VariantData& variant, const std::string& note, Report& report) {
   Cell cell;
   for (const Record* record : variant.good()) cell.records.push_back(record->id);
   cell.value = mean_reading(variant.good(), training_seconds);
   if (!cell.value) return cell;
   cell.text = significant(*cell.value, 3) + " s";
-  if (timed_on_busy_machine(variant)) cell.notes.push_back(footnote(report, busy_note(data)));
+  if (timed_on_busy_machine(variant)) cell.notes.push_back(footnote(report, note));
   return cell;
 }
 
@@ -67,6 +68,7 @@ void add_cost_table(const StudyData& data, Report& report) {
                {"trials", "ended well / planned"}},
               {}};
   const auto reference = mean_metric(data.variant(reference_name).good(), "train_flops_per_token");
+  const std::string note = busy_note(data);  // looks at every record
   for (const VariantData& variant : data.variants) {
     const auto metric = [&](const char* name, const std::function<std::string(double)>& show) {
       return metric_cell(variant, name, show, report);
@@ -85,7 +87,7 @@ void add_cost_table(const StudyData& data, Report& report) {
     row.cells.push_back(metric("tokens_per_parameter", [](double v) { return fixed(v, 2); }));
     row.cells.push_back(rate_cell(variant));
     row.cells.push_back(metric("peak_memory_bytes", megabytes));
-    row.cells.push_back(seconds_cell(data, variant, report));
+    row.cells.push_back(seconds_cell(variant, note, report));
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);
   }
