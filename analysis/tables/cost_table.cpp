@@ -22,13 +22,14 @@ Cell failure_cell(const VariantData& variant, size_t planned, Report& report) {
   return cell;
 }
 
-Cell seconds_cell(const StudyData& data, const VariantData& variant, Report& report) {
+/// `note` says that a machine was busy, for a variant that was timed on one.
+Cell seconds_cell(const VariantData& variant, const std::string& note, Report& report) {
   Cell cell;
   for (const Record* record : variant.good()) cell.records.push_back(record->id);
   cell.value = mean_reading(variant.good(), training_seconds);
   if (!cell.value) return cell;
   cell.text = significant(*cell.value, 3) + " s";
-  if (timed_on_busy_machine(variant)) cell.notes.push_back(footnote(report, busy_note(data)));
+  if (timed_on_busy_machine(variant)) cell.notes.push_back(footnote(report, note));
   return cell;
 }
 
@@ -73,6 +74,7 @@ void add_cost_table(const StudyData& data, Report& report) {
               {}};
   const auto reference =
       mean_metric(data.variant(reference_name).good(), metric::kTrainFlopsPerToken);
+  const std::string note = busy_note(data);  // looks at every record
   for (const VariantData& variant : data.variants) {
     const auto cell = [&](const char* name) { return metric_cell(variant, name, report); };
     Row row{variant.name, {}};
@@ -90,7 +92,7 @@ void add_cost_table(const StudyData& data, Report& report) {
     row.cells.push_back(rate_cell(variant));
     row.cells.push_back(
         metric_cell(variant.good(), metric::kPeakMemoryBytes, train_memory, report));
-    row.cells.push_back(seconds_cell(data, variant, report));
+    row.cells.push_back(seconds_cell(variant, note, report));
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);
   }

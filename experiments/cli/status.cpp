@@ -1,6 +1,7 @@
 // sublab status: what is done, running, failed, and the time left.
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "core/progress.h"
 #include "core/schema/plan.h"
@@ -11,14 +12,23 @@
 namespace sublab {
 namespace {
 
-/// Why a record is damaged, and what makes it again.
-std::string problem_of(const fs::path& folder, const PlannedTrial& trial) {
+/// A trial's record, read once.
+struct TrialStatus {
+  std::string state;  ///< as trial_state says it
+  std::optional<Record> record;
+  std::string problem;  ///< why the record is damaged, and what makes it again
+};
+
+TrialStatus status_of(const fs::path& folder, const PlannedTrial& trial) {
+  const fs::path path = record_path(folder, trial);
+  if (!fs::exists(path)) return {trial_state(folder, trial), {}, ""};
   try {
-    read_record(record_path(folder, trial));
-  } catch (const UserError& error) {
-    return error.what();
+    TrialStatus out{"done", read_record(path), ""};
+    if (out.record->outcome != "ok") out.state = "failed";
+    return out;
+  } catch (const DamagedRecord& error) {
+    return {"damaged", {}, error.what()};
   }
-  return "";  // made again meanwhile
 }
 
 void print_status(const fs::path& folder, bool as_json) {
@@ -28,22 +38,21 @@ void print_status(const fs::path& folder, bool as_json) {
       {"done", 0}, {"running", 0}, {"failed", 0}, {"missing", 0}, {"damaged", 0}};
   double seconds_done = 0, tokens_done = 0, tokens_left = 0;
   for (const PlannedTrial& trial : plan.trials) {
-    const std::string state = trial_state(folder, trial);
+    const auto [state, record, problem] = status_of(folder, trial);
     ++counts[state];
     const double tokens = trial.config.at("train").at("tokens").get<double>();
     json line = {{"id", trial.id},     {"variant", trial.variant}, {"probe", trial.probe},
                  {"seed", trial.seed}, {"state", state},           {"checkpoint", nullptr}};
     const std::string checkpoint = checkpoint_folder(trial.train_id);
     if (fs::exists(folder / checkpoint / "config.json")) line["checkpoint"] = checkpoint;
-    if (state == "done" || state == "failed") {
-      const Record record = read_record(record_path(folder, trial));
-      line["outcome"] = record.outcome;
-      line["detail"] = record.detail;
-      const double seconds = record.times.value("train_seconds", 0.0);
+    if (record) {
+      line["outcome"] = record->outcome;
+      line["detail"] = record->detail;
+      const double seconds = record->times.value("train_seconds", 0.0);
       if (state == "done" && seconds > 0) seconds_done += seconds, tokens_done += tokens;
     }
-    if (state == "damaged") line["detail"] = problem_of(folder, trial);
-    if (state != "done" && state != "failed") tokens_left += tokens;
+    if (!problem.empty()) line["detail"] = problem;
+    if (!record) tokens_left += tokens;
     trials.push_back(line);
   }
   const double left = tokens_done > 0 ? seconds_done / tokens_done * tokens_left : 0;
