@@ -78,32 +78,6 @@ TEST_CASE("a task prompts, the harness generates greedily, the task scores", "[u
                     Contains("task dummy: asks in text, but the trial has no tokenizer"));
 }
 
-TEST_CASE("compression shortens what tasks that ask read, and is refused where nobody asks",
-          "[unit]") {
-  struct Half : PromptCompressor {
-    PromptContext shortened(const PromptContext& context) const override {
-      return {"", {context.ids.begin(), context.ids.begin() + context.ids.size() / 2}};
-    }
-  };
-  Catalog catalog = built_in_catalog();
-  catalog.compressions.push_back(entry_of<CompressionEntry, NoSettings, Half>("half", "", "test"));
-  catalog.tasks.push_back(dummy_task());
-  const auto model = small_model({{"architecture", "llama"}, {"n_layers", 1}});
-  const TrialConfig config;
-  const TaskContext context{*model, config, nullptr, 1};
-  for (const auto& [name, n_read] : {std::pair("none", 20.0), std::pair("half", 12.0)}) {
-    const json resolved = {{"task", "dummy"}, {"n", 2}, {"compression", {{"type", name}}}};
-    Evaluation out(recorded_evaluation(resolved, 1, json::object()));
-    run_task(dummy_task(), resolved, context, out, compression_of(resolved, catalog.compressions));
-    CHECK(out.metrics().at(0).value == n_read);
-    CHECK(out.metrics().at(0).conditions.at("compression") == name);
-  }
-  json given = {{"data", {{"train_on", "recall"}, {"context_len", 48}}},
-                {"evaluate", json::array({{{"task", "recall"}, {"compression", "none"}}})}};
-  CHECK_THROWS_WITH(resolve_trial(given, "s", catalog),
-                    Contains("s/evaluate/0/compression: has no effect: task 'recall'"));
-}
-
 TEST_CASE("data.train_on has a short form and an object, and resolves to the object", "[unit]") {
   const Catalog catalog = built_in_catalog();
   const auto resolved = [&](const json& train_on, int64_t context_len = 48) {
