@@ -4,7 +4,8 @@
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/record.h"
-#include "experiments/plan/resolve.h"
+#include "experiments/plan/make_plan.h"
+#include "experiments/plan/resolve_study.h"
 #include "experiments/run/trial.h"
 #include "tests/experiments/shell.h"
 
@@ -63,12 +64,14 @@ TEST_CASE("a trial that asks for what the build lacks is unsupported", "[unit]")
              "train": {"tokens": 64, "batch_tokens": 32}, "evaluate": [{"task": "recall"}]},
     "variants": {"llama": {}}, "compare_to": "llama"})json");
   Catalog catalog = built_in_catalog();
-  const Plan plan = resolve_study(read_study(place.path / "s.json", {}, 1), catalog, {});
+  const Study study = read_study(place.path / "s.json", {}, 1);
+  const Plan plan = make_plan(resolve_study(study, catalog), 1, {}, catalog);
   for (ArchitectureEntry& entry : catalog.architectures)
     entry.make = [](auto&&...) -> std::unique_ptr<LanguageModel> {
       throw Unsupported("no kernel for this here\nand more");
     };
-  const Record record = run_planned_trial(plan, plan.trials.at(0), place.path, catalog, {});
+  const Record record =
+      run_planned_trial(order_of(plan, plan.trials.at(0)), place.path, catalog, {});
   CHECK(record.outcome == "unsupported");
   CHECK(record.detail == "no kernel for this here");
   CHECK(record.arrays.sha256.empty());

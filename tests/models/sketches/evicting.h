@@ -106,7 +106,7 @@ class EvictingPolicy : public KvPolicy {
     const at::Tensor k = by_head(angles.rotated(cache.k[b])), v = by_head(cache.v[b]);
     const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
     const at::Tensor shares = (at::bmm(q, k.transpose(1, 2)) * scale).softmax(2);  // [H, 1, n]
-    cache.seen[b] = cache.seen[b] + shares.detach().sum({0, 1});
+    cache.seen[b] = cache.seen[b] + shares.detach().sum(at::IntArrayRef{0, 1});
     return at::bmm(shares, v).transpose(0, 1);
   }
 
@@ -115,7 +115,8 @@ class EvictingPolicy : public KvPolicy {
     const int64_t n = cache.n_tokens(b);
     if (n <= config_.first + config_.recent) return 0;
     int64_t victim = config_.first;  // the oldest that is no first one
-    if (kHeavy) victim = cache.seen[b].slice(0, 0, n - config_.recent).argmin().item<int64_t>();
+    if (kHeavy)
+      victim = cache.seen[b].slice(0, 0, n - config_.recent).argmin().template item<int64_t>();
     for (auto member : {&Cache::k, &Cache::v, &Cache::seen, &Cache::positions}) {
       at::Tensor& x = (cache.*member)[b];
       x = at::cat({x.slice(0, 0, victim), x.slice(0, victim + 1)});
