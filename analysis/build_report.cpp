@@ -62,7 +62,7 @@ void finish_tables(Report& report) {
 }
 
 Report build_report(const fs::path& study_folder) {
-  const StudyData data = read_study_data(study_folder);
+  const StudyData data = read_study_numbers(study_folder);
   Report report;
   report.study = data.plan.study;
   report.question = data.plan.question;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/json_parts.h"
 #include "core/utf8.h"
 
 namespace sublab {
@@ -160,7 +161,9 @@ namespace {
 /// Builds the value while nlohmann's parser walks over the text, and watches what it must not hold.
 class Builder : public nlohmann::json_sax<json> {
  public:
-  explicit Builder(const std::string& where) : where_(where) {}
+  /// `left_out` names values of the second level, "audit/checks", that are passed over.
+  explicit Builder(const std::string& where, std::vector<std::string> left_out = {})
+      : where_(where), left_out_(std::move(left_out)) {}
   json take() { return std::move(root_); }
 
   bool null() override { return put(nullptr); }
@@ -178,7 +181,9 @@ class Builder : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
+    if (passing_over_ > 0) return true;
     check_string(name, where_);
+    if (!left_out_.empty() && pass_over(name)) return true;
     auto& object = open_.back()->get_ref<json::object_t&>();
     const size_t before = object.size();
     const auto at = object.emplace_hint(object.end(), name, nullptr);
@@ -209,10 +214,22 @@ class Builder : public nlohmann::json_sax<json> {
   }
   template <class T>
   bool put(T&& value) {
-    put(json(std::forward<T>(value)), true);
+    if (passing_over_ > 0)
+      passing_over_ -= passing_over_ == 1;  // the value itself, or one within it
+    else
+      put(json(std::forward<T>(value)), true);
     return true;
   }
+  /// Whether the value of this key is one of those that are left out. 1 = it comes next; above,
+  /// one more for every container that is open in it.
+  bool pass_over(const std::string& name) {
+    if (open_.size() == 1) first_key_ = name;
+    passing_over_ = open_.size() == 2 && std::find(left_out_.begin(), left_out_.end(),
+                                                   first_key_ + "/" + name) != left_out_.end();
+    return passing_over_ > 0;
+  }
   bool open(json&& container) {
+    if (passing_over_ > 0) return ++passing_over_;
     // Whoever walks over a value, prints it or copies it goes down by recursion.
     constexpr size_t kDeepest = 200;
     if (open_.size() >= kDeepest)
@@ -221,11 +238,18 @@ class Builder : public nlohmann::json_sax<json> {
     return true;
   }
   bool close() {
+    if (passing_over_ > 0) {
+      if (--passing_over_ == 1) passing_over_ = 0;
+      return true;
+    }
     open_.pop_back();
     return true;
   }
 
   const std::string& where_;
+  std::vector<std::string> left_out_;
+  std::string first_key_;  ///< of the outermost object, read last
+  size_t passing_over_ = 0;
   json root_;
   std::vector<json*> open_;  ///< containers that are being filled, the outermost first
   json* slot_ = nullptr;     ///< the value of the key that was read last
@@ -234,10 +258,15 @@ class Builder : public nlohmann::json_sax<json> {
 }  // namespace
 
 json parse_json(const std::string& text, const std::string& where) {
+  return parse_json_without(text, where, {});
+}
+
+json parse_json_without(const std::string& text, const std::string& where,
+                        const std::vector<std::string>& left_out) {
   if (const size_t nul = text.find('\0'); nul != std::string::npos)
     throw UserError(where, "is no JSON: it has a NUL byte at byte " + std::to_string(nul));
   try {
-    Builder builder(where);
+    Builder builder(where, left_out);
     json::sax_parse(text, &builder, json::input_format_t::json, /*strict=*/true,
                     /*ignore_comments=*/true);
     return builder.take();

@@ -10,6 +10,7 @@
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
+#include "core/schema/record_numbers.h"
 
 namespace sublab {
 namespace {
@@ -165,8 +166,8 @@ struct TrialData {
 
 /// Of each trial of the plan, by several threads: parsing is nearly all that reading costs. Of what
 /// is damaged the first in the plan's order is thrown.
-std::vector<TrialData> read_trials(const fs::path& folder,
-                                   const std::vector<PlannedTrial>& trials) {
+std::vector<TrialData> read_trials(const fs::path& folder, const std::vector<PlannedTrial>& trials,
+                                   Record (*read)(const fs::path&)) {
   std::vector<TrialData> out(trials.size());
   std::vector<std::exception_ptr> problems(trials.size());
   std::atomic<size_t> next = 0;
@@ -174,7 +175,7 @@ std::vector<TrialData> read_trials(const fs::path& folder,
     for (size_t i = next++; i < trials.size(); i = next++) try {
         const fs::path path = folder / "records" / (trials[i].id + ".json");
         if (!fs::exists(path)) continue;
-        out[i].record = read_record(path);
+        out[i].record = read(path);
         out[i].losses = read_losses(folder, *out[i].record);
       } catch (...) {
         problems[i] = std::current_exception();
@@ -192,7 +193,7 @@ std::vector<TrialData> read_trials(const fs::path& folder,
 }
 
 /// What is there, which may be the plan alone.
-StudyData read_present(const fs::path& folder) {
+StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path&)) {
   StudyData data;
   data.folder = folder;
   data.plan = read_plan(folder);
@@ -201,7 +202,7 @@ StudyData read_present(const fs::path& folder) {
     places.emplace(name, data.variants.size());
     data.variants.push_back({name, {}, {}, {}});
   }
-  std::vector<TrialData> read = read_trials(folder, data.plan.trials);
+  std::vector<TrialData> read = read_trials(folder, data.plan.trials, read_one);
   for (size_t i = 0; i < read.size(); ++i) {
     const PlannedTrial& trial = data.plan.trials[i];
     auto& [record, losses] = read[i];
@@ -223,15 +224,26 @@ StudyData read_present(const fs::path& folder) {
 
 }  // namespace
 
-StudyData read_study_data(const fs::path& folder) {
-  StudyData data = read_present(folder);
+namespace {
+
+StudyData with_records(StudyData data) {
   if (!data.has_records())
-    throw UserError(folder.string(), "has no records yet; run the study first");
+    throw UserError(data.folder.string(), "has no records yet; run the study first");
   return data;
 }
 
+}  // namespace
+
+StudyData read_study_data(const fs::path& folder) {
+  return with_records(read_present(folder, read_record));
+}
+
+StudyData read_study_numbers(const fs::path& folder) {
+  return with_records(read_present(folder, read_record_numbers));
+}
+
 StudyData read_study_or_bench(const fs::path& folder) {
-  StudyData data = read_present(folder);
+  StudyData data = read_present(folder, read_record_numbers);
   if (!data.has_records() && !data.bench)
     throw UserError(folder.string(),
                     "has neither records nor a speed measurement; run the study first");

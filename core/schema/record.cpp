@@ -5,8 +5,10 @@
 
 #include "core/hash.h"
 #include "core/hints.h"
+#include "core/json_parts.h"
 #include "core/json_text.h"
 #include "core/schema/metrics.h"
+#include "core/schema/record_numbers.h"
 #include "core/schema/shape.h"
 
 namespace sublab {
@@ -182,12 +184,14 @@ DamagedRecord::DamagedRecord(const fs::path& path, const std::string& what)
     : UserError(what + "; " + rerun_command(path.parent_path().parent_path()) +
                 " sets this record aside and makes it again") {}
 
-Record read_record(const fs::path& path) {
+namespace {
+
+Record read_without(const fs::path& path, const std::vector<std::string>& left_out) {
   const std::string where = path.string() + ": ";
   const std::string text = read_file(path);
   json read;
   try {
-    read = parse_json(text, path.string());
+    read = parse_json_without(text, path.string(), left_out);
   } catch (const UserError& error) {
     throw DamagedRecord(path, error.what());
   }
@@ -201,6 +205,14 @@ Record read_record(const fs::path& path) {
   } catch (const UserError& error) {
     throw DamagedRecord(path, error.what());
   }
+}
+
+}  // namespace
+
+Record read_record(const fs::path& path) { return read_without(path, {}); }
+
+Record read_record_numbers(const fs::path& path) {
+  return read_without(path, {"audit/checks", "ledger/lines"});
 }
 
 std::string read_outcome(const fs::path& path) {

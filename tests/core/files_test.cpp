@@ -258,3 +258,12 @@ TEST_CASE("a folder of PATH that cannot be looked at is passed over", "[unit]") 
   CHECK(find_program("sh").has_value());
   CHECK_FALSE(find_program("no-such-program").has_value());
 }
+
+TEST_CASE("JSON is read without the parts that are not asked for", "[unit]") {
+  const std::string text =
+      R"({"a": {"b": [{"c": [1, {"d": 2}]}, 3], "e": 4}, "b": 5, "f": {"b": 6, "g": {"b": 7}}})";
+  CHECK(parse_json_without(text, "x", {"a/b", "f/b"}) ==
+        json{{"a", {{"e", 4}}}, {"b", 5}, {"f", {{"g", {{"b", 7}}}}}});
+  CHECK(parse_json_without(text, "x", {"b", "g/b"}) == parse_json(text, "x"));
+  CHECK_THROWS_AS(parse_json_without(R"({"a": {"b": [1, }})", "x", {"a/b"}), UserError);
+}
