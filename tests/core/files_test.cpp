@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/hints.h"
+#include "core/json_parts.h"
 #include "core/json_text.h"
 #include "core/npz.h"
 #include "core/process.h"
