@@ -41,7 +41,7 @@ TrainConfig steps(int64_t n_steps, int64_t rows = 4) {
 }
 
 const json kSubllm = {
-    {"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"scorer_init_std", 0.3}};
+    {"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"scorer", {{"init_std", 0.3}}}};
 
 void check_same(const LanguageModel& a, const LanguageModel& b, double margin = 0) {
   const auto left = a.parameters(), right = b.parameters();
