@@ -51,10 +51,14 @@ std::string read_file(const fs::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw_errno(path, "read");
-  std::ostringstream out;
-  out << in.rdbuf();
+  std::string out;
+  const auto size = fs::file_size(path, ignored);
+  if (!ignored) out.reserve(size);  // a pipe has none
+  char buffer[1 << 16];
+  while (in.read(buffer, sizeof buffer) || in.gcount() > 0)
+    out.append(buffer, static_cast<size_t>(in.gcount()));
   if (in.bad()) throw_errno(path, "read");
-  return std::move(out).str();
+  return out;
 }
 
 std::vector<fs::path> folder_entries(const fs::path& path) {

@@ -10,7 +10,7 @@
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
-#include "core/schema/record_numbers.h"
+#include "core/schema/read_record.h"
 
 namespace sublab {
 namespace {
