@@ -65,21 +65,6 @@ void check_keys(const json& object, const std::string& path,
 
 }  // namespace fields_detail
 
-/// A string that goes on into file names, programs and other JSON.
-static void check_string(const std::string& text, const std::string& where) {
-  if (text.find('\0') != std::string::npos)
-    throw UserError(where, "has a NUL character in a string");
-  for (size_t at = 0; at < text.size();) {
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    const size_t n = utf8_length(text, at);
-    if (n == 0) throw UserError(where, "has a string that is not UTF-8");
-    at += n;
-  }
-}
-
 std::string field_type_name(const json& value) {
   if (value.is_boolean()) return "bool";
   if (value.is_number_integer()) return "int";

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "core/error.h"
+
 namespace sublab {
 
 size_t utf8_length(std::string_view text, size_t at) {
@@ -21,6 +23,20 @@ size_t utf8_length(std::string_view text, size_t at) {
       (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90))
     return 0;
   return n;
+}
+
+void check_string(const std::string& text, const std::string& where) {
+  if (text.find('\0') != std::string::npos)
+    throw UserError(where, "has a NUL character in a string");
+  for (size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    const size_t n = utf8_length(text, at);
+    if (n == 0) throw UserError(where, "has a string that is not UTF-8");
+    at += n;
+  }
 }
 
 }  // namespace sublab

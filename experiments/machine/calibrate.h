@@ -23,7 +23,8 @@ struct Calibration {
   json to_json() const;
 };
 
-/// The rate of one matrix product in fp32 on the CPU, in FLOPs per second. Takes a fifth of a second.
+/// The rate of one matrix product in fp32 on the CPU, in FLOPs per second. Takes a fifth of a
+/// second.
 double matmul_flops_per_s();
 
 /// Takes a few seconds and half a gigabyte of `device`, with the threads that torch has now.

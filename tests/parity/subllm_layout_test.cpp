@@ -7,17 +7,14 @@
 #include <set>
 
 #include "core/npy.h"
-#include "core/safetensors.h"
 #include "experiments/checkpoint/checkpoint.h"
-#include "tests/experiments/shell.h"
 #include "tests/models/small_models.h"
+#include "tests/parity/subllm_folders.h"
 
 using namespace sublab;
 using Catch::Contains;
 
 namespace {
-
-const fs::path kData = fs::path(SUBLAB_SOURCE_ROOT) / "tests/parity/subllm_data";
 
 at::Tensor logits_of(const LanguageModel& model, const std::vector<int64_t>& ids) {
   const Batch batch{at::tensor(ids, at::kLong),
@@ -28,65 +25,6 @@ at::Tensor logits_of(const LanguageModel& model, const std::vector<int64_t>& ids
 double difference(const at::Tensor& ours, const NpyArray& expected) {
   REQUIRE(expected.shape == ours.sizes().vec());
   return max_difference(ours, at::tensor(expected.as_doubles(), at::kDouble).view(ours.sizes()));
-}
-
-using Tensors = std::map<std::string, TensorBytes>;
-
-bool same_tensors(const fs::path& a, const fs::path& b) {
-  const SafetensorsFile first(a / "model.safetensors"), second(b / "model.safetensors");
-  if (first.tensors().size() != second.tensors().size()) return false;
-  for (const auto& [name, tensor] : first.tensors()) {
-    const auto it = second.tensors().find(name);
-    if (it == second.tensors().end() || it->second.shape != tensor.shape ||
-        !std::ranges::equal(it->second.bytes, tensor.bytes))
-      return false;
-  }
-  return true;
-}
-
-/// A copy of one of the folders, to be spoilt.
-struct Copy : TemporaryFolder {
-  explicit Copy(const std::string& name) {
-    fs::copy(kData / name, path, fs::copy_options::recursive);
-  }
-  void edit_config(const json& edits) const {
-    json config = parse_json(read_file(path / "config.json"), "config");
-    config.merge_patch(edits);
-    write_file_durably(path / "config.json", config.dump());
-  }
-  void edit_tensors(const std::function<void(Tensors&)>& edit) const {
-    const fs::path file = path / "model.safetensors";
-    {
-      const SafetensorsFile read(file);
-      Tensors tensors = read.tensors();
-      edit(tensors);
-      write_safetensors(path / "edited", tensors, {});
-    }
-    fs::rename(path / "edited", file);
-  }
-  /// Sets the first number of a tensor.
-  void set(const std::string& name, float value) const {
-    std::vector<uint8_t> bytes;
-    edit_tensors([&](Tensors& tensors) {
-      TensorBytes& tensor = tensors.at(name);
-      bytes.assign(tensor.bytes.begin(), tensor.bytes.end());
-      std::memcpy(bytes.data(), &value, sizeof value);
-      tensor.bytes = bytes;
-    });
-  }
-};
-
-void check_refused(const Copy& folder, const std::string& expected) {
-  CHECK_THROWS_WITH(load_checkpoint(folder.path, built_in_catalog()), Contains(expected));
-}
-
-CheckpointInfo info_of(const json& model) {
-  CheckpointInfo info;
-  info.model = model;
-  info.vocab_size = kSmallVocab;
-  info.context_len = 24;
-  info.boundary_id = 3;
-  return info;
 }
 
 }  // namespace
@@ -343,31 +281,4 @@ TEST_CASE("weights that disagree with the structure or are damaged are refused",
   const Copy pickled("one_level");
   fs::rename(pickled.path / "model.safetensors", pickled.path / "pytorch_model.bin");
   check_refused(pickled, "pytorch_model.bin: is pickled by Python; write it as model.safetensors");
-}
-
-TEST_CASE("the commands work on a folder in the SUBLLM layout", "[end_to_end]") {
-  const Workplace place;
-  const std::string folder = (kData / "nested").string();
-  const auto refused = [&](const std::string& arguments, const std::string& expected) {
-    const Ran ran = place.run(arguments);
-    INFO(ran.err);
-    CHECK(ran.code == 2);
-    CHECK(std::count(ran.err.begin(), ran.err.end(), '\n') == 1);
-    CHECK_THAT(ran.err, Contains(expected));
-  };
-  CHECK(place.run("import " + folder + " ours").code == 0);
-  CHECK(place.run("export ours public --layout subllm").code == 0);
-  CHECK(same_tensors(kData / "nested", place.path("public")));
-  CHECK(place
-            .run("logits public --tokens " + folder + "/tokens.json --out logits.npy" +
-                 " --set model.positions=level_local")
-            .code == 0);
-  CHECK(read_npy(place.path("logits.npy")).shape == std::vector<int64_t>{29, 31});
-  CHECK(place.run("audit public").code == 0);
-  refused("export ours hf", "transformers has no 'subllm'");
-  refused("export ours other --layout subllmm", "--layout");
-  const Copy spoilt("nested");
-  spoilt.set("decoder.embed_tokens.weight", INFINITY);
-  refused("logits " + spoilt.path.string() + " --tokens " + folder + "/tokens.json --out l.npy",
-          "decoder.embed_tokens.weight: holds NaN or infinity");
 }
