@@ -9,6 +9,8 @@
 namespace sublab {
 namespace {
 
+[[noreturn]] void refuse(const auto& path, const auto& what) { throw UserError(path, what); }
+
 const json& object_at(const json& value, const std::string& path) {
   if (!value.is_object()) fields_detail::throw_type(path, "an object", value);
   return value;
@@ -19,31 +21,28 @@ void check_name(const std::string& name, const std::string& path) {
   if (name.empty() || name.size() > 80 || name.front() == '.' || name.front() == '-' ||
       name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.") !=
           std::string::npos)
-    throw UserError(
-        path, json(name).dump(-1, ' ', false, json::error_handler_t::replace) +
-                  " is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.', and no "
-                  "'-' or '.' at the beginning");
+    refuse(path, json(name).dump(-1, ' ', false, json::error_handler_t::replace) +
+                     " is not a name; allowed: 1 to 80 letters, digits, '_', '-' and '.', and no "
+                     "'-' or '.' at the beginning");
 }
 
 void check_free_name(const std::string& name, const std::string& taken, const std::string& use,
                      const std::string& path) {
-  if (name == taken) throw UserError(path, "'" + name + "' is taken: it names " + use);
+  if (name == taken) refuse(path, "'" + name + "' is taken: it names " + use);
 }
 
 void check_distinct(const json& values, const std::string& path) {
   for (size_t i = 0; i < values.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (values[i] == values[j])
-        throw UserError(
-            path + "/" + std::to_string(i),
-            values[i].dump() + " is the value of entry " + std::to_string(j) + " already");
+        refuse(path + "/" + std::to_string(i),
+               values[i].dump() + " is the value of entry " + std::to_string(j) + " already");
 }
 
 void check_part(const std::string& key, const std::string& path) {
-  static const std::vector<std::string> roots = {"model", "data", "train", "evaluate"};
   const std::string root = key.substr(0, key.find('.'));
-  if (std::find(roots.begin(), roots.end(), root) == roots.end())
-    throw_unknown_name(path + "/" + key, "part", root, roots);
+  if (root != "model" && root != "data" && root != "train" && root != "evaluate")
+    throw_unknown_name(path + "/" + key, "part", root, {"model", "data", "train", "evaluate"});
 }
 
 /// Changes by dotted key. A part of the configuration that is given as an object stands for the
@@ -52,9 +51,9 @@ Changes changes_of(const json& value, const std::string& path) {
   Changes changes;
   const auto add = [&](const std::string& key, const json& item, const std::string& at) {
     check_part(key, path);
-    if (item.is_object() && item.empty()) throw UserError(at, "is empty, so it changes nothing");
+    if (item.is_object() && item.empty()) refuse(at, "is empty, so it changes nothing");
     for (const auto& [other, given] : changes)
-      if (other == key) throw UserError(at, "changes " + key + " a second time");
+      if (other == key) refuse(at, "changes " + key + " a second time");
     changes.emplace_back(key, item);
   };
   for (const auto& [key, item] : object_at(value, path).items()) {
@@ -84,7 +83,7 @@ Variant swept(const std::string& key, const json& value, const std::string& path
     out.name += (out.name.empty() ? "" : ",") + sweep_label(each, item);
   for (const char c : out.name)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      throw UserError(path + "/" + key, value.dump() + " holds a control character");
+      refuse(path + "/" + key, value.dump() + " holds a control character");
   return out;
 }
 
@@ -117,7 +116,7 @@ void expand(std::vector<Variant>& variants, const std::string& name, const json&
   std::set<std::string> names;
   for (const Variant& variant : expanded)
     if (!names.insert(variant.name).second)
-      throw UserError(here, "makes two variants of the name " + variant.name);
+      refuse(here, "makes two variants of the name " + variant.name);
   const auto place = variants.erase(at);
   variants.insert(place, expanded.begin(), expanded.end());
 }
@@ -166,8 +165,7 @@ std::vector<Probe> probes_of(const json& value, const Study& study, const std::s
         throw_unknown_name(at + "/variants", "variant", variant, names);
       probe.variants.push_back({variant, changes_of(changes, at + "/variants/" + variant)});
     }
-    if (probe.variants.empty())
-      throw UserError(at + "/variants", "is empty; name at least one variant");
+    if (probe.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
     probes.push_back(probe);
   }
   return probes;
@@ -179,10 +177,8 @@ Tune tune_of(const json& value, const std::string& path) {
   if (tuned.contains("set")) tune.set = changes_of(tuned["set"], path + "/set");
   tuned.erase("set");
   for (const auto& [key, item] : changes_of(tuned, path)) {
-    if (!tune.key.empty())
-      throw UserError(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
-    if (key != "train.learning_rate")
-      throw UserError(path, "tunes train.learning_rate, got '" + key + "'");
+    if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
+    if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
     if (!item.is_array() || item.size() < 2)
       fields_detail::throw_type(path + "/" + key, "a list of two or more values", item);
     check_distinct(item, path + "/" + key);
@@ -208,13 +204,11 @@ std::vector<std::pair<std::string, std::string>> comparisons_of(
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string())
       fields_detail::throw_type(at, "two names of variants", pair);
     for (const json& name : pair) check_variant(name, names, at);
-    if (pair[0] == pair[1])
-      throw UserError(at, "compares " + pair[0].get<std::string>() + " with itself");
+    if (pair[0] == pair[1]) refuse(at, "compares " + pair[0].get<std::string>() + " with itself");
     for (const auto& [a, b] : out)
       if ((a == pair[0] && b == pair[1]) || (a == pair[1] && b == pair[0]))
-        throw UserError(at,
-                        "names the pair " + a + ", " + b +
-                            " a second time, and p-values are corrected by the number of pairs");
+        refuse(at, "names the pair " + a + ", " + b +
+                       " a second time, and p-values are corrected by the number of pairs");
     out.emplace_back(pair[0], pair[1]);
   }
   return out;
@@ -237,14 +231,14 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
       check_variant(item[i], names, place);
       const auto& before = out[curve];
       if (std::find(before.begin(), before.end(), item[i]) != before.end())
-        throw UserError(place, "names " + item[i].get<std::string>() + " a second time");
+        refuse(place, "names " + item[i].get<std::string>() + " a second time");
       n_with_reference += item[i] == reference;
       out[curve].push_back(item[i]);
     }
   }
   if (!out.empty() && n_with_reference != 1)
-    throw UserError(path, "one curve must hold compare_to (" + reference + "), and only once");
-  if (out.size() == 1) throw UserError(path, "holds one curve; what is it compared with?");
+    refuse(path, "one curve must hold compare_to (" + reference + "), and only once");
+  if (out.size() == 1) refuse(path, "holds one curve; what is it compared with?");
   return out;
 }
 
@@ -255,12 +249,11 @@ void check_match(const json& value, const std::vector<std::string>& names,
     const std::string at = path + "/" + std::to_string(i);
     EqualCost entry;
     read_fields(value[i], at, entry);
-    if (entry.by.empty()) throw UserError(at, "lacks 'by': what is held equal");
+    if (entry.by.empty()) refuse(at, "lacks 'by': what is held equal");
     for (const std::string& name : entry.variants) check_variant(name, names, at + "/variants");
     const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
     if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
-      throw UserError(at + "/variants",
-                      "must name two or more variants, each once; left out, it means all");
+      refuse(at + "/variants", "must name two or more variants, each once; left out, it means all");
   }
 }
 
@@ -274,28 +267,26 @@ void check_measure(const MeasureConfig& measure, const std::string& path) {
   check_distinct(measure.batch, path + "/batch");
   check_distinct(measure.modelled_context, path + "/modelled_context");
   if (measure.memory_budget_bytes > 0 && !has(modes, "train") && !has(modes, "decode"))
-    throw UserError(path + "/memory_budget_bytes",
-                    "has no effect without \"train\" or \"decode\" among modes");
+    refuse(path + "/memory_budget_bytes",
+           "has no effect without \"train\" or \"decode\" among modes");
   if (measure.modelled_context.empty()) return;
   const std::string at = path + "/modelled_context";
   if (std::set<int64_t>(measure.context.begin(), measure.context.end()).size() < 2)
-    throw UserError(
-        at, "needs two or more contexts that are measured; /base/measure/context names one");
+    refuse(at, "needs two or more contexts that are measured; /base/measure/context names one");
   if (!has(modes, "prefill") && !has(modes, "decode"))
-    throw UserError(at, "has no effect without \"prefill\" or \"decode\" among modes");
+    refuse(at, "has no effect without \"prefill\" or \"decode\" among modes");
   if (!has(measure.batch, int64_t{1}))
-    throw UserError(
-        at, "has no effect without 1 in /base/measure/batch: one row at a time is modelled");
+    refuse(at, "has no effect without 1 in /base/measure/batch: one row at a time is modelled");
   for (size_t i = 0; i < measure.modelled_context.size(); ++i)
     if (has(measure.context, measure.modelled_context[i]))
-      throw UserError(at + "/" + std::to_string(i),
-                      std::to_string(measure.modelled_context[i]) + " is measured already");
+      refuse(at + "/" + std::to_string(i),
+             std::to_string(measure.modelled_context[i]) + " is measured already");
 }
 
 void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
-  if (seeds.empty()) throw UserError(path, "is empty; give at least one seed");
+  if (seeds.empty()) refuse(path, "is empty; give at least one seed");
   if (std::set<int64_t>(seeds.begin(), seeds.end()).size() != seeds.size())
-    throw UserError(path, "names a seed twice");
+    refuse(path, "names a seed twice");
 }
 
 }  // namespace
@@ -304,7 +295,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
                  std::optional<int64_t> threads) {
   Study study;
   study.file = path.string();
-  if (!fs::exists(path)) throw UserError(study.file, "does not exist");
+  if (!fs::exists(path)) refuse(study.file, "does not exist");
   StudyFields read;
   study.text = read_file(path);  // once: it may be a pipe
   const std::string at = study.file + ": ";
@@ -325,8 +316,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   // nlohmann keeps objects sorted; the study's own order is what a reader expects in the table.
   auto ordered = nlohmann::ordered_json::parse(study.text, nullptr, true, true);
   object_at(read.variants, at + "/variants");
-  if (read.variants.empty())
-    throw UserError(at + "/variants", "is empty; name at least one variant");
+  if (read.variants.empty()) refuse(at + "/variants", "is empty; name at least one variant");
   for (const auto& [name, changes] : ordered["variants"].items()) {
     check_name(name, at + "/variants");
     check_free_name(name, "all", "what a report says of every variant", at + "/variants");
