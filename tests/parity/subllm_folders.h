@@ -57,17 +57,4 @@ struct Copy : TemporaryFolder {
   }
 };
 
-void check_refused(const Copy& folder, const std::string& expected) {
-  CHECK_THROWS_WITH(load_checkpoint(folder.path, built_in_catalog()), Contains(expected));
-}
-
-CheckpointInfo info_of(const json& model) {
-  CheckpointInfo info;
-  info.model = model;
-  info.vocab_size = kSmallVocab;
-  info.context_len = 24;
-  info.boundary_id = 3;
-  return info;
-}
-
 }  // namespace sublab

@@ -27,6 +27,19 @@ double difference(const at::Tensor& ours, const NpyArray& expected) {
   return max_difference(ours, at::tensor(expected.as_doubles(), at::kDouble).view(ours.sizes()));
 }
 
+void check_refused(const Copy& folder, const std::string& expected) {
+  CHECK_THROWS_WITH(load_checkpoint(folder.path, built_in_catalog()), Contains(expected));
+}
+
+CheckpointInfo info_of(const json& model) {
+  CheckpointInfo info;
+  info.model = model;
+  info.vocab_size = kSmallVocab;
+  info.context_len = 24;
+  info.boundary_id = 3;
+  return info;
+}
+
 }  // namespace
 
 TEST_CASE("folders of SUBLLM's published code give its logits", "[numerics]") {
