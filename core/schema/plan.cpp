@@ -88,7 +88,10 @@ std::string PlannedTrial::label() const {
 
 const PlannedTrial* Plan::find(const std::string& id) const {
   if (id.empty()) return nullptr;
-  if (n_indexed_ != trials.size()) {
+  const auto fits = [&](size_t place) { return place < trials.size() && trials[place].id == id; };
+  const auto known = places_.find(id);
+  // Trials may have been added, or given other ids, since the index was made.
+  if (n_indexed_ != trials.size() || (known != places_.end() && !fits(known->second))) {
     places_.clear();
     for (size_t i = 0; i < trials.size(); ++i) places_.emplace(trials[i].id, i);
     n_indexed_ = trials.size();

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/kind.h"
 #include "models/interchange/hf_config.h"
 #include "models/interchange/subllm_layout.h"
 
@@ -40,7 +41,15 @@ CheckpointInfo info_of(const SubllmLayout& layout, const json& config, const std
   CheckpointInfo info = info_beside(config, where);
   if (info.model.value("architecture", json()) != layout.model.at("architecture"))
     info.model = json::object();
-  info.model.update(layout.model);
+  for (const auto& [key, value] : layout.model.items()) {
+    json& own = info.model[key];
+    const bool same_part =
+        value.is_object() && own.is_object() && chosen_type(own) == chosen_type(value);
+    if (same_part)
+      own.update(value);  // what only training knows of it stays
+    else
+      own = value;
+  }
   info.vocab_size = layout.vocab_size;
   info.context_len =
       info.context_len > 0 ? std::min(info.context_len, layout.context_len) : layout.context_len;

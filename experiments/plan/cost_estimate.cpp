@@ -19,14 +19,20 @@ double logits_bytes(const LanguageModel& model, double tokens, double bytes_per_
   return std::min(tokens, chunk) * static_cast<double>(model.vocab_size()) * bytes_per_number;
 }
 
-/// What the largest block holds while it runs without gradients: its activations, what the
-/// feed-forward part gives and the sum that leaves it.
+/// What the largest block holds while it runs without gradients: its stages (attention,
+/// feed-forward) come one after the other, each beside the block's input, what the stage gives and
+/// the sum that leaves it.
 double largest_block(const Ledger& ledger) {
-  std::map<int64_t, double> of_block;
-  for (const LedgerLine& line : ledger.lines())
-    if (line.layer >= 0) of_block[line.layer] += line.activation_bytes + 2 * line.input_bytes;
+  std::map<int64_t, double> input;
+  std::map<std::pair<int64_t, std::string>, double> stages;
+  for (const LedgerLine& line : ledger.lines()) {
+    if (line.layer < 0) continue;
+    input[line.layer] += line.input_bytes;
+    stages[{line.layer, line.part.substr(0, line.part.find('.'))}] += line.activation_bytes;
+  }
   double largest = 0;
-  for (const auto& [layer, bytes] : of_block) largest = std::max(largest, bytes);
+  for (const auto& [stage, bytes] : stages)
+    largest = std::max(largest, bytes + 3 * input[stage.first]);
   return largest;
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("standard deviations are numbers in CSV and JSON", "[unit]") {
     }
   }
   CHECK(seen);
-  CHECK_THAT(report_as_json(report), Contains("\"sd\": 0.0"));
+  CHECK_THAT(report_as_json(report), Contains("\"sd\":0.0"));
 }
 
 TEST_CASE("every trial is a line with its configuration, in CSV and as JSON", "[unit]") {

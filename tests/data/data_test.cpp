@@ -164,11 +164,11 @@ TEST_CASE("rows cover every token of an epoch once, whatever index is asked firs
   const auto documents = training_documents(shard, 0);
   for (const bool split : {false, true}) {
     const PackedDocuments rows(shard, documents, tokenizer->boundary_id(), tokenizer->vocab_size(),
-                               64, split, 5, plain_sampling().make({}, {.seed = 5}),
-                               contiguous_positions().make({}, {}));
+                               64, split, 5, plain_sampling().make(json::object(), {.seed = 5}),
+                               contiguous_positions().make(json::object(), {}));
     const PackedDocuments again(shard, documents, tokenizer->boundary_id(), tokenizer->vocab_size(),
-                                64, split, 5, plain_sampling().make({}, {.seed = 5}),
-                                contiguous_positions().make({}, {}));
+                                64, split, 5, plain_sampling().make(json::object(), {.seed = 5}),
+                                contiguous_positions().make(json::object(), {}));
     // Which token of which document a row predicts is told by counting them all.
     std::map<int64_t, int64_t> predicted, expected;
     for (int64_t i = 0; i < rows.rows_per_epoch(); ++i) {

@@ -11,7 +11,10 @@ using namespace sublab;
 
 namespace {
 
-/// One model on the CPU and its twin elsewhere, in fp64, where both take the same forms.
+/// The CPU attends by its flash kernel, other devices by plain operators; all else is the same.
+constexpr double kRounding = 1e-11;
+
+/// One model on the CPU and its twin elsewhere, in fp64.
 struct Twins {
   std::unique_ptr<LanguageModel> here, there;
 
@@ -66,7 +69,7 @@ TEST_CASE("models evaluate and train on another device as on the CPU", "[contrac
       const at::Tensor hidden = run_model(*twins.there, there, nullptr, Run{});
       CHECK(transfers.to_host() <= n_sites);
       CHECK(hidden.device() == second_device());
-      CHECK(hidden.cpu().equal(expected));
+      CHECK(max_difference(hidden.cpu(), expected) < kRounding);
     }
     const Coins coins(1, 0);
     loss_of(*twins.here, batch, training_run(coins)).backward();
@@ -77,8 +80,11 @@ TEST_CASE("models evaluate and train on another device as on the CPU", "[contrac
     const auto here = twins.here->parameters(), elsewhere = twins.there->parameters();
     for (size_t i = 0; i < here.size(); ++i) {
       INFO(here[i].name);
-      CHECK(elsewhere[i].tensor.grad().device() == second_device());
-      CHECK(elsewhere[i].tensor.grad().cpu().equal(here[i].tensor.grad()));
+      const at::Tensor expected = here[i].tensor.grad(), got = elsewhere[i].tensor.grad();
+      REQUIRE(got.defined() == expected.defined());  // what nothing reads has none
+      if (!got.defined()) continue;
+      CHECK(got.device() == second_device());
+      CHECK(max_difference(got.cpu(), expected) < kRounding);
     }
   }
 }
@@ -103,7 +109,7 @@ TEST_CASE("models step on another device as on the CPU", "[contract]") {
       const Transfers transfers;
       const at::Tensor hidden = run_model(*twins.there, there, other.get(), run);
       CHECK(transfers.to_host() <= n_sites);
-      CHECK(hidden.cpu().equal(expected));
+      CHECK(max_difference(hidden.cpu(), expected) < kRounding);
     }
   }
 }
