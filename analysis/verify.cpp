@@ -12,6 +12,7 @@
 #include "analysis/report/report.h"
 #include "analysis/study/study_data.h"
 #include "analysis/study/unlike_data.h"
+#include "analysis/verify_evaluations.h"
 #include "core/hash.h"
 #include "core/npz.h"
 #include "core/safetensors.h"
@@ -26,6 +27,21 @@ namespace {
 
 /// Sums in another order differ by rounding.
 constexpr double kRounding = 1e-9;
+
+/// A file that cannot be read is one problem; what follows from others is still looked at. False
+/// then.
+template <class Check>
+bool guarded(Verification& out, const Check& check) {
+  try {
+    check();
+    return true;
+  } catch (const UserError& error) {
+    const std::string what = error.what();
+    if (std::find(out.problems.begin(), out.problems.end(), what) == out.problems.end())
+      out.problems.push_back(what);
+    return false;
+  }
+}
 
 void check_metrics(const Record& record, const fs::path& folder, Verification& out) {
   for (const DerivedMetric& derived : derive_metrics(record, folder)) {
@@ -69,20 +85,18 @@ void check_members(const Record& record, const fs::path& path, const std::string
       out.problems.push_back(name + ": " + member + " is of no trial: its record does not name it");
 }
 
-void check_arrays(const Record& record, const fs::path& folder, const Plan& plan,
+/// False when they cannot be read.
+bool check_arrays(const Record& record, const fs::path& folder, const Plan& plan,
                   Verification& out) {
   const fs::path path = arrays_path(folder, record.id);
   const std::string name = "arrays/" + record.id + ".npz";
   std::vector<std::string> there;
-  try {
-    if (fs::exists(path)) {
-      check_members(record, path, name, out);
-      there = NpzFile(path).names();
-    }
-  } catch (const UserError& error) {
-    out.problems.push_back(error.what());
-    return;
-  }
+  if (!guarded(out, [&] {
+        if (!fs::exists(path)) return;
+        check_members(record, path, name, out);
+        there = NpzFile(path).names();
+      }))
+    return false;
   const auto check = [&](const std::string& member) {
     if (std::find(there.begin(), there.end(), member) != there.end()) return;
     if (must_be_there(member, record, plan))
@@ -92,18 +106,41 @@ void check_arrays(const Record& record, const fs::path& folder, const Plan& plan
   };
   for (const auto& [member, hash] : record.arrays.members.items()) check(member);
   for (const std::string& member : record.arrays.left_out) check(member);
+  return true;
 }
 
-/// Holds the digest in a file against the rest of it.
-void check_digest(const json& written, const std::string& name, Verification& out) {
+/// Holds the digest in a file against the rest of it. `may_lack_one`: files of its form were
+/// written before there were digests.
+void check_digest(const json& written, const std::string& name, bool may_lack_one,
+                  Verification& out) {
   const json digest = written.value("digest", json(""));
   if (digest == "") {
-    ++out.unsealed;
+    if (may_lack_one)
+      ++out.unsealed;
+    else
+      out.problems.push_back(name + " has no digest: it was altered after it was written");
     return;
   }
   ++out.records;
   if (digest_of(written) != digest)
     out.problems.push_back(name + " was altered after it was written");
+}
+
+/// Plans from before there were digests have none of these.
+bool is_plan_without_digests(const json& plan) {
+  for (const char* key : {"comparisons", "scaling", "threads", "content", "study_hash"})
+    if (plan.contains(key)) return false;
+  return true;
+}
+
+/// The study that a plan was made of stands beside it as it was.
+void check_study(const fs::path& folder, const Plan& plan, Verification& out) {
+  if (plan.study_hash.empty()) return;
+  const fs::path path = folder / "study.json";
+  if (!fs::exists(path))
+    out.problems.push_back("study.json is missing");
+  else if (sha256_hex(read_file(path)) != plan.study_hash)
+    out.problems.push_back("study.json is not the study that the plan was made of");
 }
 
 /// Weights are not kept in git; where they are, they must be those that the trial left.
@@ -128,9 +165,9 @@ bool is_of(json config, json planned, bool by_content) {
   return config == planned;
 }
 
-/// Adds the trial's record to `records`; false when it is damaged.
+/// Adds the trial's record to `records`; false when it or its arrays are damaged.
 bool check_record(const fs::path& folder, const Plan& plan, const PlannedTrial& trial,
-                  std::deque<Record>& records, Verification& out) {
+                  EvaluationCheck& evaluations, std::deque<Record>& records, Verification& out) {
   const std::string name = "records/" + trial.id + ".json";
   const fs::path path = folder / name;
   if (!fs::exists(path)) {
@@ -148,17 +185,19 @@ bool check_record(const fs::path& folder, const Plan& plan, const PlannedTrial& 
   }
   records.push_back(std::move(read));
   const Record& record = records.back();
-  check_digest(parse_json(read_file(path), path.string()), name, out);
+  check_digest(parse_json(read_file(path), path.string()), name, /*may_lack_one=*/false, out);
   if (record.id != trial.id || !is_of(record.config, trial.config, !plan.content.empty()) ||
       record.seed != trial.seed || record.train_id != trial.train_id || record.probe != trial.probe)
     out.problems.push_back(name + " is not of the trial that the plan names");
   if (record.outcome != "ok") return true;
+  for (const std::string& problem : evaluations.problems(record, trial.config))
+    out.problems.push_back(name + ": " + problem);
   const size_t n_problems = out.problems.size();
-  check_arrays(record, folder, plan, out);
-  check_weights(record, folder, out);
+  const bool readable = check_arrays(record, folder, plan, out);
+  guarded(out, [&] { check_weights(record, folder, out); });
   // Numbers do not follow from arrays that are not the trial's.
-  if (out.problems.size() == n_problems) check_metrics(record, folder, out);
-  return true;
+  if (out.problems.size() != n_problems) return readable;
+  return guarded(out, [&] { check_metrics(record, folder, out); });
 }
 
 /// Ids of the trials of plan.1.json, plan.2.json, ...: plans that another one took the place of.
@@ -167,10 +206,14 @@ std::set<std::string> trials_of_kept_plans(const fs::path& folder, Verification&
   for (int64_t n = 1;; ++n) {
     const std::string name = "plan." + std::to_string(n) + ".json";
     if (!fs::exists(folder / name)) return ids;
-    const json plan = parse_json(read_file(folder / name), (folder / name).string());
-    check_digest(plan, name, out);
-    for (const json& trial : plan.value("trials", json::array()))
-      if (trial.is_object()) ids.insert(trial.value("id", ""));
+    guarded(out, [&] {
+      const json plan = parse_json(read_file(folder / name), (folder / name).string());
+      if (!plan.is_object()) throw UserError((folder / name).string(), "is no plan");
+      check_digest(plan, name, is_plan_without_digests(plan), out);
+      for (const json& trial : plan.value("trials", json::array()))
+        if (trial.is_object() && trial.value("id", json()).is_string())
+          ids.insert(trial["id"].get<std::string>());
+    });
   }
 }
 
@@ -199,7 +242,8 @@ void check_bench(const fs::path& folder, const Plan& plan, Verification& out) {
   for (const auto& entry : fs::directory_iterator(folder / "bench"))
     if (entry.path().extension() == ".json") {
       const std::string name = "bench/" + entry.path().filename().string();
-      check_digest(parse_json(read_file(entry.path()), entry.path().string()), name, out);
+      check_digest(parse_json(read_file(entry.path()), entry.path().string()), name,
+                   bench->schema == 1, out);
       if (bench->compare_to != plan.compare_to)
         out.problems.push_back(name + " is against " + bench->compare_to + ", the plan against " +
                                plan.compare_to);
@@ -261,24 +305,29 @@ std::string first_difference(const std::string& found, const std::string& expect
 
 Verification verify_study(const fs::path& folder) {
   Verification out;
-  const Plan plan = read_plan(folder);
+  Plan plan;
+  if (!fs::exists(folder / "plan.json")) read_plan(folder);  // says that it holds no study
+  if (!guarded(out, [&] { plan = read_plan(folder); })) return out;
   if (!fs::is_directory(folder / "records"))
     throw UserError(folder.string(), "has no records yet; run the study first");
-  check_digest(parse_json(read_file(folder / "plan.json"), "plan.json"), "plan.json", out);
+  const json written = parse_json(read_file(folder / "plan.json"), "plan.json");
+  check_digest(written, "plan.json", is_plan_without_digests(written), out);
+  guarded(out, [&] { check_study(folder, plan, out); });
   std::set<std::string> checked;  // two variants may resolve to one trial
   bool readable = true;
   std::deque<Record> records;
+  EvaluationCheck evaluations;
   for (const PlannedTrial& trial : plan.trials)
     if (checked.insert(trial.id).second)
-      readable = check_record(folder, plan, trial, records, out) && readable;
+      readable = check_record(folder, plan, trial, evaluations, records, out) && readable;
   std::vector<const Record*> all;
   for (const Record& record : records) all.push_back(&record);
   for (const std::string& sentence : unlike_data(plan, all).sentences)
     out.problems.push_back(sentence);
   check_strangers(folder, plan, out);
-  check_bench(folder, plan, out);
-  if (readable) check_report(folder, out);
-  if (readable) check_trials(folder, out);
+  readable = guarded(out, [&] { check_bench(folder, plan, out); }) && readable;
+  if (readable) guarded(out, [&] { check_report(folder, out); });
+  if (readable) guarded(out, [&] { check_trials(folder, out); });
   return out;
 }
 

@@ -89,9 +89,13 @@ NpzFile::NpzFile(const fs::path& path)
   }
   const zip_int64_t n = zip_get_num_entries(archive_->zip, 0);
   for (zip_int64_t i = 0; i < n; ++i) {
-    std::string name = zip_get_name(archive_->zip, static_cast<zip_uint64_t>(i), 0);
-    if (!name.ends_with(kEnding)) throw UserError(path_, "holds '" + name + "', which is no array");
-    names_.push_back(name.substr(0, name.size() - std::string(kEnding).size()));
+    const char* given = zip_get_name(archive_->zip, static_cast<zip_uint64_t>(i), 0);
+    std::string name = given ? given : "";
+    if (!name.ends_with(kEnding) || name == kEnding)
+      throw UserError(path_, "damaged npz file: holds '" + name + "', which is no array");
+    name.resize(name.size() - std::string(kEnding).size());
+    if (contains(name)) throw UserError(path_, "damaged npz file: holds '" + name + "' twice");
+    names_.push_back(std::move(name));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <thread>
 
+#include "core/hints.h"
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
@@ -14,6 +15,17 @@
 
 namespace sublab {
 namespace {
+
+/// What `read` gives; of a file of arrays that is damaged the message says what mends it.
+template <class Read>
+auto read_mendable(const fs::path& folder, const Read& read) {
+  try {
+    return read();
+  } catch (const UserError& error) {
+    throw UserError(std::string(error.what()) + "; " + rerun_command(folder) +
+                    " sets these arrays aside and makes the trial again");
+  }
+}
 
 /// Losses of each evaluation that has them.
 std::map<std::string, DocumentLossTable> read_losses(const fs::path& folder, const Record& record) {
@@ -49,9 +61,11 @@ std::optional<NpyArray> read_array(const fs::path& study_folder, const Record& r
                                    const std::string& array, const std::string& evaluation) {
   const fs::path path = arrays_path(study_folder, record.id);
   if (!fs::exists(path)) return std::nullopt;
-  const NpzFile file(path);
   const std::string member = member_name(array, evaluation);
-  return file.contains(member) ? std::optional(file.read(member)) : std::nullopt;
+  return read_mendable(study_folder, [&] {
+    const NpzFile file(path);
+    return file.contains(member) ? std::optional(file.read(member)) : std::nullopt;
+  });
 }
 
 const DocumentLossTable* VariantData::losses_of(const Record& record,
@@ -158,6 +172,49 @@ void refuse_unlike(StudyData& data) {
   }
 }
 
+std::string machine_of(const RecordedEvaluation& evaluation) {
+  const json& about = evaluation.conditions;
+  const auto text = [&](const char* key) {
+    const json value = about.value(key, json());
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  return text(condition::kDevice) + " (" + text("dtype") + ")";
+}
+
+/// Takes what a record measured on another device, or in another number format, than `first` out
+/// of it.
+void refuse_other_device(const Record& first, Record& record, VariantData& variant) {
+  const size_t n = std::min(first.evaluations.size(), record.evaluations.size());
+  for (size_t i = 0; i < n; ++i) {
+    const std::string id = record.evaluations[i].id, own = machine_of(record.evaluations[i]),
+                      other = machine_of(first.evaluations[i]);
+    if (own == other) continue;
+    const std::string reason = "seed " + std::to_string(record.seed) + " of " + variant.name +
+                               " was evaluated on " + own + ", seed " + std::to_string(first.seed) +
+                               " on " + other + ": they are not averaged";
+    for (Metric& metric : record.metrics)
+      if (metric.evaluation == id) metric.value.reset(), metric.note = reason;
+    if (const auto found = variant.losses.find(record.id); found != variant.losses.end())
+      found->second.erase(id);
+    variant.refused.emplace(record.id, reason);
+  }
+}
+
+/// Numbers of several devices must not meet in one mean: those of the first seed's stand.
+void refuse_other_devices(VariantData& variant) {
+  const auto refuse = [&](std::vector<Record>& records) {
+    const Record* first = nullptr;
+    for (Record& record : records) {
+      if (record.outcome != "ok" || record.evaluations.empty()) continue;
+      if (!first) first = &record;
+      refuse_other_device(*first, record, variant);
+    }
+  };
+  refuse(variant.records);
+  for (auto& [probe, records] : variant.probes)
+    if (probe != kTuneProbe) refuse(records);
+}
+
 /// A trial's record and losses, as far as they are there.
 struct TrialData {
   std::optional<Record> record;
@@ -176,7 +233,7 @@ std::vector<TrialData> read_trials(const fs::path& folder, const std::vector<Pla
         const fs::path path = folder / "records" / (trials[i].id + ".json");
         if (!fs::exists(path)) continue;
         out[i].record = read(path);
-        out[i].losses = read_losses(folder, *out[i].record);
+        out[i].losses = read_mendable(folder, [&] { return read_losses(folder, *out[i].record); });
       } catch (...) {
         problems[i] = std::current_exception();
       }
@@ -218,6 +275,7 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
     records.push_back(std::move(*record));
   }
   refuse_unlike(data);
+  for (VariantData& variant : data.variants) refuse_other_devices(variant);
   data.bench = read_bench(folder);
   return data;
 }

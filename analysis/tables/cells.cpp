@@ -43,6 +43,12 @@ Cell metric_cell(const std::vector<const Record*>& records, const std::string& n
       cell.notes.push_back(footnote(report, name + ": " + reason));
     return cell;
   }
+  for (const Record* record : records)
+    if (const Metric* metric = pick(*record); metric && !metric->value && !metric->note.empty()) {
+      const size_t note = footnote(report, "left out of the mean: " + metric->note);
+      if (std::find(cell.notes.begin(), cell.notes.end(), note) == cell.notes.end())
+        cell.notes.push_back(note);
+    }
   cell.value = mean_of(values);
   cell.text = metric_text(info, *cell.value);
   if (values.size() < 2) return cell;

@@ -58,7 +58,8 @@ struct Plan {
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
   json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
-  PlanContent content;  ///< what corpora, tokenizers and checkpoints named in the trials hold
+  PlanContent content;     ///< what corpora, tokenizers and checkpoints named in the trials hold
+  std::string study_hash;  ///< SHA-256 of the study.json beside it; "" in older plans
   std::vector<PlannedTrial> trials;
   std::string digest;  ///< as a record's; set by write_plan, "" in older plans
 
@@ -77,6 +78,7 @@ struct Plan {
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
     f("content", content, "what the names in the trials stand for");
+    f("study_hash", study_hash, "SHA-256 of study.json");
     f("trials", trials, "every trial");
     f("digest", digest, "SHA-256 of the rest");
   }

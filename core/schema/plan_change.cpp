@@ -39,10 +39,18 @@ class Places {
   std::set<std::string> tuned_;
 };
 
+/// What a trial is asked, without which arrays it keeps: those decide none of its numbers.
+json questions_of(const PlannedTrial& trial) {
+  json tasks = trial.config.value("evaluate", json::array());
+  for (json& task : tasks)
+    if (task.is_object()) task.erase("keep");
+  return tasks;
+}
+
 /// Every task that `trial` is evaluated on is one of `next`, too.
 bool keeps_evaluations(const PlannedTrial& trial, const PlannedTrial& next) {
-  const json tasks = next.config.value("evaluate", json::array());
-  for (const json& task : trial.config.value("evaluate", json::array()))
+  const json tasks = questions_of(next);
+  for (const json& task : questions_of(trial))
     if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) return false;
   return true;
 }
@@ -55,8 +63,10 @@ std::string first_difference(const json& before, const json& now) {
     for (const auto& [key, value] : each->items()) keys.insert(key);
   std::string text;
   int64_t n = 0;
-  const auto shown = [](const json& leaves, const std::string& key) {
-    return leaves.contains(key) ? leaves.at(key).dump() : "not there";
+  // Flattened, what is empty has become null.
+  const auto shown = [](const json& root, const std::string& key) {
+    const json::json_pointer place(key);
+    return root.contains(place) ? root.at(place).dump() : "not there";
   };
   for (const std::string& key : keys) {
     if (a.value(key, json()) == b.value(key, json()) && a.contains(key) == b.contains(key))
@@ -64,7 +74,7 @@ std::string first_difference(const json& before, const json& now) {
     if (n++ > 0) continue;
     std::string name = key.substr(1);
     std::replace(name.begin(), name.end(), '/', '.');
-    text = name + " is " + shown(a, key) + " in its plan and " + shown(b, key) + " now";
+    text = name + " is " + shown(before, key) + " in its plan and " + shown(now, key) + " now";
   }
   if (n > 1) text += ", and " + std::to_string(n - 1) + " more differ";
   return text;
@@ -86,7 +96,7 @@ struct FrameWriter : fields_detail::Writer {
   template <class T>
   void operator()(const char* name, T& value, const char* help, const Rule& rule = {}) {
     const std::string_view key = name;
-    if (key != "trials" && key != "digest" && key != "threads")
+    if (key != "trials" && key != "digest" && key != "threads" && key != "study_hash")
       Writer::operator()(name, value, help, rule);
   }
 };

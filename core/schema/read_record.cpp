@@ -2,8 +2,14 @@
 #include "core/schema/read_record.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
+#include "core/hash.h"
 #include "core/json_parts.h"
+#include "core/npz.h"
+#include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 #include "core/schema/shape.h"
 
 namespace sublab {
@@ -49,6 +55,28 @@ void check_record(const Record& record, const std::string& where) {
       fields_detail::throw_type(where + "/arrays/members/" + name, "a string", hash);
 }
 
+/// What readers ask for by name alone: once in an evaluation, whatever its conditions.
+bool stands_alone(const std::string& name) {
+  static const std::set<std::string> names = {
+      metric::kLossNats,           metric::kPerplexity,         metric::kBitsPerByte,
+      metric::kLossEarlyNats,      metric::kLossLateNats,       metric::kParams,
+      metric::kParamsNonEmbedding, metric::kTrainFlopsPerToken, metric::kDecodeBytesPerToken,
+      metric::kTrainTokens,        metric::kTokensPerParameter};
+  return names.contains(name);
+}
+
+/// No two metrics answer to the same name, evaluation and conditions.
+void check_metrics_differ(const Record& record, const std::string& where) {
+  std::set<std::tuple<std::string, std::string, std::string>> seen;
+  for (const Metric& metric : record.metrics) {
+    const std::string apart = stands_alone(metric.name) ? "" : metric.conditions.dump();
+    if (!seen.emplace(metric.name, metric.evaluation, apart).second)
+      throw UserError(
+          where + "/metrics " + metric.name,
+          "stands there twice" + (metric.evaluation.empty() ? "" : " of " + metric.evaluation));
+  }
+}
+
 /// Ids are unique, and metrics name evaluations that are there.
 void check_evaluations(const Record& record, const std::string& where) {
   for (size_t i = 0; i < record.evaluations.size(); ++i) {
@@ -61,6 +89,7 @@ void check_evaluations(const Record& record, const std::string& where) {
     if (!metric.evaluation.empty() && !record.evaluation(metric.evaluation))
       throw UserError(where + "/metrics " + metric.name + " /evaluation",
                       "'" + metric.evaluation + "' is none of the record's");
+  check_metrics_differ(record, where);
 }
 
 /// Records of another schema are neither damaged nor made again by themselves.
@@ -90,6 +119,8 @@ Record read_without(const fs::path& path, const std::vector<std::string>& left_o
   }
   refuse_other_schema(read, path);
   try {
+    if (read.is_object() && !read.contains("schema"))
+      throw UserError(where + "/schema", "is missing");
     Record record;
     read_fields(read, where, record);
     check_record(record, where);
@@ -106,6 +137,21 @@ Record read_record(const fs::path& path) { return read_without(path, {}); }
 
 Record read_record_numbers(const fs::path& path) {
   return read_without(path, {"audit/checks", "ledger/lines"});
+}
+
+std::string damage_of_arrays(const fs::path& study_folder, const Record& record) {
+  if (record.arrays.sha256.empty()) return "";
+  const fs::path path = arrays_path(study_folder, record.id);
+  if (!fs::exists(path)) return "is missing";
+  try {
+    if (sha256_hex(read_file(path)) == record.arrays.sha256) return "";
+    const NpzFile opens(path);
+    return "is not the file that the trial wrote";
+  } catch (const UserError& error) {
+    std::string what = error.what();
+    if (what.starts_with(path.string() + ": ")) what.erase(0, path.string().size() + 2);
+    return what;
+  }
 }
 
 std::string read_outcome(const fs::path& path) {

@@ -63,8 +63,9 @@ std::string Record::headline() const {
 const Metric* Record::find_headline(const std::string& name, const json& conditions) const {
   const auto found = find_all(name, conditions);
   if (found.size() < 2) return found.empty() ? nullptr : found.front();
-  const Metric* own = find_in(headline(), name, conditions);
-  return own ? own : only_one(found, looked_for(name, conditions));
+  const std::string id = headline();
+  const Metric* own = find_in(id, name, conditions);
+  return own || id.empty() ? own : only_one(found, looked_for(name, conditions));
 }
 
 const RecordedEvaluation* Record::evaluation(const std::string& id) const {

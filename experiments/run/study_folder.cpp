@@ -6,10 +6,13 @@
 #include <iostream>
 #include <set>
 
+#include "core/hash.h"
 #include "core/safetensors.h"
+#include "core/schema/arrays.h"
 #include "core/schema/bench.h"
 #include "core/schema/metrics.h"
 #include "core/schema/plan_change.h"
+#include "core/schema/read_record.h"
 #include "core/schema/shape.h"
 #include "experiments/plan/make_plan.h"
 
@@ -44,13 +47,25 @@ std::string problem_of(const UserError& error, const fs::path& path) {
   return what;
 }
 
+/// A record whose arrays are damaged is set aside with them: its trial is evaluated again.
+void set_aside_damaged_arrays(const fs::path& folder, const fs::path& record_file) {
+  Record record = read_record(record_file);
+  record.id = record_file.stem().string();
+  if (record.outcome != "ok") return;
+  const std::string damage = damage_of_arrays(folder, record);
+  if (damage.empty()) return;
+  const fs::path arrays = arrays_path(folder, record.id);
+  if (fs::exists(arrays)) set_aside(arrays, damage);
+  set_aside(record_file, arrays.string() + ": " + damage);
+}
+
 /// Looks at the records of `plan` that are none of `seen`.
 void set_aside_damaged_records(const fs::path& folder, const Plan& plan, const Plan* seen) {
   for (const PlannedTrial& trial : plan.trials) {
     if (seen && seen->find(trial.id)) continue;
     const fs::path path = record_path(folder, trial);
     try {
-      if (fs::exists(path)) read_record(path);
+      if (fs::exists(path)) set_aside_damaged_arrays(folder, path);
     } catch (const DamagedRecord& error) {
       set_aside(path, problem_of(error, path));
     }
@@ -303,6 +318,7 @@ Plan settle_plan(const ResolvedStudy& resolved, const fs::path& study_folder,
                          ? read_file(study_folder / "study.json")
                          : std::string()))
     write_file_durably(study_folder / "study.json", study.text);
+  plan.study_hash = sha256_hex(study.text);
   write_plan(study_folder, plan);
   return plan;
 }

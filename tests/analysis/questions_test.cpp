@@ -57,6 +57,10 @@ struct ManyQuestions : TemporaryFolder {
     }
     write_fixture_arrays(path, arrays, record);
     write_record(file, record);
+    Plan plan = read_plan(path);
+    for (PlannedTrial& trial : plan.trials)
+      if (trial.id == record.id) trial.config = record.config;
+    write_plan(path, plan);
   }
 };
 

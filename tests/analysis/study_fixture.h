@@ -34,6 +34,14 @@ struct FixtureTrial {
   json conditions = json::object();  ///< further ones of the evaluation
 };
 
+/// Adds an evaluation to a record, and to what its configuration asks.
+inline void add_fixture_evaluation(const RecordedEvaluation& evaluation, Record& record) {
+  json entry = evaluation.conditions;
+  entry["task"] = evaluation.task;
+  record.config["evaluate"].push_back(entry);
+  record.evaluations.push_back(evaluation);
+}
+
 /// Adds an evaluation of the perplexity task: losses per document, each of `tokens` tokens and as
 /// many bytes, and their means.
 inline void add_fixture_losses(const json& conditions, const std::vector<double>& losses,
@@ -59,7 +67,7 @@ inline void add_fixture_losses(const json& conditions, const std::vector<double>
   record.metrics.push_back({"loss_nats", loss, about, "", evaluation.id});
   record.metrics.push_back({"perplexity", std::exp(loss), about, "", evaluation.id});
   record.metrics.push_back({"bits_per_byte", loss / std::log(2.0), about, "", evaluation.id});
-  record.evaluations.push_back(evaluation);
+  add_fixture_evaluation(evaluation, record);
 }
 
 /// Adds an evaluation with one share of right answers out of `n_rows`.
@@ -72,7 +80,7 @@ inline void add_fixture_accuracy(const std::string& task, const json& conditions
   json about = conditions;
   about["n_rows"] = n_rows;
   record.metrics.push_back({task + "_accuracy", share, about, "", evaluation.id});
-  record.evaluations.push_back(evaluation);
+  add_fixture_evaluation(evaluation, record);
 }
 
 /// Writes the arrays and says in the record what they are.
@@ -117,7 +125,6 @@ inline void write_fixture(const fs::path& folder, Plan plan,
                         {"learning_rate", 1e-3},
                         {"final_learning_rate", 0.1}}},
                       {"evaluate", json::array()}};
-    plan.trials.push_back(planned);
     if (std::find(plan.variants.begin(), plan.variants.end(), each.variant) == plan.variants.end())
       plan.variants.push_back(each.variant);
     if (std::find(plan.seeds.begin(), plan.seeds.end(), each.seed) == plan.seeds.end())
@@ -137,6 +144,8 @@ inline void write_fixture(const fs::path& folder, Plan plan,
     add_fixture_losses(conditions, each.losses, tokens, each.first_key, record, arrays);
     write_fixture_arrays(folder, arrays, record);
     write_record(folder / "records" / (planned.id + ".json"), record);
+    planned.config = record.config;
+    plan.trials.push_back(planned);
   }
   if (plan.compare_to.empty()) plan.compare_to = plan.variants.front();
   write_plan(folder, plan);

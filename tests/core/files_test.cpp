@@ -96,6 +96,14 @@ TEST_CASE("equal members give equal npz files, and damaged ones are refused", "[
   }
   write_file_durably(folder.path / "c.npz", bytes.substr(0, bytes.size() / 2));
   CHECK_THROWS_WITH(NpzFile(folder.path / "c.npz"), Contains("damaged npz file"));
+  write_npz(folder.path / "c.npz", {{"aa", members.at("curve")}, {"bb", members.at("none")}});
+  std::string twice = read_file(folder.path / "c.npz");
+  for (size_t at = twice.find("bb.npy"); at != std::string::npos; at = twice.find("bb.npy"))
+    twice.replace(at, 2, "aa");
+  write_file_durably(folder.path / "c.npz", twice);
+  CHECK_THROWS_WITH(NpzFile(folder.path / "c.npz"), Contains("damaged npz file"));
+  write_npz(folder.path / "c.npz", {{"", members.at("curve")}});
+  CHECK_THROWS_WITH(NpzFile(folder.path / "c.npz"), Contains("holds '.npy', which is no array"));
 }
 
 TEST_CASE("JSON stands line by line down to a depth", "[unit]") {

@@ -84,6 +84,18 @@ TEST_CASE("a plan that would lose trials says what differs, and in how many", "[
   CHECK_THAT(change(standing, other).conflict, Contains("holds the study 's' (2 trials), not 't'"));
 }
 
+TEST_CASE("a list that was empty is said to be so, and arrays to keep lose no trial", "[unit]") {
+  Plan standing = plan({trial("a", 1, 100)}), next = standing;
+  standing.trials[0].config["evaluate"][0]["keep"] = json::array();
+  next.trials[0].config["evaluate"][0]["keep"] = {"token_losses"};
+  next.trials[0].id = "kept";
+  CHECK(change(standing, next).conflict.empty());
+  CHECK(change(standing, next).evaluations_grow);
+  next.trials[0].train_id = "other";
+  CHECK_THAT(change(standing, next).conflict,
+             Contains("evaluate.0.keep is [] in its plan and [\"token_losses\"] now"));
+}
+
 TEST_CASE("what nothing was done of is not lost", "[unit]") {
   const Plan standing = plan({trial("a", 1, 100)}), next = plan({trial("a", 1, 200)});
   CHECK(change(standing, next, /*done=*/false).conflict.empty());

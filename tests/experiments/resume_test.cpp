@@ -186,6 +186,37 @@ TEST_CASE("a record that is cut off or empty is set aside and made again", "[end
   CHECK(fs::exists(records / (name + ".damaged-3")));
 }
 
+TEST_CASE("a damaged file of arrays is set aside with its record, and the trial evaluated again",
+          "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json --threads 1").code == 0);
+  const std::string id = read_records(place.path(kFolder)).front().id;
+  const fs::path arrays = place.path(kFolder / "arrays" / (id + ".npz"));
+  const std::string whole = read_file(arrays);
+  const auto check_mended = [&] {
+    const Ran verify = place.run("verify results/tiny --json");
+    CHECK(verify.code == 4);
+    CHECK_THAT(verify.out, Contains(id + ".npz"));
+    const Ran again = place.run("run tiny.json");
+    INFO(again.err);
+    CHECK(again.code == 0);
+    CHECK_THAT(again.err, Contains("is damaged (") && Contains("1 trials run, 1 done before"));
+    CHECK(read_file(arrays) == whole);
+    CHECK(place.run("verify results/tiny").code == 0);
+  };
+  write_file_durably(arrays, whole.substr(0, whole.size() / 2));
+  const Ran report = place.run("report results/tiny");
+  CHECK(report.code == 2);
+  CHECK_THAT(report.err, Contains(id + ".npz") && Contains("makes the trial again"));
+  check_mended();
+  fs::remove(arrays);
+  check_mended();
+  fs::remove(arrays);
+  fs::create_directory(arrays);
+  check_mended();
+}
+
 TEST_CASE("a plan that is cut off is set aside and made again", "[end_to_end]") {
   const Workplace place;
   place.write("tiny.json", place.study().dump());
