@@ -50,6 +50,17 @@ void add_reading_aid(Table& table) {
   while (table.caption.ends_with(' ')) table.caption.pop_back();
 }
 
+/// Whether trials ended well and none of them was asked for a loss.
+bool lacks_losses(const StudyData& data) {
+  bool any = false;
+  for (const VariantData& variant : data.variants)
+    for (const Record* record : variant.good()) {
+      any = true;
+      if (!record->headline().empty()) return false;
+    }
+  return any;
+}
+
 }  // namespace
 
 void finish_tables(Report& report) {
@@ -70,7 +81,7 @@ Report build_report(const fs::path& study_folder) {
   add_quality_table(data, comparisons, report);
   add_question_tables(data, report);
   add_cost_table(data, report);
-  add_comparison_table(comparisons, report);
+  if (!lacks_losses(data)) add_comparison_table(comparisons, report);
   add_equal_cost_tables(data, comparisons, report);
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);

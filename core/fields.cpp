@@ -59,7 +59,9 @@ void check_name(const std::string& path, const std::string& value, const Rule& r
 void check_keys(const json& object, const std::string& path,
                 const std::vector<std::string>& known) {
   for (const auto& [key, value] : object.items())
-    if (std::find(known.begin(), known.end(), key) == known.end())
+    if (known.empty())
+      throw UserError(place(path), "has no settings, so no '" + key + "'");
+    else if (std::find(known.begin(), known.end(), key) == known.end())
       throw_unknown_name(place(path), "key", key, known);
 }
 
@@ -133,7 +135,9 @@ void set_by_assignment(json& root, const std::string& assignment) {
     throw UserError("--set " + assignment, "expected KEY=VALUE, for example model.n_heads=8");
   const std::string text = assignment.substr(equals + 1);
   json value = text;
-  if (json::accept(text)) value = parse_json(text, "--set " + assignment.substr(0, equals));
+  const bool is_list_or_object = text.starts_with('{') || text.starts_with('[');
+  if (is_list_or_object || json::accept(text))
+    value = parse_json(text, "--set " + assignment.substr(0, equals));
   if (value.is_string()) check_string(value, "--set " + assignment.substr(0, equals));
   if (value.is_object() && value.empty())
     throw UserError("--set " + assignment, "changes nothing; objects are merged, key by key");

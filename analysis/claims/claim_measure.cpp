@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "analysis/study/compare.h"
 #include "analysis/study/questions.h"
 #include "analysis/text/format.h"
+#include "core/error.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -182,6 +185,46 @@ std::vector<Subject> subjects_of(const Claim& claim, const std::string& name,
 
 }  // namespace
 
+/// Why a claim's conditions fit nothing that was measured.
+namespace claim_conditions {
+
+/// The values of each condition, in their order.
+using Values = std::map<std::string, std::set<json>>;
+
+void add(const std::vector<Record>& records, const std::string& metric_name, Values& out) {
+  for (const Record* record : good_of(records))
+    for (const Metric& metric : record->metrics) {
+      if (metric.name != metric_name) continue;
+      json conditions = metric.conditions;
+      if (const RecordedEvaluation* evaluation = record->evaluation(metric.evaluation))
+        conditions.update(evaluation->conditions);
+      for (const auto& [key, value] : conditions.items()) out[key].insert(value);
+    }
+}
+
+std::string text_of(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// `metric_name` as the claim's condition says it was not measured.
+std::string problem(const std::string& metric_name, const std::string& key, const json& value,
+                    const Values& values) {
+  std::vector<std::string> known;
+  const auto found = values.find(key);
+  if (found == values.end()) {
+    for (const auto& each : values) known.push_back(each.first);
+    const std::string near = nearest_name(key, known);
+    return "unknown condition '" + key + "' of " + metric_name +
+           (near.empty() ? "" : "; did you mean '" + near + "'?") + " (measured: " + join(known) +
+           ")";
+  }
+  if (found->second.count(value)) return "";
+  for (const json& each : found->second) known.push_back(text_of(each));
+  return "no evaluation with " + key + " " + text_of(value) + "; measured: " + join(known);
+}
+
+}  // namespace claim_conditions
+
 std::optional<Interval> ClaimMeasurement::bounds() const {
   return exact ? Interval{estimate.value, estimate.value} : estimate.interval;
 }
@@ -211,6 +254,23 @@ std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData&
     out.clear();  // the claim does not say which of several numbers it is about
   }
   return out;
+}
+
+std::string unmet_condition(const Claim& claim, const StudyData& data) {
+  const std::string difference = "_difference";
+  std::string name = claim.metric;
+  if (name.ends_with(difference)) name.resize(name.size() - difference.size());
+  claim_conditions::Values values;
+  for (const VariantData& variant : data.variants) {
+    claim_conditions::add(variant.records, name, values);
+    for (const auto& [probe, records] : variant.probes)
+      if (probe != kTuneProbe) claim_conditions::add(records, name, values);
+  }
+  if (values.empty()) return "";
+  for (const auto& [key, value] : claim.conditions.items())
+    if (const std::string why = claim_conditions::problem(name, key, value, values); !why.empty())
+      return why;
+  return "";
 }
 
 }  // namespace sublab

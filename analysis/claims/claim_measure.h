@@ -36,6 +36,10 @@ struct ClaimMeasurement {
 std::vector<ClaimMeasurement> measure_claim(const Claim& claim, const StudyData& data,
                                             const VariantData& variant);
 
+/// Which condition of the claim no number of its metric has, and what there is; "" where each
+/// is one that some number has, or the metric was not measured.
+std::string unmet_condition(const Claim& claim, const StudyData& data);
+
 /// A value whose uncertainty nobody knows.
 inline Estimate one_number(double value) { return {value, {}, 0, "one number"}; }
 

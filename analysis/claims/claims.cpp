@@ -168,8 +168,10 @@ class Checker {
     const bool relative = claim_kind(claim.metric) != ClaimKind::value;
     const bool only_reference =
         relative && fitting.size() == 1 && fitting[0]->name == data_.plan.compare_to;
-    line.reason = only_reference ? "the only variant that fits is the reference"
-                                 : "metric not measured: " + claim.metric;
+    const std::string unmet = unmet_condition(claim, data_);
+    line.reason = !unmet.empty()   ? unmet
+                  : only_reference ? "the only variant that fits is the reference"
+                                   : "metric not measured: " + claim.metric;
     compare_protocol(selected_later(claim), configs_.at(fitting[0]->name), reference_, line);
     lines.push_back(line);
   }

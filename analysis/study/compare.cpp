@@ -35,12 +35,18 @@ json conditions_of(const Record& record, const std::string& id) {
   return evaluation ? evaluation->conditions : json::object();
 }
 
+/// Why a trial has no losses per document of an evaluation; without id it was not asked.
+std::string why_no_losses(const Record& record, const std::string& id, bool asked_by_question) {
+  if (id.empty() && asked_by_question) return record.variant + " was not asked";
+  if (!record.find_in(id, metric::kLossNats)) return record.variant + ": no loss was measured";
+  return "losses per document are missing (arrays/" + record.id + ".npz)";
+}
+
 /// Why losses of two trials cannot be paired; "" when they can.
-std::string obstacle(const Pair& pair, LossUnit unit) {
+std::string obstacle(const Pair& pair, LossUnit unit, bool asked_by_question) {
   if (!pair.refused.empty()) return pair.refused;
-  if (!pair.a || !pair.b)
-    return "losses per document are missing (arrays/" +
-           (pair.a ? pair.record_b : pair.record_a)->id + ".npz)";
+  if (!pair.a) return why_no_losses(*pair.record_a, pair.id_a, asked_by_question);
+  if (!pair.b) return why_no_losses(*pair.record_b, pair.id_b, asked_by_question);
   const json of_a = conditions_of(*pair.record_a, pair.id_a),
              of_b = conditions_of(*pair.record_b, pair.id_b);
   if (of_a != of_b)
@@ -103,7 +109,7 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b,
                       .a = a.losses_of(*own, id_a),
                       .b = b.losses_of(*other, id_b),
                       .refused = refused(a, own, refused(b, other, ""))};
-      std::string why_not = obstacle(pair, out.unit);
+      std::string why_not = obstacle(pair, out.unit, question != nullptr);
       if (why_not.empty() && !pairs.empty() && pair.a->keys != pairs.front().a->keys)
         why_not =
             "it scored other documents than seed " + std::to_string(pairs.front().record_a->seed);

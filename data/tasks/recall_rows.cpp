@@ -30,10 +30,11 @@ RecallRows::RecallRows(int64_t length, int64_t n_pairs, uint64_t seed, const cha
 
 void RecallRows::check_room(int64_t n_pairs, int64_t length, const std::string& what,
                             const std::string& path) {
-  if (2 * n_pairs >= length)
-    throw UserError(path + "/n_pairs", std::to_string(n_pairs) +
-                                           " pairs leave no room for a query in " + what + " " +
-                                           std::to_string(length));
+  const int64_t needed = 2 * n_pairs + 2;  // a query and its answer after the pairs
+  if (length < needed)
+    throw UserError(path + "/n_pairs",
+                    std::to_string(n_pairs) + " pairs leave no room for a query in " + what + " " +
+                        std::to_string(length) + "; that takes " + std::to_string(needed));
 }
 
 TokenRow RecallRows::row(int64_t index) const {

@@ -149,13 +149,17 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   }
   std::cerr << summary.done << " trials run, " << summary.skipped << " done before, "
             << summary.failed << " failed\n";
+  for (const std::string& variant : summary.without_rate)
+    std::cerr << "sublab: " << variant
+              << ": no tuning trial ended with a loss, so there is no learning rate for its main "
+                 "trials; they were not run\n";
   const Report report = build_report(options.out);
   for (const std::string& format : report_formats())  // those that were made before are made anew
     if (const fs::path path = options.out / ("report." + format);
         format == "md" || fs::exists(path))
       write_file_durably(path, report_as(format, report));
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
-  return summary.failed ? kTrialsFailed : kDone;
+  return summary.failed || !summary.without_rate.empty() ? kTrialsFailed : kDone;
 }
 
 void add_replan_option(CLI::App& command, RunArguments& arguments) {

@@ -55,11 +55,14 @@ void print_status(const fs::path& folder, bool as_json) {
     if (!record) tokens_left += tokens;
     trials.push_back(line);
   }
+  const auto untuned = untuned_variants(plan);
+  counts["missing"] += static_cast<int64_t>(untuned.size() * plan.seeds.size());
   const double left = tokens_done > 0 ? seconds_done / tokens_done * tokens_left : 0;
   if (as_json) {
     std::cout << json{{"study", plan.study},
                       {"counts", counts},
                       {"trials", trials},
+                      {"without_rate", untuned},
                       {"seconds_left", left}}
                      .dump(1)
               << "\n";
@@ -81,6 +84,9 @@ void print_status(const fs::path& folder, bool as_json) {
                 detail.empty() ? (outcome.empty() || outcome == "ok" ? "" : "  " + outcome).c_str()
                                : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
   }
+  for (const std::string& variant : untuned)
+    std::printf("%-8s %-28s %zu main trials wait for a learning rate\n", "missing", variant.c_str(),
+                plan.seeds.size());
 }
 
 }  // namespace

@@ -85,12 +85,13 @@ json resolve_task(json given, const std::string& at, const DataConfig& data,
                   const Catalog& catalog) {
   constexpr const char* kKey = condition::kCompression;
   const TaskEntry& task = catalog.task(given["task"], at + "/task");
+  if (!task.has_prompts() && given.contains(kKey) && given[kKey] != "none" &&
+      chosen_type(given[kKey]) != "none")
+    throw UserError(at + "/" + kKey,
+                    "task " + task.name + " has no prompts to shorten; allowed: none");
   const json choice = resolve_choice(catalog.compressions, kKey, given.value(kKey, json("none")),
                                      at + "/" + kKey, "none");
   given.erase(kKey);
-  if (!task.has_prompts() && is_compressed(choice))
-    throw UserError(at + "/" + kKey, "'" + chosen_type(choice) + "' has no effect on task " +
-                                         task.name + ", which reads no prompt; allowed: none");
   json out = task.resolve(given, at, data);
   if (task.has_prompts()) out[kKey] = choice;
   return out;

@@ -197,6 +197,7 @@ class StudyResolver {
       tuning.change({{tune.key, value}}, where("/tune"));
       tuning.evaluate_on("validation", catalog_);
       add(tuning, variant.name, "tune");
+      check_measures_loss(resolved_.trials.back().config);
     }
     const bool tuned = !tune.key.empty();
     if (tuned) {
@@ -204,6 +205,15 @@ class StudyResolver {
       given.evaluate_on("test", catalog_);
     }
     add(given, variant.name, "", tuned);
+  }
+
+  /// Prompts and rows that a model was taught are scored by answers.
+  void check_measures_loss(const TrialConfig& config) const {
+    for (const json& task : config.evaluate) {
+      const TaskEntry& entry = catalog_.task(task.at("task"), where("/base/evaluate"));
+      if (!entry.has_prompts() && entry.name != config.data.train_task()) return;
+    }
+    throw UserError(where("/tune"), "no entry of evaluate measures a loss to choose by");
   }
 
   void add_probe(const Probe& probe) {

@@ -1,11 +1,26 @@
 // training.json and its arrays, beside the weights (experiments/run/kept_training.h).
 #include "experiments/run/kept_training.h"
 
+#include "core/hash.h"
+#include "core/safetensors.h"
+#include "core/schema/shape.h"
+
 namespace sublab {
 namespace kept_training {
 
 constexpr const char* kFile = "training.json";
 constexpr const char* kCurves = "curves.npz";
+constexpr const char* kConfig = "config.json";
+
+std::string hash_of(const fs::path& file) { return sha256_hex(read_file(file)); }
+
+/// A file beside the weights, against its hash where training.json has one.
+void check_file(const fs::path& file, const json& hash) {
+  const std::string name = file.filename().string();
+  if (hash.is_null()) return;
+  if (!fs::exists(file)) throw UserError(name, "beside it is missing");
+  if (hash != hash_of(file)) throw UserError(name, "beside it is not what the training left");
+}
 
 }  // namespace kept_training
 
@@ -21,9 +36,33 @@ void keep_training(const fs::path& checkpoint, const NpyMembers& arrays, const R
   write_npz(checkpoint / kept_training::kCurves, arrays);
   json written = {{"metrics", metrics},
                   {"times", record.times},
-                  {"weights_hash", record.provenance.at("weights_hash")}};
+                  {"weights_hash", record.provenance.at("weights_hash")},
+                  {"config_hash", kept_training::hash_of(checkpoint / kept_training::kConfig)},
+                  {"curves_hash", kept_training::hash_of(checkpoint / kept_training::kCurves)}};
   if (record.provenance.contains("from")) written["from"] = record.provenance["from"];
+  written["digest"] = digest_of(written);
   write_file_durably(checkpoint / kept_training::kFile, written.dump(1) + "\n");
+}
+
+void check_training(const fs::path& checkpoint, bool used) {
+  const fs::path path = checkpoint / kept_training::kFile;
+  const json read = parse_json(read_file(path), path.string());
+  check_shapes(read, path.string() + ": ",
+               {{"", Kind::object, true},
+                {"/times", Kind::object, true},
+                {"/times/train_seconds", Kind::number, true}});
+  if (!read.contains("metrics")) throw UserError(path.string(), "has no metrics");
+  if (!used) return;
+  if (read.contains("digest") && read["digest"] != digest_of(read))
+    throw UserError(path.string(), "is not what the training left");
+  if (read.contains("weights_hash") && read["weights_hash"] != weights_hash(checkpoint))
+    throw UserError(path.string(), "speaks of other weights than stand beside it");
+  const fs::path config = checkpoint / kept_training::kConfig,
+                 curves = checkpoint / kept_training::kCurves;
+  kept_training::check_file(config, read.value("config_hash", json()));
+  kept_training::check_file(curves, read.value("curves_hash", json()));
+  parse_json(read_file(config), config.string());
+  if (fs::exists(curves)) read_npz(curves);
 }
 
 void recall_training(const fs::path& checkpoint, NpyMembers& arrays, Record& record) {

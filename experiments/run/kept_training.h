@@ -14,6 +14,11 @@ bool is_trained(const fs::path& checkpoint);
 void keep_training(const fs::path& checkpoint, const NpyMembers& arrays, const Record& record,
                    size_t first);
 
+/// Throws UserError where what keep_training put there is damaged, or, where the training will be
+/// `used`, is not what it put there: what stands beside the weights is held against the hashes of
+/// training.json. Older ones have no hashes of some files.
+void check_training(const fs::path& checkpoint, bool used);
+
 /// Adds to `record` and to its arrays what keep_training put there.
 void recall_training(const fs::path& checkpoint, NpyMembers& arrays, Record& record);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/files.h"
 
@@ -21,6 +22,8 @@ struct RunOptions {
 struct RunSummary {
   int64_t done = 0, skipped = 0, failed = 0, matched = 0;
   bool interrupted = false;
+  /// Variants whose tuning trials have all ended and left no learning rate for the main trials.
+  std::vector<std::string> without_rate;
 };
 
 }  // namespace sublab

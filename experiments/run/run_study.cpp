@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "core/progress.h"
@@ -16,17 +17,41 @@
 namespace sublab {
 namespace {
 
+bool is_chosen(const std::string& variant, const RunOptions& options) {
+  return ::fnmatch(options.only.c_str(), variant.c_str(), 0) == 0;
+}
+
 /// Trials that the options ask for, with those that they start from before them.
 std::vector<const PlannedTrial*> chosen(const Plan& plan, const RunOptions& options, bool tuning) {
   std::unordered_set<std::string> wanted;
   for (const PlannedTrial& trial : plan.trials)
-    if ((trial.probe == "tune") == tuning &&
-        ::fnmatch(options.only.c_str(), trial.variant.c_str(), 0) == 0)
+    if ((trial.probe == "tune") == tuning && is_chosen(trial.variant, options))
       for (const PlannedTrial* each = &trial; each; each = plan.find(each->from))
         wanted.insert(each->id);
   std::vector<const PlannedTrial*> out;
   for (const PlannedTrial& trial : plan.trials)  // two variants may resolve to one trial
     if (wanted.erase(trial.id)) out.push_back(&trial);
+  return out;
+}
+
+/// Whether the options ask for any variant: nothing is written for none.
+bool matches_any(const Study& study, const RunOptions& options) {
+  return std::any_of(study.variants.begin(), study.variants.end(),
+                     [&](const Variant& variant) { return is_chosen(variant.name, options); });
+}
+
+/// Variants that were tuned to the end and yet have no main trial in the plan.
+std::vector<std::string> without_rate(const Plan& plan, const RunOptions& options) {
+  std::vector<std::string> out;
+  for (const std::string& variant : untuned_variants(plan)) {
+    const bool ended =
+        std::all_of(plan.trials.begin(), plan.trials.end(), [&](const PlannedTrial& trial) {
+          if (trial.variant != variant || trial.probe != kTuneProbe) return true;
+          const std::string state = trial_state(options.out, trial);
+          return state == "done" || state == "failed";
+        });
+    if (ended && is_chosen(variant, options)) out.push_back(variant);
+  }
   return out;
 }
 
@@ -69,6 +94,7 @@ RunSummary list_trials(const Plan& plan, const RunOptions& options) {
 
 RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
                      const Catalog& catalog) {
+  if (!matches_any(resolved.study, options)) return {};
   const PlanOptions planning{.replan = options.replan, .any_rate = false};
   if (options.dry_run)
     return list_trials(preview_plan(resolved, options.out, catalog, planning), options);
@@ -84,6 +110,7 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
   // The tuned rates are known now: the plan is completed with the main trials.
   if (!resolved.study.tune.key.empty())
     plan = settle_plan(resolved, options.out, catalog, active, planning);
+  total.without_rate = without_rate(plan, options);
   add_to(total, run_trials(plan, chosen(plan, options, false), options, progress));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
     return total;

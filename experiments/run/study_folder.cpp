@@ -15,6 +15,7 @@
 #include "core/schema/read_record.h"
 #include "core/schema/shape.h"
 #include "experiments/plan/make_plan.h"
+#include "experiments/run/kept_training.h"
 
 namespace sublab {
 namespace {
@@ -77,17 +78,9 @@ void set_aside_damaged_training(const fs::path& folder, const Plan& plan) {
   for (const PlannedTrial& trial : plan.trials) {
     const fs::path path = folder / "checkpoints" / trial.train_id / "training.json";
     if (!fs::exists(path)) continue;
-    const std::string text = read_file(path);
+    read_file(path);  // one that may not be read is not damaged
     try {
-      const json read = parse_json(text, path.string());
-      check_shapes(read, path.string() + ": ",
-                   {{"", Kind::object, true},
-                    {"/times", Kind::object, true},
-                    {"/times/train_seconds", Kind::number, true}});
-      if (!read.contains("metrics")) throw UserError(path.string(), "has no metrics");
-      if (trial_state(folder, trial) != "done" && read.contains("weights_hash") &&
-          read["weights_hash"] != weights_hash(path.parent_path()))
-        throw UserError(path.string(), "speaks of other weights than stand beside it");
+      check_training(path.parent_path(), trial_state(folder, trial) != "done");
     } catch (const UserError& error) {
       set_aside(path, problem_of(error, path));
     }
@@ -246,6 +239,18 @@ std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
   }
   for (const std::string& variant : unfinished) rates.erase(variant);
   return rates;
+}
+
+std::vector<std::string> untuned_variants(const Plan& plan) {
+  std::set<std::string> tuned, planned;
+  for (const PlannedTrial& trial : plan.trials) {
+    if (trial.probe == kTuneProbe) tuned.insert(trial.variant);
+    if (trial.probe.empty()) planned.insert(trial.variant);
+  }
+  std::vector<std::string> out;
+  for (const std::string& variant : plan.variants)
+    if (tuned.count(variant) && !planned.count(variant)) out.push_back(variant);
+  return out;
 }
 
 ActiveRun::ActiveRun(const fs::path& study_folder) : work_(study_folder / "work") {

@@ -30,6 +30,9 @@ std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial)
 std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
                                           const fs::path& study_folder);
 
+/// Variants with tuning trials whose main trials are not planned: no learning rate is chosen.
+std::vector<std::string> untuned_variants(const Plan& plan);
+
 /// While it lives, other runs see that this process works in the folder.
 class ActiveRun {
  public:

@@ -179,6 +179,12 @@ TEST_CASE("comparisons pair documents of one question alone", "[unit]") {
   CHECK_FALSE(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token,
                              &tasks[1].questions[0])
                   .possible);
+  CHECK(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token,
+                       &tasks[1].questions[0])
+            .reason == "b: no loss was measured");
+  const AskedQuestion never{.task = "recall", .conditions = {{"length", 7}}};
+  CHECK(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token, &never)
+            .reason == "b was not asked");
 }
 
 TEST_CASE("each evaluation is derived from its own arrays, and trials name their columns",
@@ -224,6 +230,13 @@ TEST_CASE("a claim may name the evaluation that it is about", "[unit]") {
   measured = measure_claim(claim, data, data.variant("a"));
   REQUIRE(measured.size() == 1);
   CHECK(measured[0].estimate.value == Approx(0.8));
+  CHECK(unmet_condition(claim, data).empty());
+  claim.conditions = {{"length", 65}};
+  CHECK(unmet_condition(claim, data) ==
+        "no evaluation with length 65; measured: 64, 128, 256, 512");
+  claim.conditions = {{"lenght", 64}};
+  CHECK_THAT(unmet_condition(claim, data),
+             Contains("unknown condition 'lenght' of recall_accuracy; did you mean 'length'?"));
   claim.metric = "n_params";
   claim.conditions = json::object();
   CHECK(measure_claim(claim, data, data.variant("a")).empty());

@@ -143,3 +143,22 @@ TEST_CASE("what was measured for a claim stood in the table without its records"
           }
   CHECK(seen);
 }
+
+TEST_CASE("a study that measures no loss had a table of comparisons without a number", "[unit]") {
+  const TemporaryFolder place;
+  write_fixture(place.path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9)}});
+  const auto page = [&] { return report_as_markdown(build_report(place.path)); };
+  CHECK(page().find("Comparisons") != std::string::npos);
+  for (const char* variant : {"a", "b"}) {
+    const fs::path file = place.path / "records" / (fixture_id(variant, 1) + ".json");
+    Record record = read_record(file);
+    record.metrics.clear();
+    record.evaluations.clear();
+    record.arrays = {};
+    add_fixture_accuracy("recall", json::object(), 0.5, 100, record);
+    write_record(file, record);
+    fs::remove(arrays_path(place.path, record.id));
+  }
+  CHECK(page().find("Comparisons") == std::string::npos);
+  CHECK(page().find("losses per document are missing") == std::string::npos);
+}

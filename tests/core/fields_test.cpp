@@ -115,6 +115,9 @@ TEST_CASE("dotted keys set nested values", "[unit]") {
   CHECK(root["data"]["corpus"][0] == "a");
   CHECK_THROWS_WITH(set_by_assignment(root, "model.d_model.x=1"), Contains("is not an object"));
   CHECK_THROWS_WITH(set_by_assignment(root, "nothing"), Contains("expected KEY=VALUE"));
+  for (const char* broken : {"model.scorer={\"type\":\"learned\"", "data.corpus=[\"a\""})
+    CHECK_THROWS_WITH(set_by_assignment(root, broken), Contains("--set ") && Contains("JSON"));
+  CHECK(root["model"]["scorer"] == "random");
 }
 
 TEST_CASE("an object that is set is merged; one of another type takes the place", "[unit]") {
@@ -140,4 +143,10 @@ TEST_CASE("names of the field are known: lr is learning_rate", "[unit]") {
   CHECK(nearest_name("n_layers", {"model", "data", "train"}) == "model.n_layers");
   CHECK(nearest_name("lr", {"train", "run"}).empty());
   CHECK(nearest_name("learning_rte", {"learning_rate"}) == "learning_rate");
+}
+
+TEST_CASE("what has no settings says so", "[unit]") {
+  CHECK_THROWS_WITH(fields_detail::check_keys({{"rate", 1}}, "t/model/gate", {}),
+                    Contains("t/model/gate: has no settings, so no 'rate'"));
+  CHECK_NOTHROW(fields_detail::check_keys(json::object(), "t", {}));
 }

@@ -208,3 +208,40 @@ TEST_CASE("a complete cache serves a user who may only read it", "[end_to_end]")
   CHECK(status == 0);
   CHECK(std::system(("chmod -R u+w " + place.path("").string()).c_str()) == 0);
 }
+
+TEST_CASE("a rate that no tuning trial can choose is no success", "[end_to_end]") {
+  const Workplace place;
+  const json grid = {{"train.learning_rate", {0.001, 0.003}}};
+  const std::string expected = "/tune: no entry of evaluate measures a loss to choose by";
+  json study = place.study({{"tune", grid}});
+  study["base"]["evaluate"] = json::array();
+  check_refused(place, study, expected);
+  study["base"]["data"] = {{"train_on", "recall"}, {"context_len", 32}};
+  study["base"]["evaluate"] = {{{"task", "recall"}, {"n_rows", 8}}};
+  place.write("bad.json", study.dump());
+  check_line(place.run("run bad.json --out bad"), expected);
+  // Each step makes the matrices some 90 times as large.
+  study = place.study({{"tune", {{"train.learning_rate", {9, 10}}}}, {"seeds", {1, 2}}});
+  study["base"]["train"]["weight_decay"] = 10;
+  place.write("wild.json", study.dump());
+  const Ran wild = place.run("run wild.json --only llama --out wild");
+  INFO(wild.err);
+  CHECK(wild.code == 1);
+  CHECK_THAT(wild.err, Contains("llama: no tuning trial ended with a loss"));
+  const json status = json::parse(place.run("status wild --json").out);
+  CHECK(status.at("without_rate") == json{"llama", "subllm"});
+  CHECK(status.at("counts").at("missing") == 2 + 4);  // subllm's tuning, and two seeds of each
+}
+
+TEST_CASE("nothing that matches leaves no folder, and options that contradict are refused",
+          "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  CHECK(place.run("run tiny.json --only 'nothing*' --out none").code == 3);
+  CHECK_FALSE(fs::exists(place.path("none")));
+  check_line(place.run("run tiny.json --device cpu --set train.device=cuda --out none"),
+             "--device: 'cpu' contradicts --set train.device=cuda");
+  check_line(place.run("run tiny.json --set train.device=auto --device cpu --out none"),
+             "contradicts");
+  CHECK(place.run("run tiny.json --device cpu --set train.device=cpu --dry-run").code == 0);
+}

@@ -298,9 +298,11 @@ TEST_CASE("a task prompts, compression shortens what is read, and is paid for", 
   };
   CHECK(id(1) != id(2));
   study["evaluate"] = {{{"task", "recall"}, {"compression", shortened}}};
-  CHECK_THROWS_WITH(Coming(with_models(), study),
-                    Contains("study/evaluate/0/compression: 'surprisal_sketch' has no effect on "
-                             "task recall, which reads no prompt"));
+  CHECK_THROWS_WITH(
+      Coming(with_models(), study),
+      Contains("study/evaluate/0/compression: task recall has no prompts to shorten"));
+  study["evaluate"] = {{{"task", "recall"}, {"compression", "no such thing"}}};
+  CHECK_THROWS_WITH(Coming(with_models(), study), Contains("has no prompts to shorten"));
   study["evaluate"] = {{{"task", "echo"}, {"compression", "surprisal_sketc"}}};
   CHECK_THROWS_WITH(Coming(with_models(), study), Contains("did you mean 'surprisal_sketch'?"));
 }

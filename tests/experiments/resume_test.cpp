@@ -330,3 +330,43 @@ TEST_CASE("weights of another shape are refused when the study is read", "[end_t
   refused({{"train.from", "llama"}, {"model.n_layers", 3}}, "has no tensor model.layers.2");
   refused({{"train.from", "llama"}, {"model.n_layers", 1}}, "has a tensor model.layers.1");
 }
+
+TEST_CASE("what stands beside the weights is that of their training, or it is done again",
+          "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json --only llama").code == 0);
+  const Record record = read_records(place.path(kFolder)).front();
+  const fs::path file = place.path(kFolder / "records" / (record.id + ".json"));
+  const fs::path checkpoint = place.path(kFolder / "checkpoints" / record.train_id);
+  const auto check_done_again = [&](const std::string& name, const std::string& content) {
+    fs::remove(file);
+    fs::remove(checkpoint / name);
+    if (!content.empty()) write_file_durably(checkpoint / name, content);
+    const Ran again = place.run("run tiny.json --only llama");
+    INFO(name << ": " << again.err);
+    CHECK(again.code == 0);
+    CHECK_THAT(again.err, Contains("training.json is damaged ("));
+    CHECK(read_record(file).find("loss_nats")->value == record.find("loss_nats")->value);
+  };
+  for (const std::string name : {"config.json", "curves.npz"}) {
+    const std::string whole = read_file(checkpoint / name);
+    std::string flipped = whole;
+    flipped[whole.size() / 2] ^= 1;
+    check_done_again(name, "");
+    check_done_again(name, whole.substr(0, whole.size() / 2));
+    check_done_again(name, flipped);
+  }
+  json config = json::parse(read_file(checkpoint / "config.json"));
+  config["altered"] = 1;
+  check_done_again("config.json", config.dump());
+  json training = json::parse(read_file(checkpoint / "training.json"));
+  training["times"]["train_seconds"] = 12345;
+  check_done_again("training.json", training.dump());
+  // One from before the hashes were kept is taken as it is.
+  training = json::parse(read_file(checkpoint / "training.json"));
+  for (const char* key : {"config_hash", "curves_hash", "digest"}) training.erase(key);
+  write_file_durably(checkpoint / "training.json", training.dump());
+  fs::remove(file);
+  CHECK_THAT(place.run("run tiny.json --only llama").err, !Contains("is damaged"));
+}

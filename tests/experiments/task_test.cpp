@@ -118,6 +118,13 @@ TEST_CASE("recall is asked at lengths of its own", "[unit]") {
   const TaskEntry& task = catalog.task("recall", "");
   CHECK_THROWS_WITH(task.resolve({{"task", "recall"}, {"length", 8}}, "/evaluate/0", data),
                     Contains("4 pairs leave no room for a query in a length of 8"));
+  CHECK_THROWS_WITH(task.resolve({{"task", "recall"}, {"length", 9}}, "/evaluate/0", data),
+                    Contains("4 pairs leave no room for a query in a length of 9; that takes 10"));
+  CHECK_NOTHROW(task.resolve({{"task", "recall"}, {"length", 10}}, "/evaluate/0", data));
+  for (const int64_t length : {8, 9})
+    CHECK_THROWS_WITH(catalog.row_maker("recall", "").resolve(data.train_on, "/data", length),
+                      Contains("no room for a query in data.context_len"));
+  CHECK_NOTHROW(catalog.row_maker("recall", "").resolve(data.train_on, "/data", 10));
   const auto model =
       small_model({{"architecture", "llama"}, {"n_layers", 1}}, at::kFloat, RecallRows::kVocabSize);
   TrialConfig config;
