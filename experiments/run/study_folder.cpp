@@ -7,13 +7,11 @@
 #include <set>
 
 #include "core/hash.h"
-#include "core/safetensors.h"
 #include "core/schema/arrays.h"
 #include "core/schema/bench.h"
 #include "core/schema/metrics.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/read_record.h"
-#include "core/schema/shape.h"
 #include "experiments/plan/make_plan.h"
 #include "experiments/run/kept_training.h"
 
