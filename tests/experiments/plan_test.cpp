@@ -49,7 +49,8 @@ TEST_CASE("corpora of probes and of grids are a study's too", "[unit]") {
   const TemporaryCache cache;
   const Study study = study_of(
       {{"base",
-        {{"data", {{"train_on", "text"}, {"corpus", {"gcide"}}}}, {"evaluate", json::array()}}},
+        {{"data", {{"train_on", "text"}, {"corpus", {"gcide"}}}},
+         {"evaluate", json::array({json{{"task", "perplexity"}}})}}},
        {"tune", {{"train.learning_rate", {0.1, 0.2}}, {"set", {{"data.corpus", {"jargon"}}}}}},
        {"probes",
         {{"other",

@@ -217,7 +217,8 @@ TEST_CASE("options without effect are refused", "[unit]") {
     INFO(given.dump());
     CHECK_THROWS_WITH(small_model(given), Contains(why));
   };
-  refuses({{"scorer", {{"type", "random"}, {"init_std", 0.1}}}}, "unknown key 'init_std'");
+  refuses({{"scorer", {{"type", "random"}, {"init_std", 0.1}}}},
+          "has no settings, so no 'init_std'");
   refuses({{"gate", "one"}, {"balancer_strength", 0.1}}, "has no effect with gate one");
   refuses({{"scorer", "stride"}, {"attention_log_weight", true}}, "has no effect with gate one");
   refuses({{"schedule", "paper_steps"}, {"bypass_ramp", 0.1}}, "has no effect with schedule");

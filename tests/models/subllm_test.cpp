@@ -68,7 +68,7 @@ TEST_CASE("settings that make no sense are refused by name", "[unit]") {
   refuses({{"architecture", "subllm"}, {"scorer", "random"}, {"train_selector", "top_k_discard"}},
           "needs a gate that reads them (score)");
   refuses({{"architecture", "subllm"}, {"scorer", {{"type", "norm"}, {"input", "normed"}}}},
-          "/model/scorer: unknown key 'input'");
+          "/model/scorer: has no settings, so no 'input'");
   refuses({{"architecture", "subllm"}, {"scorer", {{"inptu", "normed"}}}},
           "/model/scorer: unknown key 'inptu'; did you mean 'input'?");
   refuses({{"architecture", "subllm"}, {"scorer", 3}}, "/model/scorer: expected a name");
@@ -77,7 +77,7 @@ TEST_CASE("settings that make no sense are refused by name", "[unit]") {
           "without a T right before it, whose attention scorer 'attention' reads");
   refuses({{"architecture", "subllm"},
            {"evaluate_selector", {{"type", "causal_quantile"}, {"threshold", 0.5}}}},
-          "/model/evaluate_selector: unknown key 'threshold'");
+          "/model/evaluate_selector: has no settings, so no 'threshold'");
   // Studies from before parts had settings of their own.
   refuses({{"architecture", "subllm"}, {"scorer_input", "normed"}},
           "/model/scorer_input: is a setting of a part now: write model.scorer.input");
