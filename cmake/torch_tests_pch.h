@@ -1,4 +1,5 @@
 // What every test with torch parses: torch first, so that CHECK is the tests'.
-#include <catch2/catch.hpp>
-
+// clang-format off
 #include "cmake/torch_pch.h"
+#include <catch2/catch.hpp>
+// clang-format on

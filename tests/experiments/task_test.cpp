@@ -171,7 +171,7 @@ TEST_CASE("a task that is added to a finished trial trains nothing again", "[end
     if (record.id == before.id) continue;
     std::vector<int64_t> lengths;
     for (const Metric& metric : record.metrics)
-      if (metric.name == "recall_accuracy") lengths.push_back(metric.conditions.at("context"));
+      if (metric.name == "recall_accuracy") lengths.push_back(metric.conditions.at("length"));
     CHECK(lengths == std::vector<int64_t>{32, 64, 512});
   }
 }
