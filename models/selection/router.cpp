@@ -6,6 +6,7 @@
 
 #include "models/parts/kv_policy.h"
 #include "models/selection/balancer.h"
+#include "models/selection/kept_where.h"
 
 namespace sublab {
 namespace router {
@@ -14,22 +15,6 @@ Selection keep_all(const LevelView& level) {
   const int64_t n = level.rows.n_tokens();
   return {at::arange(n, at::kLong).to(level.x.device()), at::ones({n}, level.x.options()),
           level.rows.lengths()};
-}
-
-/// Those that `rule` wants.
-Selection forced_selection(const Rows& rows, int64_t site, const KeepRule& rule,
-                           const at::Device& device) {
-  Selection out;
-  out.lengths.assign(rows.n_rows(), 0);
-  std::vector<int64_t> index;
-  for (int64_t b = 0; b < rows.n_rows(); ++b)
-    for (int64_t i = 0; i < rows.length(b); ++i)
-      if (rule.keep(site, b, rows.ordinal(b, i))) {
-        index.push_back(rows.begin(b) + i);
-        ++out.lengths[b];
-      }
-  out.index = at::tensor(index, at::kLong).to(device);
-  return out;
 }
 
 void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const at::Tensor& index) {
@@ -154,7 +139,9 @@ Selection Router::select(const at::Tensor& scores, const LevelView& level, doubl
   const at::Tensor weights = gate_->weights(scores);
   Selection out;
   if (run.forced) {
-    out = router::forced_selection(level.rows, context_.site, *run.forced, scores.device());
+    out = kept_where(level.rows, scores.device(), [&](int64_t b, int64_t i) {
+      return run.forced->keep(context_.site, b, level.rows.ordinal(b, i));
+    });
   } else {
     const bool training = run.mode == Mode::train;
     at::Tensor selecting = scores;

@@ -11,7 +11,7 @@
 // moving up to t numbers.
 #include <algorithm>
 
-#include "models/selection/selector.h"
+#include "models/selection/kept_where.h"
 
 namespace sublab {
 namespace causal_quantile {
@@ -55,17 +55,9 @@ class CausalQuantile : public Selector {
     auto& seen = static_cast<Seen&>(*input.memory);
     const at::Tensor scores = input.scores.detach().to(at::kCPU, at::kDouble).contiguous();
     const auto* score = scores.const_data_ptr<double>();
-    Selection out;
-    out.lengths.assign(input.rows.n_rows(), 0);
-    std::vector<int64_t> index;
-    for (int64_t b = 0; b < input.rows.n_rows(); ++b)
-      for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
-        if (seen.rows[b].keep(score[t], input.retention)) {
-          index.push_back(t);
-          ++out.lengths[b];
-        }
-    out.index = at::tensor(index, at::kLong).to(input.scores.device());
-    return out;
+    return kept_where(input.rows, input.scores.device(), [&](int64_t b, int64_t i) {
+      return seen.rows[b].keep(score[input.rows.begin(b) + i], input.retention);
+    });
   }
   std::unique_ptr<RowMemory> new_memory(int64_t n_rows) const override {
     return std::make_unique<Seen>(n_rows);

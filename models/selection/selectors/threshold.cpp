@@ -2,7 +2,7 @@
 // `threshold` are subtracted. Causal: a decision looks at the token's own score alone. This is
 // SUBLLM's rule at inference; `threshold` dials one trained model between quality and cost. The
 // host reads who is kept once.
-#include "models/selection/selector.h"
+#include "models/selection/kept_where.h"
 
 namespace sublab {
 namespace threshold {
@@ -23,17 +23,8 @@ class Threshold : public Selector {
   Selection select(const SelectorInput& input) const override {
     const at::Tensor kept = input.scores.detach().gt(0).to(at::kCPU).contiguous();
     const auto* keep = kept.const_data_ptr<bool>();
-    Selection out;
-    out.lengths.assign(input.rows.n_rows(), 0);
-    std::vector<int64_t> index;
-    for (int64_t b = 0; b < input.rows.n_rows(); ++b)
-      for (int64_t t = input.rows.begin(b); t < input.rows.begin(b) + input.rows.length(b); ++t)
-        if (keep[t]) {
-          index.push_back(t);
-          ++out.lengths[b];
-        }
-    out.index = at::tensor(index, at::kLong).to(input.scores.device());
-    return out;
+    return kept_where(input.rows, input.scores.device(),
+                      [&](int64_t b, int64_t i) { return keep[input.rows.begin(b) + i]; });
   }
 
   std::optional<double> threshold() const override { return config_.threshold; }

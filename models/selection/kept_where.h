@@ -1,0 +1,25 @@
+// For rules that decide token by token.
+#pragma once
+
+#include "models/selection/selector.h"
+
+namespace sublab {
+
+/// The tokens of `rows` for which keep(row, place in the row) holds, asked in their order. Weights
+/// are left undefined; the index lies on `device`.
+template <class Keep>
+Selection kept_where(const Rows& rows, at::Device device, const Keep& keep) {
+  Selection out;
+  out.lengths.assign(rows.n_rows(), 0);
+  std::vector<int64_t> index;
+  for (int64_t b = 0; b < rows.n_rows(); ++b)
+    for (int64_t i = 0; i < rows.length(b); ++i)
+      if (keep(b, i)) {
+        index.push_back(rows.begin(b) + i);
+        ++out.lengths[b];
+      }
+  out.index = at::tensor(index, at::kLong).to(device);
+  return out;
+}
+
+}  // namespace sublab
