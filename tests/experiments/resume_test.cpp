@@ -4,7 +4,7 @@
 #include "core/schema/arrays.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
-#include "tests/experiments/shell.h"
+#include "tests/experiments/hinted.h"
 
 using namespace sublab;
 using Catch::Contains;
@@ -12,19 +12,6 @@ using Catch::Contains;
 namespace {
 
 const fs::path kFolder = "results/tiny";
-
-/// The command after "Go on with: ", or after a damaged record's name, as it stands in a message.
-std::string hinted(const std::string& text, const std::string& before, const std::string& after) {
-  const size_t begin = text.find(before);
-  if (begin == std::string::npos) return "echo no hint; false";
-  return text.substr(begin + before.size(),
-                     text.find(after, begin + before.size()) - begin - before.size());
-}
-
-Ran run_line(const Workplace& place, const std::string& line) {
-  // Workplace::run puts the program's name between the two.
-  return place.run("--version", "(" + line + ") >hint_out.txt 2>hint_err.txt || exit $?;");
-}
 
 }  // namespace
 
