@@ -56,21 +56,10 @@ void check_metrics(const Record& record, const fs::path& folder, Verification& o
   }
 }
 
-/// Whether the policy leaves this member of the trial's file on disk.
-bool must_be_there(const std::string& member, const Record& record, const Plan& plan) {
-  const size_t slash = member.find('/');
-  const RecordedEvaluation* evaluation =
-      slash == std::string::npos ? nullptr : record.evaluation(member.substr(0, slash));
-  KeepQuestion trial;
-  trial.tuning = record.probe == kTuneProbe;
-  trial.first_seed = record.seed == plan.seeds.front();
-  if (evaluation) trial.asked_for = evaluation->asked_for;
-  return is_kept(slash == std::string::npos ? member : member.substr(slash + 1), trial);
-}
-
-/// The arrays of a file that is there: hashes, and nothing that the record does not name.
-void check_members(const Record& record, const fs::path& path, const std::string& name,
-                   Verification& out) {
+/// The arrays of a file that is there: hashes, and nothing that the record does not name. Returns
+/// their names.
+std::vector<std::string> check_members(const Record& record, const fs::path& path,
+                                       const std::string& name, Verification& out) {
   if (sha256_hex(read_file(path)) != record.arrays.sha256)
     out.problems.push_back(name + " is not the file that the trial wrote");
   const NpzFile file(path);
@@ -83,6 +72,7 @@ void check_members(const Record& record, const fs::path& path, const std::string
   for (const std::string& member : file.names())
     if (!record.arrays.members.contains(member))
       out.problems.push_back(name + ": " + member + " is of no trial: its record does not name it");
+  return file.names();
 }
 
 /// False when they cannot be read.
@@ -92,14 +82,14 @@ bool check_arrays(const Record& record, const fs::path& folder, const Plan& plan
   const std::string name = "arrays/" + record.id + ".npz";
   std::vector<std::string> there;
   if (!guarded(out, [&] {
-        if (!fs::exists(path)) return;
-        check_members(record, path, name, out);
-        there = NpzFile(path).names();
+        if (fs::exists(path)) there = check_members(record, path, name, out);
       }))
     return false;
+  const KeepQuestion trial{.tuning = record.probe == kTuneProbe,
+                           .first_seed = record.seed == plan.seeds.front()};
   const auto check = [&](const std::string& member) {
     if (std::find(there.begin(), there.end(), member) != there.end()) return;
-    if (must_be_there(member, record, plan))
+    if (is_member_kept(member, record, trial))
       out.problems.push_back(name + ": " + member + " is missing");
     else
       ++out.left_out;

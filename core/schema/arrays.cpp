@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/schema/record.h"
+
 namespace sublab {
 
 const std::vector<ArrayKind>& known_arrays() {
@@ -42,6 +44,14 @@ bool is_kept(const std::string& name, const KeepQuestion& trial) {
 
 std::string member_name(const std::string& array, const std::string& evaluation) {
   return evaluation.empty() ? array : evaluation + "/" + array;
+}
+
+bool is_member_kept(const std::string& member, const Record& record, KeepQuestion trial) {
+  const size_t slash = member.find('/');
+  if (slash == std::string::npos) return is_kept(member, trial);
+  const RecordedEvaluation* evaluation = record.evaluation(member.substr(0, slash));
+  if (evaluation) trial.asked_for = evaluation->asked_for;
+  return is_kept(member.substr(slash + 1), trial);
 }
 
 fs::path arrays_path(const fs::path& study_folder, const std::string& trial_id) {

@@ -66,6 +66,12 @@ bool is_kept(const std::string& name, const KeepQuestion& trial);
 /// "evaluation/array", or "array" where `evaluation` is "".
 std::string member_name(const std::string& array, const std::string& evaluation = "");
 
+struct Record;
+
+/// Whether the policy leaves a member of the trial's file on disk: what its evaluation asked for is
+/// looked up in `record`.
+bool is_member_kept(const std::string& member, const Record& record, KeepQuestion trial);
+
 /// A trial's file of arrays.
 fs::path arrays_path(const fs::path& study_folder, const std::string& trial_id);
 

@@ -36,11 +36,7 @@ void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record&
   if (folders.keep.tuning) return;
   NpyMembers kept;
   for (const auto& [name, content] : arrays) {
-    const size_t slash = name.find('/');
-    KeepQuestion keep = folders.keep;
-    if (slash != std::string::npos)
-      keep.asked_for = record.evaluation(name.substr(0, slash))->asked_for;
-    if (is_kept(slash == std::string::npos ? name : name.substr(slash + 1), keep))
+    if (is_member_kept(name, record, folders.keep))
       kept[name] = content;
     else
       record.arrays.left_out.push_back(name);
