@@ -16,7 +16,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 /// The resolved configuration of a variant: of its first trial.
 json config_of(const StudyData& data, const std::string& variant) {
-  for (const std::string probe : {"", "tune"})
+  for (const std::string probe : {"", kTuneProbe})
     for (const PlannedTrial& trial : data.plan.trials)
       if (trial.variant == variant && trial.probe == probe) return trial.config;
   return json::object();

@@ -14,7 +14,7 @@ class Places {
   explicit Places(const Plan& plan) {
     for (const PlannedTrial& trial : plan.trials) {
       trials_[trial.label()].push_back(&trial);
-      if (trial.probe == "tune") tuned_.insert(trial.variant);
+      if (trial.probe == kTuneProbe) tuned_.insert(trial.variant);
     }
   }
 
@@ -27,7 +27,7 @@ class Places {
   const PlannedTrial* counterpart(const PlannedTrial& trial) const {
     const auto found = trials_.find(trial.label());
     if (found == trials_.end()) return nullptr;
-    if (trial.probe != "tune") return found->second.front();
+    if (trial.probe != kTuneProbe) return found->second.front();
     const json::json_pointer rate("/train/learning_rate");
     for (const PlannedTrial* other : found->second)
       if (trial.config.value(rate, json()) == other->config.value(rate, json())) return other;

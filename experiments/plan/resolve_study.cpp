@@ -67,7 +67,7 @@ class Starts {
   void resolve(ResolvedTrial& trial) {
     const std::string& from = trial.config.train.from;
     if (from.empty()) return;
-    if (trial.probe == "tune")
+    if (trial.probe == kTuneProbe)
       throw UserError(trial.at + "/train.from",
                       "is not possible in a study that tunes a learning rate");
     add_content(trial.config.data, content_);
@@ -196,7 +196,7 @@ class StudyResolver {
       tuning.change(tune.set, where("/tune/set"));
       tuning.change({{tune.key, value}}, where("/tune"));
       tuning.evaluate_on("validation", catalog_);
-      add(tuning, variant.name, "tune");
+      add(tuning, variant.name, kTuneProbe);
       check_measures_loss(resolved_.trials.back().config);
     }
     const bool tuned = !tune.key.empty();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/schema/plan.h"
 #include "core/schema/study.h"
 #include "core/schema/trial_config.h"
 
@@ -31,7 +32,7 @@ struct ResolvedStudy {
 
   /// Seeds that trials of `trial` run with: a grid is tried with the first one.
   std::vector<int64_t> seeds_of(const ResolvedTrial& trial) const {
-    return trial.probe == "tune" ? std::vector<int64_t>{study.seeds.front()} : study.seeds;
+    return trial.probe == kTuneProbe ? std::vector<int64_t>{study.seeds.front()} : study.seeds;
   }
 };
 

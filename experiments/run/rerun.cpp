@@ -12,6 +12,7 @@
 #include "core/schema/record.h"
 #include "core/schema/trial_order.h"
 #include "experiments/machine/environment.h"
+#include "experiments/run/kept_training.h"
 #include "experiments/run/study_folder.h"
 
 namespace sublab {
@@ -87,7 +88,7 @@ void compare(const Record& before, const Record& now, RerunResult& result) {
 /// Weights that the study still has are evaluated again; otherwise everything is trained again.
 bool lend_checkpoint(const PlannedTrial& trial, const fs::path& from, const fs::path& to) {
   const fs::path kept = fs::absolute(from) / checkpoint_folder(trial.train_id);
-  if (!fs::exists(kept / "training.json")) return false;
+  if (!is_trained(kept)) return false;
   const fs::path lent = to / checkpoint_folder(trial.train_id);
   fs::create_directories(lent.parent_path());
   if (!fs::exists(lent)) fs::create_directory_symlink(kept, lent);

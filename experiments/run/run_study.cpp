@@ -25,7 +25,7 @@ bool is_chosen(const std::string& variant, const RunOptions& options) {
 std::vector<const PlannedTrial*> chosen(const Plan& plan, const RunOptions& options, bool tuning) {
   std::unordered_set<std::string> wanted;
   for (const PlannedTrial& trial : plan.trials)
-    if ((trial.probe == "tune") == tuning && is_chosen(trial.variant, options))
+    if ((trial.probe == kTuneProbe) == tuning && is_chosen(trial.variant, options))
       for (const PlannedTrial* each = &trial; each; each = plan.find(each->from))
         wanted.insert(each->id);
   std::vector<const PlannedTrial*> out;
