@@ -29,4 +29,8 @@ std::string json_text(const nlohmann::json& value, int depth) {
   return out + "\n";
 }
 
+std::string unquoted(const nlohmann::json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
 }  // namespace sublab

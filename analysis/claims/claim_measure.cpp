@@ -10,6 +10,7 @@
 #include "analysis/study/questions.h"
 #include "analysis/text/format.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -202,10 +203,6 @@ void add(const std::vector<Record>& records, const std::string& metric_name, Val
     }
 }
 
-std::string text_of(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 /// `metric_name` as the claim's condition says it was not measured.
 std::string problem(const std::string& metric_name, const std::string& key, const json& value,
                     const Values& values) {
@@ -219,8 +216,8 @@ std::string problem(const std::string& metric_name, const std::string& key, cons
            ")";
   }
   if (found->second.count(value)) return "";
-  for (const json& each : found->second) known.push_back(text_of(each));
-  return "no evaluation with " + key + " " + text_of(value) + "; measured: " + join(known);
+  for (const json& each : found->second) known.push_back(unquoted(each));
+  return "no evaluation with " + key + " " + unquoted(value) + "; measured: " + join(known);
 }
 
 }  // namespace claim_conditions

@@ -3,19 +3,16 @@
 
 #include "analysis/claims/claims.h"
 #include "analysis/text/format.h"
+#include "core/json_text.h"
 
 namespace sublab {
 namespace {
 
-std::string shown(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 std::string differences_text(const std::vector<ProtocolDifference>& differences) {
   std::vector<std::string> out;
   for (const ProtocolDifference& difference : differences)
-    out.push_back(difference.field + ": " + shown(difference.there) + " there, " +
-                  (difference.here.is_null() ? "none" : shown(difference.here)) + " here");
+    out.push_back(difference.field + ": " + unquoted(difference.there) + " there, " +
+                  (difference.here.is_null() ? "none" : unquoted(difference.here)) + " here");
   return join(out, "; ");
 }
 

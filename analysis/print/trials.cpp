@@ -5,6 +5,7 @@
 #include <map>
 
 #include "analysis/text/format.h"
+#include "core/json_text.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -94,8 +95,7 @@ std::string column_of(const Metric& metric, const Record& record) {
       return other->conditions.value(key, json()) != value;
     });
     if (condition::is_count(key) || !differs) continue;
-    apart += (apart.empty() ? "" : " ") + key + "=" +
-             (value.is_string() ? value.get<std::string>() : value.dump());
+    apart += (apart.empty() ? "" : " ") + key + "=" + unquoted(value);
   }
   return apart.empty() ? metric.name : metric.name + "[" + apart + "]";
 }

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "analysis/text/format.h"
+#include "core/json_text.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -25,8 +26,7 @@ std::string evaluated_with(const Record& record, const std::string& id, const js
   std::vector<std::string> parts;
   if (evaluation)
     for (const auto& [key, value] : evaluation->conditions.items())
-      if (value != other.value(key, json()))
-        parts.push_back(key + " " + (value.is_string() ? value.get<std::string>() : value.dump()));
+      if (value != other.value(key, json())) parts.push_back(key + " " + unquoted(value));
   return join(parts);
 }
 

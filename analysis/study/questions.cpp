@@ -5,6 +5,7 @@
 #include <set>
 
 #include "analysis/study/study_data.h"
+#include "core/json_text.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -16,7 +17,7 @@ bool same(const AskedQuestion& question, const RecordedEvaluation& evaluation) {
 
 /// "512" of a window, "test split".
 std::string shown(const std::string& key, const json& value) {
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  const std::string text = unquoted(value);
   return key == condition::kSplit ? text + " split" : text;
 }
 
@@ -76,12 +77,7 @@ void add(const Record& record, std::vector<TaskQuestions>& out) {
 
 std::vector<TaskQuestions> questions_of(const StudyData& data) {
   std::vector<TaskQuestions> out;
-  for (const VariantData& variant : data.variants) {
-    for (const Record* record : variant.good()) add(*record, out);
-    for (const auto& [probe, records] : variant.probes)
-      if (probe != kTuneProbe)
-        for (const Record* record : good_of(records)) add(*record, out);
-  }
+  for (const Record* record : shown_records(data)) add(*record, out);
   for (TaskQuestions& task : out) {
     if (task.questions.size() < 2) continue;
     const auto keys = telling_apart(task.questions);

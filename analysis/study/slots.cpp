@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/json_text.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
@@ -21,8 +22,7 @@ json apart_from(const Metric& metric, const std::vector<const Metric*>& all) {
 
 std::string text_of(const json& apart) {
   std::vector<std::string> parts;
-  for (const auto& [key, value] : apart.items())
-    parts.push_back(key + " " + (value.is_string() ? value.get<std::string>() : value.dump()));
+  for (const auto& [key, value] : apart.items()) parts.push_back(key + " " + unquoted(value));
   return join(parts);
 }
 
@@ -98,17 +98,6 @@ std::vector<KeptSlot> kept_slots(const StudyData& data) {
                              level + ", on the same text" +
                              (n > 1 ? "; modules of a level in their order" : "")});
     }
-  return out;
-}
-
-std::vector<const Record*> shown_records(const StudyData& data) {
-  std::vector<const Record*> out;
-  for (const VariantData& variant : data.variants) {
-    for (const Record* record : variant.good()) out.push_back(record);
-    for (const auto& [probe, records] : variant.probes)
-      if (probe != kTuneProbe)
-        for (const Record* record : good_of(records)) out.push_back(record);
-  }
   return out;
 }
 

@@ -33,7 +33,4 @@ struct KeptSlot {
 };
 std::vector<KeptSlot> kept_slots(const StudyData& data);
 
-/// Main trials and those of probes that ended well.
-std::vector<const Record*> shown_records(const StudyData& data);
-
 }  // namespace sublab

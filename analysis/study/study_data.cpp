@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/hints.h"
+#include "core/json_text.h"
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
@@ -128,6 +129,17 @@ const VariantData& StudyData::variant(const std::string& name) const {
   throw_unknown_name(folder.string(), "variant", name, names);
 }
 
+std::vector<const Record*> shown_records(const StudyData& data) {
+  std::vector<const Record*> out;
+  for (const VariantData& variant : data.variants) {
+    for (const Record* record : variant.good()) out.push_back(record);
+    for (const auto& [probe, records] : variant.probes)
+      if (probe != kTuneProbe)
+        for (const Record* record : good_of(records)) out.push_back(record);
+  }
+  return out;
+}
+
 std::optional<BenchFile> read_bench(const fs::path& folder) {
   if (!fs::is_directory(folder / "bench")) return std::nullopt;
   std::vector<fs::path> files;
@@ -174,10 +186,7 @@ void refuse_unlike(StudyData& data) {
 
 std::string machine_of(const RecordedEvaluation& evaluation) {
   const json& about = evaluation.conditions;
-  const auto text = [&](const char* key) {
-    const json value = about.value(key, json());
-    return value.is_string() ? value.get<std::string>() : value.dump();
-  };
+  const auto text = [&](const char* key) { return unquoted(about.value(key, json())); };
   return text(condition::kDevice) + " (" + text("dtype") + ")";
 }
 
@@ -279,10 +288,6 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
   data.bench = read_bench(folder);
   return data;
 }
-
-}  // namespace
-
-namespace {
 
 StudyData with_records(StudyData data) {
   if (!data.has_records())

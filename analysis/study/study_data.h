@@ -69,6 +69,9 @@ struct StudyData {
   const VariantData& variant(const std::string& name) const;
 };
 
+/// Main trials and those of probes that ended well; tuning trials are not shown.
+std::vector<const Record*> shown_records(const StudyData& data);
+
 /// An array that a trial left, "" of training, or nothing. Throws UserError where it is damaged.
 std::optional<NpyArray> read_array(const fs::path& study_folder, const Record& record,
                                    const std::string& array, const std::string& evaluation = "");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/json_text.h"
 #include "core/schema/equal_cost.h"
 
 namespace sublab {
@@ -69,7 +70,7 @@ Changes changes_of(const json& value, const std::string& path) {
 /// Short form of a swept key and value: "retention=0.8".
 std::string sweep_label(const std::string& key, const json& value) {
   const size_t dot = key.rfind('.');
-  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string text = unquoted(value);
   std::erase_if(text,
                 [](char c) { return std::string_view("\"[]{} ").find(c) != std::string::npos; });
   return key.substr(dot == std::string::npos ? 0 : dot + 1) + "=" + text;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/json_text.h"
 #include "core/kind.h"
 #include "models/interchange/hf_config.h"
 #include "models/subllm/structure.h"
@@ -77,7 +78,7 @@ json read_retention(const json& config, const std::string& where, size_t n_modul
   }
   const char* key = "downsampling_factor_denominator";
   const json given = config.value(key, json("0.5"));
-  const std::string text = given.is_string() ? given.get<std::string>() : given.dump();
+  const std::string text = unquoted(given);
   char* end = nullptr;
   const double retention = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(retention > 0 && retention < 1))
