@@ -32,5 +32,7 @@ Catalog built_in_catalog();
 
 /// Raised by any change of the harness (trainer, packing, evaluation) that moves a result.
 inline constexpr int64_t kHarnessNumericsVersion = 2;
+/// Raised by a change that moves results of training in bfloat16 alone.
+inline constexpr int64_t kBfloat16NumericsVersion = 2;
 
 }  // namespace sublab

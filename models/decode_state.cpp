@@ -10,6 +10,11 @@ DecodeState::DecodeState(const DecodeState& of, const std::vector<int64_t>& rows
   for (const int64_t row : rows) lengths_.push_back(of.lengths_.at(row));
 }
 
+void DecodeState::start_over() {
+  lengths_.assign(lengths_.size(), 0);
+  declared_length_ = -1;
+}
+
 int64_t DecodeState::declare(int64_t length) {
   if (declared_length_ < 0) declared_length_ = length;
   if (length != 0 && length != declared_length_)

@@ -20,6 +20,9 @@ class DecodeState {
   /// A state of its own whose row i goes on where row `rows[i]` of this one stands: {b, b, b} are
   /// three continuations of row b. Nothing that is done to one reaches the other.
   virtual std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const = 0;
+  /// Starts over: all rows are empty and nothing is declared, while memory and what was made ready
+  /// for steps of a device stay. False where a state cannot; it is of no use then.
+  virtual bool clear() { return false; }
   /// The declared length (Run::declared_length) that holds for these rows. The first call settles
   /// it; a later one may say the same or 0, and throws UserError on anything else.
   int64_t declare(int64_t length);
@@ -28,6 +31,8 @@ class DecodeState {
 
  protected:
   explicit DecodeState(int64_t n_rows) : lengths_(n_rows, 0) {}
+  /// The part of clear() that belongs to this class.
+  void start_over();
   /// The part of fork() that belongs to this class.
   DecodeState(const DecodeState& of, const std::vector<int64_t>& rows);
 

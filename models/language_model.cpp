@@ -2,6 +2,7 @@
 #include "models/language_model.h"
 
 #include "core/error.h"
+#include "models/transfer.h"
 
 namespace sublab {
 
@@ -10,7 +11,7 @@ void LanguageModel::graft(const std::set<std::string>& missing, const std::strin
 }
 
 Batch Batch::to(at::Device device) const {
-  return {tokens.to(device), rows, hints.defined() ? hints.to(device) : hints};
+  return {sent_to(device, tokens), rows, hints.defined() ? sent_to(device, hints) : hints};
 }
 
 at::Tensor run_model(const LanguageModel& model, const Batch& batch, DecodeState* state,

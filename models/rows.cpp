@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "models/transfer.h"
+
 namespace sublab {
 
 TokenNumbers::TokenNumbers(at::Tensor values) {
@@ -24,7 +26,7 @@ at::Tensor TokenNumbers::on(at::Device device) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const at::Tensor& copy : copies_)
     if (copy.device() == device) return copy;
-  copies_.push_back(copies_.front().to(device));
+  copies_.push_back(sent_to(device, copies_.front()));
   return copies_.back();
 }
 
@@ -127,6 +129,26 @@ at::Tensor Rows::ordinals(at::Device device) const {
 
 at::Tensor Rows::positions(at::Device device) const {
   return positions_.defined() ? positions_.on(device) : ordinals(device);
+}
+
+at::Tensor Rows::row_of_tokens(at::Device device) const {
+  if (!row_of_tokens_.defined()) {
+    at::Tensor made = at::empty({n_tokens()}, at::kLong);
+    auto* out = made.data_ptr<int64_t>();
+    for (int64_t b = 0; b < n_rows(); ++b) out = std::fill_n(out, length(b), b);
+    row_of_tokens_.set(made);
+  }
+  return row_of_tokens_.on(device);
+}
+
+at::Tensor Rows::starts(at::Device device) const {
+  if (!row_starts_.defined()) row_starts_.set(at::tensor(starts_, at::kLong));
+  return row_starts_.on(device);
+}
+
+at::Tensor Rows::offsets(at::Device device) const {
+  if (!device_offsets_.defined()) device_offsets_.set(at::tensor(offsets_, at::kLong).to(at::kInt));
+  return device_offsets_.on(device);
 }
 
 at::Tensor Rows::ascending_order() const {

@@ -17,7 +17,8 @@ namespace sublab {
 class Rows;
 using RowsPtr = std::shared_ptr<const Rows>;
 
-/// One int64 per token, [N], copied to each device once, when it is asked for there.
+/// Numbers of a batch, such as one int64 per token, copied to each device once, when they are asked
+/// for there; the host does not wait for it.
 class TokenNumbers {
  public:
   TokenNumbers() = default;
@@ -93,6 +94,13 @@ class Rows {
   at::Tensor ordinals(at::Device device = at::kCPU) const;
   /// Position of each token, [N] int64.
   at::Tensor positions(at::Device device = at::kCPU) const;
+  /// The row of each token, [N] int64.
+  at::Tensor row_of_tokens(at::Device device) const;
+  /// start() of each row, [B] int64.
+  at::Tensor starts(at::Device device) const;
+  /// Where each row begins, and where the last one ends: [B + 1] int32, as attention kernels of
+  /// ragged rows take it.
+  at::Tensor offsets(at::Device device) const;
   /// The tokens of each row by ascending ordinal: [N] int64, CPU.
   at::Tensor ascending_order() const;
 
@@ -108,7 +116,7 @@ class Rows {
   int64_t equal_length_;
   bool ascending_ = true;
   at::Tensor own_ordinals_;  // [N] on the CPU; undefined where they are consecutive
-  TokenNumbers ordinals_, positions_;
+  TokenNumbers ordinals_, positions_, row_of_tokens_, row_starts_, device_offsets_;
 };
 
 /// `index` [N] of a permutation -> the permutation back: x[index][inverse(index)] = x.

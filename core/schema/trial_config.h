@@ -89,9 +89,9 @@ struct TrainConfig {
     f("recompute", recompute,
       "keep the input of each block only and compute the rest again in the backward pass");
     f("dtype", dtype,
-      "of weights and activations in training; with bfloat16 the optimizer keeps float32 weights, "
-      "which are what is evaluated and saved",
-      one_of({"float32", "bfloat16"}));
+      "of weights and activations in training. tf32: float32 numbers whose products a card rounds "
+      "to TF32; bfloat16: the optimizer keeps float32 weights, which are evaluated and saved",
+      one_of({"float32", "tf32", "bfloat16"}));
     f("device", device,
       "where the model is trained, evaluated and measured: cpu, cuda, cuda:N, or auto (cuda where "
       "there is one); its kind is part of a trial's identity");

@@ -10,6 +10,7 @@
 #include "experiments/machine/stopwatch.h"
 #include "experiments/observe/keep_counter.h"
 #include "models/parts/lm_head.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace {
@@ -29,6 +30,10 @@ bool is_beginning(std::string_view bytes) {
                      [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; });
 }
 
+[[noreturn]] void refuse_weights() {
+  throw UserError("model", "gave logits that are not finite; its weights are of no use");
+}
+
 std::vector<double> probabilities(const std::vector<double>& logits, double temperature) {
   const double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> out(logits.size());
@@ -46,7 +51,7 @@ int64_t choose_token(const at::Tensor& logits, const GenerateConfig& config, dou
   const auto* data = on_host.const_data_ptr<double>();
   const std::vector<double> values(data, data + on_host.numel());
   if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
-    throw UserError("model", "gave logits that are not finite; its weights are of no use");
+    refuse_weights();
   if (config.temperature == 0)
     return std::max_element(values.begin(), values.end()) - values.begin();
   const std::vector<double> p = probabilities(values, config.temperature);
@@ -64,13 +69,77 @@ int64_t choose_token(const at::Tensor& logits, const GenerateConfig& config, dou
   return order[n - 1];
 }
 
+namespace generation {
+
+/// How many tokens a device chooses before the host reads them: each read waits for all of them.
+constexpr int64_t kReadAtOnce = 16;
+/// In the place of a token: the logits were not finite.
+constexpr int64_t kNotFinite = -1;
+
+/// One request on its way through the model.
+class Request {
+ public:
+  Request(const LanguageModel& model, const GenerateConfig& config, Run run, int64_t prompt_tokens)
+      : model_(model),
+        config_(config),
+        run_(run),
+        random_(static_cast<uint64_t>(config.seed), "generate"),
+        on_device_(!model.device().is_cpu() && config.temperature == 0) {
+    constexpr int64_t kMostRoom = 4096;  // the cache grows by itself where more comes
+    run_.declared_length = prompt_tokens + config.max_tokens;
+    state_ = model.new_state(1, prompt_tokens + std::min(config.max_tokens, kMostRoom));
+  }
+
+  /// What follows `input`.
+  int64_t next(const std::vector<int64_t>& input) {
+    return choose_token(logits_after(sent_to(model_.device(), input)), config_, random_.uniform());
+  }
+
+  /// Up to `n` tokens, the first of which follows `last`. More than one only where the device
+  /// chooses them by itself; each is what it reads next.
+  std::vector<int64_t> next_several(int64_t last, int64_t n) {
+    if (!on_device_) return {next({last})};
+    std::vector<at::Tensor> made;
+    at::Tensor input = sent_to(model_.device(), std::vector<int64_t>{last});
+    for (int64_t i = 0; i < std::min(n, kReadAtOnce); ++i) {
+      const at::Tensor logits = logits_after(input);
+      made.push_back(at::where(logits.isfinite().all(), logits.argmax(), kNotFinite).view({1}));
+      input = made.back().clamp_min(0);
+    }
+    const at::Tensor read = at::cat(made).cpu();
+    const auto* ids = read.const_data_ptr<int64_t>();
+    if (std::find(ids, ids + read.numel(), kNotFinite) != ids + read.numel()) refuse_weights();
+    return {ids, ids + read.numel()};
+  }
+
+  int64_t n_read() const { return n_read_; }
+  const DecodeState& state() const { return *state_; }
+
+ private:
+  at::Tensor logits_after(const at::Tensor& input) {
+    const Batch batch = continue_rows(*state_, input, {input.numel()});
+    const at::Tensor hidden = run_model(model_, batch, state_.get(), run_);
+    n_read_ += input.numel();
+    return next_logits(hidden, *batch.rows, model_.head_weight()).squeeze(0);
+  }
+
+  const LanguageModel& model_;
+  const GenerateConfig& config_;
+  Run run_;
+  RandomSequence random_;
+  bool on_device_;
+  std::unique_ptr<DecodeState> state_;
+  int64_t n_read_ = 0;
+};
+
+}  // namespace generation
+
 Generated generate(const LanguageModel& model, const std::vector<int64_t>& prompt,
                    int64_t boundary_id, const std::vector<int64_t>& stop_ids,
                    const GenerateConfig& config, const std::function<void(int64_t)>& on_token) {
   if (prompt.empty()) throw UserError("prompt", "has no tokens; give at least one");
   at::NoGradGuard no_grad;
   Generated out;
-  RandomSequence random(static_cast<uint64_t>(config.seed), "generate");
   KeepCounter counter;
   Run run;
   run.mode = Mode::step;
@@ -78,36 +147,29 @@ Generated generate(const LanguageModel& model, const std::vector<int64_t>& promp
   run.activity = &out.activity;
   std::vector<int64_t> input = {boundary_id};
   input.insert(input.end(), prompt.begin(), prompt.end());
-  run.declared_length = static_cast<int64_t>(input.size()) + config.max_tokens;
-  constexpr int64_t kMostRoom = 4096;  // the cache grows by itself where more comes
-  const auto state = model.new_state(
-      1, static_cast<int64_t>(input.size()) + std::min(config.max_tokens, kMostRoom));
-  const auto next_token = [&] {
-    const auto n = static_cast<int64_t>(input.size());
-    const Batch batch = continue_rows(*state, at::tensor(input, at::kLong).to(model.device()), {n});
-    const at::Tensor hidden = run_model(model, batch, state.get(), run);
-    out.n_read += n;
-    const at::Tensor logits = next_logits(hidden, *batch.rows, model.head_weight()).squeeze(0);
-    return choose_token(logits, config, random.uniform());
-  };
+  generation::Request request(model, config, run, static_cast<int64_t>(input.size()));
   auto start = Clock::now();
-  int64_t token = next_token();
+  std::vector<int64_t> made = {request.next(input)};
   out.time_to_first_token_s = seconds_since(start);
-  const auto stops = [&] {
-    return std::find(stop_ids.begin(), stop_ids.end(), token) != stop_ids.end();
-  };
-  while (!stops()) {
+  const auto takes = [&](int64_t token) {
+    if (std::find(stop_ids.begin(), stop_ids.end(), token) != stop_ids.end()) {
+      out.stopped_by = token;
+      return false;
+    }
     out.ids.push_back(token);
     on_token(token);
-    if (static_cast<int64_t>(out.ids.size()) == config.max_tokens) break;
-    input = {token};
+    return static_cast<int64_t>(out.ids.size()) < config.max_tokens;
+  };
+  while (std::all_of(made.begin(), made.end(), takes)) {
     start = Clock::now();
-    token = next_token();
+    const int64_t before = request.n_read();
+    made =
+        request.next_several(made.back(), config.max_tokens - static_cast<int64_t>(out.ids.size()));
     out.decode_s += seconds_since(start);
-    ++out.n_steps;
+    out.n_steps += request.n_read() - before;
   }
-  if (stops()) out.stopped_by = token;
-  out.kv_cache_bytes = state->n_bytes();
+  out.kv_cache_bytes = request.state().n_bytes();
+  out.n_read = request.n_read();
   out.reached = counter.kept();
   for (double& share : out.reached) share /= static_cast<double>(out.n_read);
   return out;

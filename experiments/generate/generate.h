@@ -43,7 +43,9 @@ struct Generated {
 
 /// Reads the boundary id and `prompt` (at least one token; throws UserError otherwise), then
 /// appends tokens until one of `stop_ids` or max_tokens; `on_token` gets each as it is made. Equal
-/// likelihood goes to the smaller id; sampling draws from the stream "generate" of the seed.
+/// likelihood goes to the smaller id; sampling draws from the stream "generate" of the seed. On a
+/// device, tokens of temperature 0 are chosen there and read several at once, so that `on_token`
+/// hears of several in turn and the model may read on behind a stop id.
 /// Throws UserError for a model that cannot decode.
 Generated generate(const LanguageModel& model, const std::vector<int64_t>& prompt,
                    int64_t boundary_id, const std::vector<int64_t>& stop_ids,

@@ -94,6 +94,7 @@ class TrainRounds {
     StepSettings settings;
     settings.first_pass = static_cast<uint64_t>(order.round);
     settings.recompute = config_.recompute;
+    settings.tf32 = config_.dtype == "tf32";
     settings.forced = subject_.assumed.get();
     settings.observer = &keeps.counter;
     const bool half = config_.dtype == "bfloat16";

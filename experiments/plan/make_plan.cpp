@@ -44,6 +44,7 @@ json training_identity_of(const TrialConfig& config, int64_t threads, const Plan
     identity["rows_version"] = catalog.row_maker(config.data.train_task(), "").numerics_version;
   identity["threads"] = threads;
   identity["harness_version"] = kHarnessNumericsVersion;
+  if (config.train.dtype == "bfloat16") identity["bfloat16_version"] = kBfloat16NumericsVersion;
   identity["numerics_versions"] = numerics_versions(config, catalog);
   return identity;
 }

@@ -130,6 +130,9 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   read_fields(given.value("data", json::object()), where + "/data", config.data);
   read_fields(given.value("train", json::object()), where + "/train", config.train);
   config.train.device = resolve_device(config.train.device, where + "/train/device");
+  if (config.train.dtype == "tf32" && device_kind(config.train.device) != "cuda")
+    throw UserError(where + "/train/dtype", "'tf32' is arithmetic of CUDA devices; on " +
+                                                config.train.device + " use float32 or bfloat16");
   resolve_data(config.data, where, catalog);
   resolve_row_parts(config.data, where, catalog.data);
   if (config.train.batch_tokens < config.data.context_len)

@@ -14,6 +14,7 @@
 #include "experiments/tasks/held_out.h"
 #include "experiments/text/text_data.h"
 #include "models/parts/lm_head.h"
+#include "models/transfer.h"
 
 namespace sublab {
 
@@ -72,8 +73,7 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
       labels.push_back(place + 1 >= w.first_scored ? ids[place + 1] : TokenRow::kIgnoredLabel);
     }
   }
-  return {{at::tensor(tokens, at::kLong).to(device), Rows::contiguous(lengths)},
-          at::tensor(labels, at::kLong).to(device)};
+  return {{sent_to(device, tokens), Rows::contiguous(lengths)}, sent_to(device, labels)};
 }
 
 }  // namespace perplexity

@@ -1,6 +1,8 @@
 // The fused update of every parameter, clipping, bfloat16 weights, and the state that is put away.
 #include "experiments/train/optimizer.h"
 
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -48,42 +50,80 @@ AdamW::AdamW(std::vector<Parameter> parameters, const TrainConfig& config) : con
   }
 }
 
-double AdamW::clip_gradients() {
-  std::vector<at::Tensor> gradients;
-  for (const ParameterGroup& group : groups_)
-    for (const at::Tensor& parameter : group.parameters)
-      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-  if (gradients.empty()) return 0;
-  const double norm =
-      at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients))).item<double>();
-  if (config_.clip_norm > 0 && norm > config_.clip_norm)
-    at::_foreach_mul_(gradients, config_.clip_norm / norm);
-  return norm;
+std::vector<at::Tensor*> AdamW::gradients() {
+  std::vector<at::Tensor*> out;
+  for (ParameterGroup& group : groups_)
+    for (size_t i = 0; i < group.parameters.size(); ++i)
+      out.push_back(group.sums.empty() ? &group.parameters[i].mutable_grad() : &group.sums[i]);
+  return out;
+}
+
+at::Tensor AdamW::zero_gradient(size_t i) const {
+  auto group = groups_.begin();
+  for (; i >= group->parameters.size(); ++group) i -= group->parameters.size();
+  const at::Tensor& like = group->sums.empty() ? group->parameters[i] : group->masters[i];
+  return at::zeros_like(like);
+}
+
+void AdamW::add_up_gradients() {
+  at::NoGradGuard no_grad;
+  for (ParameterGroup& group : groups_) {
+    if (group.masters.empty()) continue;
+    group.sums.resize(group.parameters.size());
+    for (size_t i = 0; i < group.parameters.size(); ++i) {
+      at::Tensor& gradient = group.parameters[i].mutable_grad();
+      if (!gradient.defined()) continue;
+      at::Tensor& sum = group.sums[i];
+      sum = sum.defined() ? sum.add_(gradient) : gradient.to(at::kFloat);
+      gradient = at::Tensor();
+    }
+  }
+}
+
+at::Tensor AdamW::gradient_norm() {
+  std::vector<at::Tensor> reached;
+  for (const at::Tensor* gradient : gradients())
+    if (gradient->defined()) reached.push_back(*gradient);
+  if (reached.empty()) return at::zeros({}, at::kDouble);
+  // Norms of bfloat16 gradients are float32 numbers; all others have their own type.
+  const bool half = reached.front().scalar_type() == at::kBFloat16;
+  const auto type = half ? std::optional(at::kFloat) : std::nullopt;
+  const at::Tensor norms = at::stack(at::_foreach_norm(reached, 2, type));
+  return at::linalg_vector_norm(norms).to(at::kDouble);
+}
+
+void AdamW::clip_gradients(double norm) {
+  if (config_.clip_norm <= 0 || norm <= config_.clip_norm) return;
+  std::vector<at::Tensor> reached;
+  for (const at::Tensor* gradient : gradients())
+    if (gradient->defined()) reached.push_back(*gradient);
+  at::_foreach_mul_(reached, config_.clip_norm / norm);
 }
 
 void AdamW::step(double learning_rate) {
   at::NoGradGuard no_grad;
   for (ParameterGroup& group : groups_) {
     std::vector<at::Tensor> parameters, gradients, first, second, steps, rounded;
+    const bool half = !group.masters.empty();
     for (size_t i = 0; i < group.parameters.size(); ++i) {
-      if (!group.parameters[i].grad().defined()) continue;
-      const bool half = !group.masters.empty();
+      at::Tensor& own = group.parameters[i].mutable_grad();
+      const at::Tensor gradient = group.sums.empty() ? own : group.sums[i];
+      if (!gradient.defined()) continue;
       parameters.push_back(half ? group.masters[i] : group.parameters[i]);
-      gradients.push_back(half ? group.parameters[i].grad().to(at::kFloat)
-                               : group.parameters[i].grad());
+      gradients.push_back(half ? gradient.to(at::kFloat) : gradient);
       rounded.push_back(group.parameters[i]);
       first.push_back(group.first_moments[i]);
       second.push_back(group.second_moments[i]);
-      steps.push_back(group.steps[i].add_(1));
+      steps.push_back(group.steps[i]);
+      own = at::Tensor();
     }
+    group.sums.clear();
     if (parameters.empty()) continue;
+    at::_foreach_add_(steps, 1);
     at::_fused_adamw_(parameters, gradients, first, second, {}, steps,
                       learning_rate * group.learning_rate_scale, config_.beta1, config_.beta2,
                       group.weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
-    for (size_t i = 0; i < rounded.size(); ++i) {
-      if (!group.masters.empty()) rounded[i].copy_(parameters[i]);
-      rounded[i].mutable_grad() = at::Tensor();
-    }
+    if (half) at::_foreach_copy_(rounded, parameters);
   }
 }
 

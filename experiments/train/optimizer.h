@@ -19,8 +19,18 @@ class AdamW {
  public:
   AdamW(std::vector<Parameter> parameters, const TrainConfig& config);
 
-  /// Global gradient norm before clipping. Scales the gradients down to `clip_norm` if it is above.
-  double clip_gradients();
+  /// Where the gradient of each parameter stands, in a fixed order; undefined where nothing reached
+  /// the parameter.
+  std::vector<at::Tensor*> gradients();
+  /// What stands for the gradient of the i-th of them where nothing reached it.
+  at::Tensor zero_gradient(size_t i) const;
+  /// Between two passes of a step: gradients of a model that computes in bfloat16 go on to be added
+  /// up in float32, as they would be for float32 weights.
+  void add_up_gradients();
+  /// Global norm of the gradients as they are, fp64, on their device.
+  at::Tensor gradient_norm();
+  /// Scales the gradients down to `clip_norm` where `norm`, theirs, is above.
+  void clip_gradients(double norm);
   /// One update at `learning_rate`; clears the gradients.
   void step(double learning_rate);
   /// From now on the model computes in bfloat16; the optimizer updates float32 weights of its own
@@ -44,6 +54,7 @@ class AdamW {
     std::vector<std::string> names;
     std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
     std::vector<at::Tensor> masters;  ///< float32 weights behind bfloat16 parameters; or empty
+    std::vector<at::Tensor> sums;     ///< float32 gradients of the passes so far; or empty
   };
   TrainConfig config_;
   std::vector<ParameterGroup> groups_;

@@ -2,6 +2,7 @@
 // stand together. The trainer, the speed worker and the microbenchmarks all take it.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "data/row_source.h"
@@ -28,8 +29,12 @@ struct StepSettings {
   uint64_t first_pass = 0;  ///< passes of the run before this rank's first one; picks the coins
   bool recompute = false;
   const KeepRule* forced = nullptr;
+  bool tf32 = false;             ///< matrix products of float32 numbers in TF32, on cards
   Observer* observer = nullptr;  ///< sees the first pass
   const Group* group = nullptr;  ///< ranks that share the step; null = one
+  /// Called once the device has the work of all passes and before the host waits for it: what the
+  /// host has to do meanwhile, such as making the rows of the next step.
+  std::function<void()> meanwhile = {};
 };
 
 struct StepResult {
@@ -42,7 +47,7 @@ struct StepResult {
 
 /// Gradients of the passes add up to those of the mean over all their labels, over all ranks of the
 /// group, and of what mechanisms add to it; the weights then move by `optimizer`, alike on every
-/// rank.
+/// rank. The host reads from the device once: loss and norm, after the last backward pass.
 StepResult optimizer_step(const LanguageModel& model, AdamW& optimizer,
                           const std::vector<LabelledBatch>& passes, const StepSettings& settings);
 

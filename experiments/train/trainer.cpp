@@ -7,6 +7,7 @@
 #include "experiments/train/trainer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "models/interchange/tensors.h"
@@ -86,9 +87,9 @@ Trainer::Share Trainer::share() const {
   return out;
 }
 
-std::vector<LabelledBatch> Trainer::passes() const {
+std::vector<LabelledBatch> Trainer::passes(int64_t step) const {
   const Share own = share();
-  const int64_t begin = n_steps_done() * shape_.rows_per_step + own.first_row;
+  const int64_t begin = step * shape_.rows_per_step + own.first_row;
   std::vector<LabelledBatch> out;
   for (int64_t row = 0; row < own.n_rows; row += shape_.rows_per_pass)
     out.push_back(make_batch(rows_, begin + row, std::min(shape_.rows_per_pass, own.n_rows - row),
@@ -110,9 +111,15 @@ bool Trainer::step() {
   settings.seed = seed_;
   settings.first_pass = static_cast<uint64_t>(step * own.passes_of_all + own.passes_before);
   settings.recompute = config_.recompute;
+  settings.tf32 = config_.dtype == "tf32";
   settings.group = group_;
   if (step % every == 0) settings.observer = &monitor;
-  const StepResult taken = optimizer_step(model_, optimizer_, passes(), settings);
+  const bool last = step + 1 >= shape_.n_steps;
+  std::vector<LabelledBatch> next;
+  settings.meanwhile = [&] { next = last ? next : passes(step + 1); };
+  const auto now = next_.empty() ? passes(step) : std::exchange(next_, {});
+  const StepResult taken = optimizer_step(model_, optimizer_, now, settings);
+  next_ = std::move(next);
   result_.tokens += taken.n_tokens;
   result_.selection.insert(result_.selection.end(), monitor.points().begin(),
                            monitor.points().end());
@@ -181,6 +188,7 @@ void Trainer::load(const fs::path& folder) {
   read_tensors(folder / read.at("tensors").get<std::string>(), state());
   optimizer_.loaded(read.at("updates").get<std::map<std::string, int64_t>>());
   result_ = {};
+  next_.clear();
   for (const json& point : read.at("curve")) result_.curve.push_back(trainer::point_of(point));
   for (const json& point : read.at("selection"))
     result_.selection.push_back(SelectionPoint::of(point.get<std::vector<double>>()));

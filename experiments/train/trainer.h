@@ -74,7 +74,7 @@ class Trainer {
     int64_t first_row, n_rows, passes_before, passes_of_all;
   };
   Share share() const;
-  std::vector<LabelledBatch> passes() const;
+  std::vector<LabelledBatch> passes(int64_t step) const;
   double seconds() const { return seconds_before_ + seconds_since(start_); }
   std::vector<StoredTensor> state() const;
 
@@ -86,6 +86,7 @@ class Trainer {
   StepShape shape_;
   AdamW optimizer_;
   bool half_;
+  std::vector<LabelledBatch> next_;  ///< passes of the step to come, made while a device computed
   TrainingResult result_;
   double seconds_before_ = 0;  ///< of training before the state was loaded
   Clock::time_point start_;

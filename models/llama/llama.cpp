@@ -33,7 +33,7 @@ class Llama : public LanguageModel {
                      const Run& run) const override {
     const LevelContext level = decoder_.blocks.level(batch.rows, run, state);
     if (state) {
-      x = decoder_.blocks.pass_all(x, level, static_cast<DecoderState*>(state)->caches);
+      x = decoder_.blocks.pass_all(x, level, &static_cast<DecoderState*>(state)->caches);
       state->advance(*batch.rows);
     } else {
       x = decoder_.blocks.pass_all(x, level);

@@ -1,6 +1,8 @@
 // Passing a level's tokens through a list of blocks, with or without keeping what happens in them.
 #include "models/parts/block_list.h"
 
+#include <algorithm>
+
 #include "models/parts/recompute.h"
 
 namespace sublab {
@@ -64,11 +66,20 @@ at::Tensor BlockList::pass(int64_t i, const at::Tensor& x, const LevelContext& l
   return blocks_[i](x, {.at = level, .layer = layer, .cache = cache, .probe = probe});
 }
 
-at::Tensor BlockList::pass_all(at::Tensor x, const LevelContext& level,
-                               const std::vector<std::unique_ptr<KvCache>>& caches) const {
-  for (int64_t i = 0; i < size(); ++i)
-    x = pass(i, x, level, caches.empty() ? nullptr : caches[i].get());
-  return x;
+at::Tensor BlockList::pass_range(int64_t begin, int64_t end, at::Tensor x,
+                                 const LevelContext& level, BlockCaches* decoding) const {
+  if (x.size(0) == 0 || begin == end) return x;
+  std::vector<KvCache*> caches(end - begin, nullptr);
+  if (decoding)
+    for (int64_t i = begin; i < end; ++i) caches[i - begin] = decoding->of_block[i].get();
+  const auto blocks = [this, begin, caches](at::Tensor x, const LevelContext& level) {
+    for (size_t i = 0; i < caches.size(); ++i)
+      x = pass(begin + static_cast<int64_t>(i), x, level, caches[i]);
+    return x;
+  };
+  if (decoding && FixedSteps::serves(x, level, caches))
+    return decoding->fixed.pass(begin, blocks, x, level, caches);
+  return blocks(std::move(x), level);
 }
 
 std::unique_ptr<KvCache> BlockList::new_cache(int64_t i, int64_t n_rows, int64_t expected_tokens,
@@ -76,10 +87,10 @@ std::unique_ptr<KvCache> BlockList::new_cache(int64_t i, int64_t n_rows, int64_t
   return blocks_[i].attention().new_cache(parts_, n_rows, expected_tokens, biased);
 }
 
-std::vector<std::unique_ptr<KvCache>> BlockList::new_caches(int64_t n_rows,
-                                                            int64_t expected_tokens) const {
-  std::vector<std::unique_ptr<KvCache>> out;
-  for (int64_t i = 0; i < size(); ++i) out.push_back(new_cache(i, n_rows, expected_tokens));
+BlockCaches BlockList::new_caches(int64_t n_rows, int64_t expected_tokens) const {
+  BlockCaches out;
+  for (int64_t i = 0; i < size(); ++i)
+    out.of_block.push_back(new_cache(i, n_rows, expected_tokens));
   return out;
 }
 
@@ -92,17 +103,21 @@ void BlockList::add_cost(int64_t i, PassShape shape, Ledger& ledger) const {
   blocks_[i].add_cost(shape, *parts_.policy, ledger);
 }
 
-std::vector<std::unique_ptr<KvCache>> fork_caches(
-    const std::vector<std::unique_ptr<KvCache>>& caches, const std::vector<int64_t>& rows) {
-  std::vector<std::unique_ptr<KvCache>> out;
-  for (const auto& cache : caches) out.push_back(cache->fork(rows));
+BlockCaches BlockCaches::fork(const std::vector<int64_t>& rows) const {
+  BlockCaches out;
+  for (const auto& cache : of_block) out.of_block.push_back(cache->fork(rows));
   return out;
 }
 
-int64_t n_bytes(const std::vector<std::unique_ptr<KvCache>>& caches) {
+int64_t BlockCaches::n_bytes() const {
   int64_t sum = 0;
-  for (const auto& cache : caches) sum += cache->n_bytes();
+  for (const auto& cache : of_block) sum += cache->n_bytes();
   return sum;
+}
+
+bool BlockCaches::clear() {
+  return std::all_of(of_block.begin(), of_block.end(),
+                     [](const auto& cache) { return cache->clear(); });
 }
 
 }  // namespace sublab

@@ -7,8 +7,22 @@
 #include <vector>
 
 #include "models/parts/block.h"
+#include "models/parts/fixed_steps.h"
 
 namespace sublab {
+
+/// What decoding keeps for the blocks of a list.
+struct BlockCaches {
+  std::vector<std::unique_ptr<KvCache>> of_block;
+  FixedSteps fixed = {};  ///< steps of one token per row, ready to be done again on a device
+
+  int64_t n_bytes() const;
+  /// For forked rows.
+  BlockCaches fork(const std::vector<int64_t>& rows) const;
+  /// All rows are empty again; room that was made, and steps that are ready, stay. False where a
+  /// cache cannot.
+  bool clear();
+};
 
 class BlockList {
  public:
@@ -27,13 +41,18 @@ class BlockList {
   /// unless a cache or a probe is to be filled.
   at::Tensor pass(int64_t i, const at::Tensor& x, const LevelContext& level,
                   KvCache* cache = nullptr, BlockProbe* probe = nullptr) const;
-  /// All of them in turn; `caches` is empty, or one per block.
+  /// Blocks [begin, end) in turn. With `decoding` they are those of a step: its caches, one per
+  /// block of this list, take the tokens up.
+  at::Tensor pass_range(int64_t begin, int64_t end, at::Tensor x, const LevelContext& level,
+                        BlockCaches* decoding) const;
   at::Tensor pass_all(at::Tensor x, const LevelContext& level,
-                      const std::vector<std::unique_ptr<KvCache>>& caches = {}) const;
+                      BlockCaches* decoding = nullptr) const {
+    return pass_range(0, size(), std::move(x), level, decoding);
+  }
 
   std::unique_ptr<KvCache> new_cache(int64_t i, int64_t n_rows, int64_t expected_tokens,
                                      bool biased = false) const;
-  std::vector<std::unique_ptr<KvCache>> new_caches(int64_t n_rows, int64_t expected_tokens) const;
+  BlockCaches new_caches(int64_t n_rows, int64_t expected_tokens) const;
   void add_parameters(std::vector<Parameter>& out) const;
   /// Cost of block i; shape.layer is set here.
   void add_cost(int64_t i, PassShape shape, Ledger& ledger) const;
@@ -43,10 +62,5 @@ class BlockList {
   AttentionParts parts_;
   int64_t first_layer_;
 };
-
-/// The caches of some layers, copied for forked rows.
-std::vector<std::unique_ptr<KvCache>> fork_caches(
-    const std::vector<std::unique_ptr<KvCache>>& caches, const std::vector<int64_t>& rows);
-int64_t n_bytes(const std::vector<std::unique_ptr<KvCache>>& caches);
 
 }  // namespace sublab

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <typeinfo>
 #include <vector>
 
 #include "core/fields.h"
@@ -58,17 +59,23 @@ struct Decoder {
 /// Decode state of an architecture made of blocks: a cache per block.
 class DecoderState : public DecodeState {
  public:
-  DecoderState(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches)
+  DecoderState(int64_t n_rows, BlockCaches caches)
       : DecodeState(n_rows), caches(std::move(caches)) {}
-  int64_t n_bytes() const override { return sublab::n_bytes(caches); }
+  int64_t n_bytes() const override { return caches.n_bytes(); }
   std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
     return std::unique_ptr<DecodeState>(new DecoderState(*this, rows));
   }
-  std::vector<std::unique_ptr<KvCache>> caches;
+  /// A state that adds to this one says itself how it starts over.
+  bool clear() override { return typeid(*this) == typeid(DecoderState) && clear_caches(); }
+  BlockCaches caches;
 
  protected:
+  bool clear_caches() {
+    start_over();
+    return caches.clear();
+  }
   DecoderState(const DecoderState& of, const std::vector<int64_t>& rows)
-      : DecodeState(of, rows), caches(fork_caches(of.caches, rows)) {}
+      : DecodeState(of, rows), caches(of.caches.fork(rows)) {}
 };
 
 }  // namespace sublab

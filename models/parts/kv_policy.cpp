@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/kernels/cache_attention.h"
+#include "models/transfer.h"
+
 namespace sublab {
 namespace kv_policy {
 
@@ -30,13 +33,14 @@ class Full : public KvPolicy {
 
   at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const override {
     auto& cache = static_cast<FullKvCache&>(*context.cache);
+    if (context.at.fixed) return fixed_step(heads, context, cache);
     RowsPtr rows = context.at.rows;
     AttentionHeads turned = logit_heads(heads, context);
     at::Tensor order;  // the cache takes tokens by ascending ordinal
     if (!rows->ascending()) {
       order = rows->ascending_order();
       rows = rows->permuted(order);
-      order = order.to(turned.q_NHK.device());
+      order = sent_to(turned.q_NHK.device(), order);
       for (at::Tensor* x : {&turned.q_NHK, &turned.k_NGK, &turned.v_NGK})
         *x = x->index_select(0, order);
     }
@@ -53,6 +57,10 @@ class Full : public KvPolicy {
     return std::make_unique<FullKvCache>(shape);
   }
 
+  FullKvCache* fixed_cache(KvCache& cache) const override {
+    return static_cast<FullKvCache*>(&cache);
+  }
+
   AttentionCost cost(double t, double past) const override {
     return {.causal_pairs = t * past + t * (t + 1) / 2,
             .square_pairs = t * (past + t),
@@ -61,6 +69,14 @@ class Full : public KvPolicy {
   }
 
  private:
+  static at::Tensor fixed_step(const AttentionHeads& heads, const LayerContext& context,
+                               FullKvCache& cache) {
+    const auto [q, k, v] = logit_heads(heads, context);
+    const FixedStep& step = *context.at.fixed;
+    cache_append(k, v, step.row_M, cache.memory(), step.past_B);
+    return cache_attention(q, step.row_M, cache.memory(), step.past_B,
+                           1 / std::sqrt(static_cast<double>(q.size(2))));
+  }
   /// Rotated, and one number wider where keys carry a bias.
   static AttentionHeads logit_heads(const AttentionHeads& heads, const LayerContext& context) {
     const RopeAngles& angles = context.at.angles;

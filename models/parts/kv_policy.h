@@ -28,6 +28,13 @@ struct BlockProbe {
   at::Tensor q_NHK, k_NGK;
 };
 
+/// A step of one new token in each of some rows, as it stands on the device
+/// (models/parts/fixed_steps.h).
+struct FixedStep {
+  at::Tensor row_M;   ///< of each token, int64
+  at::Tensor past_B;  ///< tokens that each row has seen at this level before the step, int64
+};
+
 /// The tokens of one level on their way through blocks: made once, good for all blocks of the
 /// level.
 struct LevelContext {
@@ -38,6 +45,8 @@ struct LevelContext {
   int64_t declared_length = 0;  ///< of the pass (models/language_model.h)
   int64_t level = 0;
   at::Tensor key_bias = {};  ///< [N], added to every logit of a token's key; undefined = none
+  const FixedStep* fixed =
+      nullptr;  ///< set where the host knows nothing of the rows but their number
 };
 
 /// What a block works with beside its input.
@@ -72,6 +81,12 @@ class KvPolicy {
   /// New tokens against context.cache, which new_cache() made and which takes them up.
   virtual at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const = 0;
   virtual std::unique_ptr<KvCache> new_cache(const KvCacheShape& shape) const = 0;
+  /// The cache that a step of one new token per row may go to by LevelContext::fixed, its tokens
+  /// already taken up; null where a policy has to know more of the rows.
+  virtual FullKvCache* fixed_cache(KvCache& cache) const {
+    (void)cache;
+    return nullptr;
+  }
   /// Of `new_tokens` in a row that has seen `past`.
   virtual AttentionCost cost(double new_tokens, double past) const = 0;
 };

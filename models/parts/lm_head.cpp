@@ -7,6 +7,7 @@
 
 #include "models/kernels/skinny_linear.h"
 #include "models/kernels/softmax_gradient.h"
+#include "models/transfer.h"
 
 namespace sublab {
 
@@ -100,8 +101,10 @@ at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Ten
       if (rows.ordinal(b, i) > rows.ordinal(b, place)) place = i;
     last.push_back(rows.begin(b) + place);
   }
-  const at::Tensor index = at::tensor(last, at::kLong).to(hidden.device());
-  return linear_map(hidden.index_select(0, index), head, at::Tensor());
+  // Steps of one token per row need no index.
+  const bool all = static_cast<int64_t>(last.size()) == rows.n_tokens();
+  const at::Tensor of_last = all ? hidden : hidden.index_select(0, sent_to(hidden.device(), last));
+  return linear_map(of_last, head, at::Tensor());
 }
 
 at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {

@@ -39,23 +39,24 @@ at::Tensor Balancer::operator()(const at::Tensor& scores) const {
 
 at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) const {
   if (scores.numel() == 0) return grad;
+  // Single numbers stay on the device: nothing here makes the host wait.
   const at::Tensor x = scores.detach().to(at::kDouble);
   const double n = static_cast<double>(x.numel());
-  const double mu = x.mean().item<double>(), square = x.square().mean().item<double>();
-  const double sigma = std::sqrt(std::max(square - mu * mu, 1e-20)),
-               r = std::sqrt(std::max(square, 1e-20));
-  const double m = mu / sigma;
+  const at::Tensor mu = x.mean(), square = x.square().mean();
+  const at::Tensor sigma = (square - mu * mu).clamp_min(1e-20).sqrt();
+  const at::Tensor r = square.clamp_min(1e-20).sqrt();
   const double low = balancer::mean_limit(retention - 0.05);
   const double high = balancer::mean_limit(retention + 0.05);
   constexpr double kRmsPerAbs = 1.25331;
-  const auto side = [](double value, double lo, double hi) {
-    return value > hi ? 1.0 : value < lo ? -1.0 : 0.0;
+  // 1 above, -1 below, 0 between: where both are 0, the gradient stays as it is.
+  const auto side = [](const at::Tensor& value, double lo, double hi) {
+    return value.gt(hi).to(at::kDouble) - value.lt(lo).to(at::kDouble);
   };
-  const double sm = side(m, low, high), sr = side(r, kRmsPerAbs * 1.0, kRmsPerAbs * 4.0);
-  if (sm == 0 && sr == 0) return grad;
+  const at::Tensor sm = side(mu / sigma, low, high);
+  const at::Tensor sr = side(r, kRmsPerAbs * 1.0, kRmsPerAbs * 4.0);
   const at::Tensor g =
       sm * (1 / sigma - mu * (x - mu) / (sigma * sigma * sigma)) / n + sr * x / (n * r * r);
-  const double rms = std::sqrt(std::max(g.square().mean().item<double>(), 1e-40));
+  const at::Tensor rms = g.square().mean().clamp_min(1e-40).sqrt();
   return grad + grad.abs() * (g * (strength / rms)).to(grad.scalar_type());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "models/selection/selector.h"
+#include "models/transfer.h"
 
 namespace sublab {
 
@@ -18,7 +19,8 @@ Selection kept_where(const Rows& rows, at::Device device, const Keep& keep) {
         index.push_back(rows.begin(b) + i);
         ++out.lengths[b];
       }
-  out.index = at::tensor(index, at::kLong).to(device);
+  out.index_on_host = at::tensor(index, at::kLong);
+  out.index = sent_to(device, out.index_on_host);
   return out;
 }
 

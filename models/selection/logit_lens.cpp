@@ -3,11 +3,13 @@
 
 #include <cmath>
 
+#include "models/transfer.h"
+
 namespace sublab {
 namespace logit_lens {
 
 at::Tensor indices(const std::vector<int64_t>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kLong).to(like.device());
+  return sent_to(like.device(), values);
 }
 
 struct LastRows : RowMemory {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/transfer.h"
+
 namespace sublab {
 
 int64_t kept_tokens(int64_t length, double retention, Rounding rounding) {
@@ -41,7 +43,7 @@ std::vector<RankedRows> ranked_rows(const at::Tensor& scores, const Rows& rows) 
 }
 
 at::Tensor packed_index(const at::Tensor& places, const std::vector<int64_t>& begins) {
-  const at::Tensor first = at::tensor(begins, at::kLong).to(places.device()).unsqueeze(1);
+  const at::Tensor first = sent_to(places.device(), begins).unsqueeze(1);
   return places + first;
 }
 

@@ -7,20 +7,22 @@
 #include "models/parts/kv_policy.h"
 #include "models/selection/balancer.h"
 #include "models/selection/kept_where.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace router {
 
 Selection keep_all(const LevelView& level) {
   const int64_t n = level.rows.n_tokens();
-  return {at::arange(n, at::kLong).to(level.x.device()), at::ones({n}, level.x.options()),
+  return {at::arange(n, level.x.options().dtype(at::kLong)), at::ones({n}, level.x.options()),
           level.rows.lengths()};
 }
 
+/// `index` lies on the host.
 void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const at::Tensor& index) {
-  const at::Tensor on_host = index.to(at::kCPU).contiguous();
-  const auto* next = on_host.const_data_ptr<int64_t>();
-  const auto* end = next + on_host.numel();
+  const at::Tensor in_turn = index.contiguous();
+  const auto* next = in_turn.const_data_ptr<int64_t>();
+  const auto* end = next + in_turn.numel();
   for (int64_t b = 0; b < rows.n_rows(); ++b)
     for (int64_t i = 0; i < rows.length(b); ++i) {
       const bool kept = next != end && *next == rows.begin(b) + i;
@@ -166,7 +168,9 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
   if (run.observer && scores.defined())
     run.observer->selected(context_.site, scores, level.rows, selection.index, selection.weights);
   if (run.recorded)
-    router::record_decisions(*run.recorded, context_.site, level.rows, selection.index);
+    router::record_decisions(*run.recorded, context_.site, level.rows,
+                             selection.index_on_host.defined() ? selection.index_on_host
+                                                               : selection.index.cpu());
 }
 
 /// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
@@ -174,7 +178,7 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
   if (level.rows.ascending()) return decide_in_order(level, memory, run);
   at::Tensor order = level.rows.ascending_order();
   const RowsPtr rows = level.rows.permuted(order);
-  order = order.to(level.x.device());
+  order = sent_to(level.x.device(), order);
   const auto in_order = [&](const at::Tensor& x) {
     return x.defined() ? x.index_select(0, order) : x;
   };
@@ -188,6 +192,7 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
   const at::Tensor places = order.index_select(0, selection.index);
   const at::Tensor ascending = places.argsort();
   selection.index = places.index_select(0, ascending);
+  selection.index_on_host = at::Tensor();  // was that of the other order
   selection.weights = selection.weights.index_select(0, ascending);
   if (selection.scores.defined())
     selection.scores = selection.scores.index_select(0, inverse_permutation(order));

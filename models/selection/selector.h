@@ -24,6 +24,7 @@ struct Selection {
   /// [N] of all tokens of the level, thresholds subtracted, differentiable: what a router's
   /// auxiliary loss is made of. Undefined where there is no scorer. Not a selector's to fill.
   at::Tensor scores{};
+  at::Tensor index_on_host{};  ///< the index once more, where the host made it; undefined elsewhere
 };
 
 struct SelectorInput {

@@ -19,9 +19,10 @@ namespace sublab::subllm {
 namespace {
 
 struct State : DecoderState {
-  State(int64_t n_rows, std::vector<std::unique_ptr<KvCache>> caches,
-        std::vector<RouterMemory> memories)
-      : DecoderState(n_rows, std::move(caches)), memories(std::move(memories)) {}
+  State(int64_t n_rows, BlockCaches caches, const std::vector<Module>& modules)
+      : DecoderState(n_rows, std::move(caches)), modules(&modules) {
+    for (const Module& module : modules) memories.push_back(module.router.new_memory(n_rows));
+  }
   std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
     return std::unique_ptr<DecodeState>(new State(*this, rows));
   }
@@ -30,10 +31,18 @@ struct State : DecoderState {
     for (const RouterMemory& memory : memories) sum += memory.n_bytes();
     return sum;
   }
+  bool clear() override {
+    memories.clear();
+    for (const Module& module : *modules)
+      memories.push_back(module.router.new_memory(static_cast<int64_t>(lengths().size())));
+    return clear_caches();
+  }
+  const std::vector<Module>* modules;  ///< the model outlives its states
   std::vector<RouterMemory> memories;
 
  private:
-  State(const State& of, const std::vector<int64_t>& rows) : DecoderState(of, rows) {
+  State(const State& of, const std::vector<int64_t>& rows)
+      : DecoderState(of, rows), modules(of.modules) {
     for (const RouterMemory& memory : of.memories) memories.push_back(memory.fork(rows));
   }
 };
@@ -89,7 +98,8 @@ class Subllm : public LanguageModel {
 
   Level enter(int64_t m, const Level& parent, RouterMemory& memory, const Run& run) const;
   void leave(int64_t m, const Level& inner, Level& parent, const Run& run) const;
-  void pass_block(const Step& step, Level& level, KvCache* cache) const;
+  /// The blocks from `first` on until tokens enter or leave; returns the last one.
+  const Step* pass_blocks(const Step* first, Level& level, State* state) const;
 
   Config config_;
   Structure structure_;
@@ -110,15 +120,16 @@ at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
   levels[0].x = std::move(x);
   levels[0].tokens = batch.tokens;
   levels[0].hints = batch.hints;
-  for (const Step& step : structure_.steps) {
-    if (step.kind == Step::Kind::block) {
-      pass_block(step, levels.back(), state ? own_state->caches[step.index].get() : nullptr);
-    } else if (step.kind == Step::Kind::open) {
-      levels.push_back(enter(step.index, levels.back(), memories[step.index], run));
+  const Step* const end = structure_.steps.data() + structure_.steps.size();
+  for (const Step* step = structure_.steps.data(); step != end; ++step) {
+    if (step->kind == Step::Kind::block) {
+      step = pass_blocks(step, levels.back(), own_state);
+    } else if (step->kind == Step::Kind::open) {
+      levels.push_back(enter(step->index, levels.back(), memories[step->index], run));
     } else {
       const Level inner = std::move(levels.back());
       levels.pop_back();
-      leave(step.index, inner, levels.back(), run);
+      leave(step->index, inner, levels.back(), run);
     }
   }
   if (state) state->advance(*batch.rows);
@@ -126,30 +137,36 @@ at::Tensor Subllm::forward(const Batch& batch, at::Tensor x, DecodeState* state,
 }
 
 std::unique_ptr<DecodeState> Subllm::new_state(int64_t n_rows, int64_t expected_tokens) const {
-  std::vector<std::unique_ptr<KvCache>> caches(structure_.n_blocks);
+  BlockCaches caches;
+  caches.of_block.resize(structure_.n_blocks);
   std::vector<double> share{1.0};
   for (const Step& step : structure_.steps) {
     if (step.kind == Step::Kind::open)
       share.push_back(share.back() * modules_[step.index].router.retention());
     if (step.kind == Step::Kind::close) share.pop_back();
     if (step.kind == Step::Kind::block)
-      caches[step.index] = decoder_.blocks.new_cache(
+      caches.of_block[step.index] = decoder_.blocks.new_cache(
           step.index, n_rows,
           static_cast<int64_t>(std::ceil(share.back() * double(expected_tokens))),
           biased(step.level));
   }
-  std::vector<RouterMemory> memories;
-  for (const Module& module : modules_) memories.push_back(module.router.new_memory(n_rows));
-  return std::make_unique<State>(n_rows, std::move(caches), std::move(memories));
+  return std::make_unique<State>(n_rows, std::move(caches), modules_);
 }
 
-void Subllm::pass_block(const Step& step, Level& level, KvCache* cache) const {
-  const auto next = &step + 1;
-  const bool probed = next != structure_.steps.data() + structure_.steps.size() &&
-                      next->kind == Step::Kind::open &&
+const Step* Subllm::pass_blocks(const Step* first, Level& level, State* state) const {
+  const Step* const end = structure_.steps.data() + structure_.steps.size();
+  const Step* next = first;
+  while (next != end && next->kind == Step::Kind::block) ++next;
+  BlockCaches* caches = state ? &state->caches : nullptr;
+  const Step* last = next - 1;
+  const bool probed = next != end && next->kind == Step::Kind::open &&
                       modules_[next->index].router.needs_attention();
-  level.x =
-      decoder_.blocks.pass(step.index, level.x, level, cache, probed ? &level.probe : nullptr);
+  level.x = decoder_.blocks.pass_range(first->index, last->index + !probed, level.x, level, caches);
+  if (probed)
+    level.x =
+        decoder_.blocks.pass(last->index, level.x, level,
+                             caches ? caches->of_block[last->index].get() : nullptr, &level.probe);
+  return last;
 }
 
 Level Subllm::enter(int64_t m, const Level& parent, RouterMemory& memory, const Run& run) const {

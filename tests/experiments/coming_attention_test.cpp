@@ -107,7 +107,7 @@ TEST_CASE("policies evict token by token, in whole rows as in steps, and are cou
     run.mode = Mode::step;
     const auto state = model->new_state(1, 4);
     run_model(*model, continue_rows(*state, batch.tokens, {30}), state.get(), run);
-    CHECK(static_cast<DecoderState&>(*state).caches.front()->n_tokens(0) == 5);
+    CHECK(static_cast<DecoderState&>(*state).caches.of_block.front()->n_tokens(0) == 5);
   }
 }
 

@@ -94,6 +94,25 @@ TEST_CASE("a trainer that was put away goes on with the same bits", "[numerics]"
     }
 }
 
+TEST_CASE("gradients of many passes in bfloat16 add up in float32", "[numerics]") {
+  at::Tensor weight = at::ones({4}).set_requires_grad(true);
+  AdamW optimizer({{"weight", weight}}, TrainConfig{});
+  optimizer.halve_weights();
+  const auto pass = [&](double gradient) {
+    weight.mutable_grad() = at::full({4}, gradient, at::kBFloat16);
+    optimizer.add_up_gradients();
+  };
+  pass(1);
+  for (int i = 0; i < 256; ++i) pass(1.0 / 1024);  // each is lost beside 1 in bfloat16
+  CHECK(optimizer.gradient_norm().item<double>() == Approx(2 * 1.25).epsilon(1e-6));
+  optimizer.clip_gradients(2.5);
+  CHECK(optimizer.gradient_norm().item<double>() == Approx(1).epsilon(1e-6));
+  optimizer.step(0.1);
+  CHECK_FALSE(weight.grad().defined());
+  pass(0.5);  // a step begins with nothing
+  CHECK(optimizer.gradient_norm().item<double>() == Approx(1).epsilon(1e-6));
+}
+
 TEST_CASE("the state of another run is refused", "[unit]") {
   const TemporaryFolder folder;
   const auto model = small_model(kSubllm);

@@ -21,7 +21,7 @@ namespace second_device_detail {
 constexpr auto kType = c10::DeviceType::PrivateUse1;
 constexpr size_t kArenaBytes = size_t{1} << 30, kPage = 4096;
 
-int64_t g_to_host = 0, g_to_device = 0, g_events = 0;
+int64_t g_to_host = 0, g_to_device = 0, g_waits = 0, g_events = 0;
 
 /// First fit over a list of free blocks. Memory is readable while at least one operator works.
 class Arena {
@@ -170,14 +170,16 @@ void run_boxed(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     if (value.isTensorList())
       for (const at::Tensor& each : value.toTensorVector()) refuse_host_tensor(op, each);
   }
-  const int64_t to_host = g_to_host, to_device = g_to_device;
+  const int64_t to_host = g_to_host, to_device = g_to_device, waits = g_waits;
   {
     const Open open;
     at::native::cpu_fallback(op, stack, /*error_on_views=*/true);
   }
   // The copies that stand for the operator's own reading and writing are no transfers.
-  g_to_host = to_host + (op.schema().name() == "aten::_local_scalar_dense" ? 1 : 0);
+  const int64_t read = op.schema().name() == "aten::_local_scalar_dense" ? 1 : 0;
+  g_to_host = to_host + read;
   g_to_device = to_device;
+  g_waits = waits + read;
 }
 
 at::Tensor empty(c10::IntArrayRef size, std::optional<at::ScalarType> dtype,
@@ -198,9 +200,10 @@ at::Tensor empty_strided(c10::IntArrayRef size, c10::IntArrayRef stride,
                                            dtype.value_or(at::kFloat));
 }
 
-at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool) {
+at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_blocking) {
   g_to_host += to.is_cpu();
   g_to_device += from.is_cpu();
+  g_waits += to.is_cpu() || (from.is_cpu() && !non_blocking);
   const Open open;
   as_cpu(to).copy_(as_cpu(from));
   return to;
@@ -264,10 +267,12 @@ at::Device second_device() {
 Transfers::Transfers() {
   second_device_detail::g_to_host = 0;
   second_device_detail::g_to_device = 0;
+  second_device_detail::g_waits = 0;
 }
 Transfers::~Transfers() = default;
 int64_t Transfers::to_host() const { return second_device_detail::g_to_host; }
 int64_t Transfers::to_device() const { return second_device_detail::g_to_device; }
+int64_t Transfers::waits() const { return second_device_detail::g_waits; }
 
 int64_t n_device_events() { return second_device_detail::g_events; }
 

@@ -27,6 +27,9 @@ class Transfers {
   int64_t to_host() const;
   /// Copies of CPU tensors to the device.
   int64_t to_device() const;
+  /// Those of both for which the host would have waited: all reads, and copies to the device that
+  /// were not said to go by themselves.
+  int64_t waits() const;
 };
 
 /// Events that were recorded on the device since the program began.

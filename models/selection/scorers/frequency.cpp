@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "models/selection/scorer.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace frequency {
@@ -24,7 +25,7 @@ class Frequency : public Scorer {
 
   at::Tensor scores(const ScorerInput& input) const override {
     const double total = counts_.sum().item<double>() + static_cast<double>(counts_.size(0));
-    const at::Tensor count = counts_.to(input.tokens.device()).index_select(0, input.tokens);
+    const at::Tensor count = sent_to(input.tokens.device(), counts_).index_select(0, input.tokens);
     return std::log(total) - (count + 1).log();
   }
 

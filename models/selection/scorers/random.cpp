@@ -1,6 +1,7 @@
 // A control: keeps a token with probability d, whatever it is. The draw hashes (seed, site,
 // ordinal at the parent level), so that it is causal, the same in every mode and for every row.
 #include "models/selection/scorer.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace random_scorer_detail {
@@ -18,7 +19,7 @@ class Random : public Scorer {
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
         *value++ = retention_ - unit_interval(mix_bits(key_ ^ input.rows.ordinal(b, i)));
-    return out.to(input.x.options());
+    return sent_to(input.x.device(), out).to(input.x.scalar_type());
   }
 
  private:

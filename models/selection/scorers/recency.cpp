@@ -1,6 +1,7 @@
 // A control: keeps the last tokens of a row. A score is minus the number of tokens that follow, so
 // that a row's end has to be known: not causal.
 #include "models/selection/scorer.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace recency {
@@ -12,7 +13,7 @@ class Recency : public Scorer {
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = input.rows.length(b) - 1; i >= 0; --i) *value++ = static_cast<double>(-i);
-    return out.to(input.x.device());
+    return sent_to(input.x.device(), out);
   }
 };
 

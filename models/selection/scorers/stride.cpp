@@ -1,6 +1,7 @@
 // A control: keeps token t iff floor((t + 1) d) > floor(t d), evenly spread over the level's own
 // ordinals.
 #include "models/selection/scorer.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace stride {
@@ -15,7 +16,7 @@ class Stride : public Scorer {
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
       for (int64_t i = 0; i < input.rows.length(b); ++i)
         *value++ = evenly_kept(input.rows.ordinal(b, i), retention_) ? 1.0 : -1.0;
-    return out.to(input.x.options());
+    return sent_to(input.x.device(), out).to(input.x.scalar_type());
   }
 
  private:

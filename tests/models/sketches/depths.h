@@ -106,7 +106,7 @@ class Depths : public LanguageModel {
     auto& state = static_cast<State&>(given ? *given : *fresh);
     const LevelContext level = decoder_.blocks.level(batch.rows, run, given);
     for (int64_t i = 0; i < decoder_.blocks.size(); ++i) {
-      KvCache* cache = given ? state.caches[i].get() : nullptr;
+      KvCache* cache = given ? state.caches.of_block[i].get() : nullptr;
       if (i % 2 == 0) {
         x = decoder_.blocks.pass(i, x, level, cache);
         continue;

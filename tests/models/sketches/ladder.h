@@ -32,7 +32,7 @@ class Ladder : public Sketch {
     const Rows& rows = *batch.rows;
     const auto fresh = given ? nullptr : new_state(rows.n_rows(), 0);
     auto& state = static_cast<State&>(given ? *given : *fresh);
-    const auto fine = [&](int64_t i) { return given ? state.caches[i].get() : nullptr; };
+    const auto fine = [&](int64_t i) { return given ? state.caches.of_block[i].get() : nullptr; };
     const LevelContext level = fine_.level(batch.rows, run, given);
     x = fine_.pass(0, x, level, fine(0));
     std::vector<at::Tensor> groups, added;
@@ -51,7 +51,7 @@ class Ladder : public Sketch {
     const RowsPtr coarse_rows = Rows::contiguous(lengths, starts);
     const LevelContext coarse = coarse_.level(coarse_rows, run, given, 1);
     at::Tensor y = down_(at::cat(groups));
-    y = up_(given ? coarse_.pass_all(y, coarse, state.coarse) : coarse_.pass_all(y, coarse));
+    y = up_(given ? coarse_.pass_all(y, coarse, &state.coarse) : coarse_.pass_all(y, coarse));
     for (int64_t b = 0; b < rows.n_rows(); ++b) {
       const at::Tensor known = at::cat({state.last[b], row_of(y, *coarse_rows, b)});
       std::vector<int64_t> of;  // which group's output each token takes
@@ -86,16 +86,16 @@ class Ladder : public Sketch {
     using DecoderState::DecoderState;
     State(const State& of, const std::vector<int64_t>& rows)
         : DecoderState(of, rows),
-          coarse(fork_caches(of.coarse, rows)),
+          coarse(of.coarse.fork(rows)),
           open(copied(of.open, rows)),
           last(copied(of.last, rows)) {}
     std::unique_ptr<DecodeState> fork(const std::vector<int64_t>& rows) const override {
       return std::make_unique<State>(*this, rows);
     }
     int64_t n_bytes() const override {
-      return DecoderState::n_bytes() + sublab::n_bytes(coarse) + bytes_of(open) + bytes_of(last);
+      return DecoderState::n_bytes() + coarse.n_bytes() + bytes_of(open) + bytes_of(last);
     }
-    std::vector<std::unique_ptr<KvCache>> coarse;
+    BlockCaches coarse;
     std::vector<at::Tensor> open, last;  // tokens of the unfinished group; what the last one said
   };
   static BlockConfig sizes(int64_t width) {

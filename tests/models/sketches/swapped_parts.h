@@ -136,7 +136,7 @@ class SwappedDecoder : public LanguageModel {
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
                      const Run& run) const override {
     const LevelContext level = decoder_.blocks.level(batch.rows, run, state);
-    x = state ? decoder_.blocks.pass_all(x, level, static_cast<DecoderState*>(state)->caches)
+    x = state ? decoder_.blocks.pass_all(x, level, &static_cast<DecoderState*>(state)->caches)
               : decoder_.blocks.pass_all(x, level);
     if (state) state->advance(*batch.rows);
     return decoder_.ends.final_norm(x);
