@@ -8,6 +8,14 @@
 //   void each(n, f)                    f(0) ... f(n - 1); the member that calls f(j) is the same in
 //                                      sum, max and each, so that one may read what the other wrote
 //   bool owns(j)                       whether this member is the one that calls f(j)
+//
+// A team that works on several rows at once has more to offer (tile_lanes.h, block_tiles.cuh):
+//   void wait()                        what any member wrote before is seen by all after
+//   void rows(n, f)                    f(row's own team, i) for i of 0 ... n - 1
+//   void along<S>(n, parts, f, done)   S sums per item i of 0 ... n - 1: f(i, part, sums) adds to
+//   void across<S>(n, parts, f, done)  them for each part, done(i, s, sum) takes each. Neighbouring
+//                                      members share an item in `along` and have items next to each
+//                                      other in `across`, as what they read lies in memory.
 #pragma once
 
 #include <cmath>
@@ -51,6 +59,32 @@ SUBLAB_HOST_DEVICE void store(Bfloat16& to, float value) {
   const uint32_t bits = bits_of(value);
   const uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
   to.bits = static_cast<uint16_t>(value == value ? rounded : 0x7FC0);
+}
+
+/// N numbers that lie together, in one access where they fill 16 bytes; `from` is aligned to that.
+template <int N, class T>
+SUBLAB_HOST_DEVICE void load_numbers(const T* from, float* to) {
+  alignas(16) T numbers[N];
+#ifdef __CUDACC__
+  if constexpr (N * sizeof(T) == 16)
+    *reinterpret_cast<uint4*>(numbers) = *reinterpret_cast<const uint4*>(from);
+  else
+#endif
+    for (int j = 0; j < N; ++j) numbers[j] = from[j];
+  for (int j = 0; j < N; ++j) to[j] = load(numbers[j]);
+}
+
+/// The way back.
+template <int N, class T>
+SUBLAB_HOST_DEVICE void store_numbers(T* to, const float* values) {
+  alignas(16) T numbers[N];
+  for (int j = 0; j < N; ++j) store(numbers[j], values[j]);
+#ifdef __CUDACC__
+  if constexpr (N * sizeof(T) == 16)
+    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(numbers);
+  else
+#endif
+    for (int j = 0; j < N; ++j) to[j] = numbers[j];
 }
 
 /// `value` as T can hold it.

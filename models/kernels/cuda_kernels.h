@@ -63,4 +63,34 @@ Error bypass_backward(Launch launch, const void* grad_out, const void* x, const 
 Error softmax_gradient(Launch launch, void* logits, const int64_t* labels, double* losses,
                        int64_t n, int64_t v, float scale);
 
+/// What decoding's attention works on: q and out [tokens, heads, width]; no query sees more than
+/// `most_keys` keys.
+struct DecodeShape {
+  int64_t tokens, heads, kv_heads, width, most_keys;
+  float scale;
+};
+
+/// k, v [n, kv_heads, width] to memory [2, n_rows, kv_heads, capacity, width] at lengths [n_rows]
+/// of the rows row [n].
+Error cache_append(Launch launch, const void* k, const void* v, const int64_t* row, void* memory,
+                   const int64_t* lengths, int64_t n, int64_t n_rows, int64_t kv_heads,
+                   int64_t capacity, int64_t width);
+
+/// The same memory, whose capacity is shape.most_keys; token i sees lengths[row[i]] + 1 tokens.
+/// records [tokens, heads, pieces of most_keys, width + 2].
+Error cache_attention(Launch launch, const DecodeShape& shape, const void* q, const int64_t* row,
+                      const void* memory, int64_t n_rows, const int64_t* lengths, float* records,
+                      void* out);
+
+/// Where the keys and values of one query lie: token t of key/value head g at
+/// k + t * k_token + g * k_head, in numbers.
+struct KeyPlace {
+  const void *k, *v;
+  int64_t k_token, v_token, k_head, v_head, n;
+};
+
+/// places [tokens], on the device; `aligned`: every pointer, step and the width keep to 16 bytes.
+Error decode_attention(Launch launch, const DecodeShape& shape, const void* q,
+                       const KeyPlace* places, bool aligned, float* records, void* out);
+
 }  // namespace sublab::cuda
