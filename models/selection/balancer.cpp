@@ -31,6 +31,12 @@ double mean_limit(double positive_share) {
   return 0.81395 * std::atanh(2 * clamped - 1);
 }
 
+/// Of a single number. On the CPU as the standard rounds it: a CPU tensor's sqrt() is off by a last
+/// digit now and then.
+at::Tensor root(const at::Tensor& x) {
+  return x.is_cpu() ? at::full_like(x, std::sqrt(x.item<double>())) : x.sqrt();
+}
+
 }  // namespace balancer
 
 at::Tensor Balancer::operator()(const at::Tensor& scores) const {
@@ -43,8 +49,8 @@ at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) c
   const at::Tensor x = scores.detach().to(at::kDouble);
   const double n = static_cast<double>(x.numel());
   const at::Tensor mu = x.mean(), square = x.square().mean();
-  const at::Tensor sigma = (square - mu * mu).clamp_min(1e-20).sqrt();
-  const at::Tensor r = square.clamp_min(1e-20).sqrt();
+  const at::Tensor sigma = balancer::root((square - mu * mu).clamp_min(1e-20));
+  const at::Tensor r = balancer::root(square.clamp_min(1e-20));
   const double low = balancer::mean_limit(retention - 0.05);
   const double high = balancer::mean_limit(retention + 0.05);
   constexpr double kRmsPerAbs = 1.25331;
@@ -56,8 +62,9 @@ at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) c
   const at::Tensor sr = side(r, kRmsPerAbs * 1.0, kRmsPerAbs * 4.0);
   const at::Tensor g =
       sm * (1 / sigma - mu * (x - mu) / (sigma * sigma * sigma)) / n + sr * x / (n * r * r);
-  const at::Tensor rms = g.square().mean().clamp_min(1e-40).sqrt();
-  return grad + grad.abs() * (g * (strength / rms)).to(grad.scalar_type());
+  const at::Tensor rms = balancer::root(g.square().mean().clamp_min(1e-40));
+  const at::Tensor factor = at::full_like(rms, strength) / rms;
+  return grad + grad.abs() * (g * factor).to(grad.scalar_type());
 }
 
 }  // namespace sublab
