@@ -29,7 +29,7 @@ void bench(const fs::path& file, RunArguments arguments, CommandContext& context
                                 {.replan = arguments.options.replan, .any_rate = true});
   at::set_num_threads(static_cast<int>(plan.threads));
   ProgressLine progress;
-  measure_study(plan, out, progress);
+  measure_study(plan, out, context.catalog, progress);
   Report report;
   add_bench_report(out, report);
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));
