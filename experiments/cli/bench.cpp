@@ -8,7 +8,7 @@
 #include "analysis/report/report.h"
 #include "experiments/cli/device_option.h"
 #include "experiments/cli/run.h"
-#include "experiments/measure/measure.h"
+#include "experiments/measure/measure_study.h"
 #include "experiments/plan/resolve_study.h"
 #include "experiments/run/study_folder.h"
 

@@ -10,7 +10,7 @@
 #include "core/process.h"
 #include "core/progress.h"
 #include "core/schema/metrics.h"
-#include "experiments/measure/measure.h"
+#include "experiments/measure/measure_study.h"
 #include "experiments/run/runner.h"
 #include "experiments/run/study_folder.h"
 

@@ -1,5 +1,5 @@
-// A study's speed as a file (experiments/measure/measure.h).
-#include "experiments/measure/measure.h"
+// Calibrates, measures and writes (experiments/measure/measure_study.h).
+#include "experiments/measure/measure_study.h"
 
 #include "core/hash.h"
 #include "core/schema/record.h"
