@@ -6,6 +6,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
+#include <cstdlib>
+
 #include "core/error.h"
 #include "experiments/machine/cuda_driver.h"
 #include "experiments/machine/nvml.h"
@@ -73,7 +75,8 @@ void synchronize(at::Device device) {
 json card_state(at::Device device) {
   if (device.is_cpu()) return nullptr;
   json state = {{"kind", device_kind(device)}, {"index", device.index()}};
-  if (device.is_cuda()) state.update(nvml_state(device.index()));
+  if (device.is_cuda())
+    state.update(nvml_state(card_number(device.index(), std::getenv("CUDA_VISIBLE_DEVICES"))));
   return state;
 }
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,16 @@ std::vector<std::string> throttle_reasons(uint64_t mask) {
   for (size_t bit = 0; bit < std::size(names); ++bit)
     if (mask >> bit & 1) out.push_back(names[bit]);
   return out;
+}
+
+int64_t card_number(int64_t index, const char* visible) {
+  std::istringstream list(visible ? visible : "");
+  int64_t place = 0;
+  for (std::string entry; std::getline(list, entry, ','); ++place)
+    if (place == index && !entry.empty() && entry.size() < 4 &&
+        entry.find_first_not_of("0123456789") == std::string::npos)
+      return std::stoll(entry);
+  return index;
 }
 
 json nvml_state(int64_t index, const std::string& file) {

@@ -15,6 +15,10 @@ namespace sublab {
 /// is hidden from CUDA (CUDA_VISIBLE_DEVICES) has its number all the same.
 json nvml_state(int64_t index, const std::string& file = "libnvidia-ml.so.1");
 
+/// The number that the library has for CUDA's device `index`, where `visible`
+/// (CUDA_VISIBLE_DEVICES; null = not set) lists cards by number; `index` itself for other lists.
+int64_t card_number(int64_t index, const char* visible);
+
 /// Names of the reasons in the bit mask of nvmlDeviceGetCurrentClocksEventReasons.
 std::vector<std::string> throttle_reasons(uint64_t mask);
 

@@ -63,6 +63,15 @@ TEST_CASE("a card says its clocks, power and what holds it down, as far as its l
   CHECK(nvml_state(0, "/no/such/library.so") == json::object());
 }
 
+TEST_CASE("a device that CUDA counts among the visible ones is found among all", "[unit]") {
+  CHECK(card_number(1, nullptr) == 1);
+  CHECK(card_number(0, "3") == 3);
+  CHECK(card_number(1, "3,5") == 5);
+  CHECK(card_number(2, "3,5") == 2);
+  CHECK(card_number(0, "GPU-8932f937") == 0);
+  CHECK(card_number(0, "") == 0);
+}
+
 TEST_CASE("a watch keeps the extremes of what it saw while work ran", "[unit]") {
   FakeDriver driver;
   driver.set("sm_clock", 300);
