@@ -99,6 +99,14 @@ ExitState ChildProcess::wait() {
   return state_;
 }
 
+IgnoreBrokenPipes::IgnoreBrokenPipes() {
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, &before_);
+}
+
+IgnoreBrokenPipes::~IgnoreBrokenPipes() { ::sigaction(SIGPIPE, &before_, nullptr); }
+
 bool is_executable(const std::filesystem::path& path) {
   std::error_code unreachable;  // a folder of PATH that may not be read holds no program for us
   return std::filesystem::is_regular_file(path, unreachable) && ::access(path.c_str(), X_OK) == 0;

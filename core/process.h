@@ -2,6 +2,7 @@
 // line, never left behind.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -46,6 +47,19 @@ class ChildProcess {
   bool waited_ = false;
   ExitState state_;
   std::string buffer_;
+};
+
+/// As long as it lives, a write to a child that is gone is an answer (false), not a signal;
+/// standard output keeps the usual one before and after.
+class IgnoreBrokenPipes {
+ public:
+  IgnoreBrokenPipes();
+  ~IgnoreBrokenPipes();
+  IgnoreBrokenPipes(const IgnoreBrokenPipes&) = delete;
+  IgnoreBrokenPipes& operator=(const IgnoreBrokenPipes&) = delete;
+
+ private:
+  struct sigaction before_ {};
 };
 
 /// A file that may be run.

@@ -47,5 +47,9 @@ inline Estimate one_number(double value) { return {value, {}, 0, "one number"}; 
 bool is_of_speed(const Claim& claim);
 std::vector<ClaimMeasurement> speed_of_claim(const Claim& claim, const BenchFile& bench,
                                              const std::string& variant);
+/// Who did not fit in memory where the claim asks, the variant or what it is compared with; ""
+/// where both did.
+std::string out_of_memory_reason(const Claim& claim, const BenchFile& bench,
+                                 const std::string& variant);
 
 }  // namespace sublab

@@ -3,12 +3,14 @@
 #include <cmath>
 
 #include "analysis/claims/claim_measure.h"
+#include "analysis/study/utilisation.h"
 #include "analysis/text/format.h"
 #include "core/schema/metrics.h"
 
 namespace sublab {
 namespace {
 
+constexpr const char* kUtilisation = "hardware_utilisation";
 const char* const kThisMachine = "this machine and these weights";
 
 /// The modes of the speed measurement in which a metric can be read; empty for other metrics.
@@ -19,7 +21,7 @@ std::vector<std::string> modes_of(const Claim& claim) {
   if (metric == "speedup_inference") return {"prefill", "decode"};
   if (metric == "time_to_first_token_ms") return {"prefill"};
   if (metric == "token_latency_ms" || metric.starts_with("kv_cache_")) return {"decode"};
-  if (!metric.starts_with("peak_memory_")) return {};
+  if (!metric.starts_with("peak_memory_") && metric != kUtilisation) return {};
   const std::string mode = claim.protocol.value("mode", "unknown");
   if (mode == "inference") return {"prefill", "decode"};
   if (mode == "unknown") return {"train", "prefill", "decode"};
@@ -63,6 +65,7 @@ struct SeriesTrio {
   const BenchSeries* reference;
   const BenchSeries* again;            ///< the reference a second time
   std::optional<double> memory_noise;  ///< see memory_noise()
+  std::vector<double> utilisation;     ///< of each round
 };
 
 /// By how much the peaks of the reference's two runs differ at most in one mode, as a share.
@@ -122,6 +125,7 @@ bool read_series(const std::string& metric, const SeriesTrio& of, ClaimMeasureme
   if (metric.ends_with("_tokens_per_s"))
     for (const double seconds : of.own.seconds)
       samples.push_back(of.own.tokens_per_round / seconds);
+  if (metric == kUtilisation) samples = of.utilisation;
   out.estimate = median_estimate(samples);
   return !samples.empty();
 }
@@ -137,9 +141,9 @@ std::vector<ClaimMeasurement> speed_of_claim(const Claim& claim, const BenchFile
     const BenchSeries* own = measurement->find(variant);
     if (!own) continue;
     ClaimMeasurement one;
-    const SeriesTrio of{*own, measurement->find(bench.compare_to),
-                        measurement->find(bench.compare_to, true),
-                        memory_noise(bench, measurement->mode)};
+    const SeriesTrio of{
+        *own, measurement->find(bench.compare_to), measurement->find(bench.compare_to, true),
+        memory_noise(bench, measurement->mode), utilisation_of(bench, *measurement, *own)};
     if (!read_series(claim.metric, of, one)) continue;
     one.condition = measurement->mode + ", context " + std::to_string(measurement->context) +
                     ", batch " + std::to_string(measurement->batch);
@@ -156,6 +160,19 @@ std::vector<ClaimMeasurement> speed_of_claim(const Claim& claim, const BenchFile
     out.push_back(one);
   }
   return out;
+}
+
+std::string out_of_memory_reason(const Claim& claim, const BenchFile& bench,
+                                 const std::string& variant) {
+  const bool relative = claim_kind(claim.metric) != ClaimKind::value;
+  for (const BenchMeasurement* measurement : fitting(claim, bench))
+    for (const std::string& name : {variant, bench.compare_to}) {
+      if (name != variant && !relative) continue;
+      if (!measurement->out_of_memory(name)) continue;
+      return name + " is out of memory at " + measurement->mode + ", context " +
+             std::to_string(measurement->context) + ", batch " + std::to_string(measurement->batch);
+    }
+  return "";
 }
 
 }  // namespace sublab

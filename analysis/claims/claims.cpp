@@ -169,9 +169,12 @@ class Checker {
     const bool only_reference =
         relative && fitting.size() == 1 && fitting[0]->name == data_.plan.compare_to;
     const std::string unmet = unmet_condition(claim, data_);
-    line.reason = !unmet.empty()   ? unmet
-                  : only_reference ? "the only variant that fits is the reference"
-                                   : "metric not measured: " + claim.metric;
+    const std::string memory =
+        data_.bench ? out_of_memory_reason(claim, *data_.bench, fitting[0]->name) : "";
+    line.reason = !unmet.empty()    ? unmet
+                  : !memory.empty() ? memory
+                  : only_reference  ? "the only variant that fits is the reference"
+                                    : "metric not measured: " + claim.metric;
     compare_protocol(selected_later(claim), configs_.at(fitting[0]->name), reference_, line);
     lines.push_back(line);
   }

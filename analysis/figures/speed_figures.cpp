@@ -1,10 +1,12 @@
 // Measured speed against what the ledger and the machine allow.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "analysis/figures/builders.h"
 #include "analysis/statistics/statistics.h"
 #include "analysis/text/format.h"
+#include "core/schema/calibration.h"
 
 namespace sublab::figures {
 namespace {
@@ -48,19 +50,18 @@ std::string condition_text(const BenchMeasurement& measurement) {
   return std::to_string(measurement.context) + " × " + std::to_string(measurement.batch);
 }
 
-/// The machine's ceilings as the calibration has them, or nothing.
+/// The machine's ceilings for what a figure shows, or nothing.
 struct Ceilings {
   double flops_per_s = 0, bytes_per_s = 0;
 };
 
-std::optional<Ceilings> ceilings_of(const json& calibration) {
+/// The best product in any of the number formats.
+std::optional<Ceilings> ceilings_of(const json& calibration, const std::set<std::string>& dtypes) {
   Ceilings out;
-  for (const auto& [name, value] : calibration.items()) {
-    if (!value.is_number()) continue;
-    if (name.starts_with("matmul_"))
-      out.flops_per_s = std::max(out.flops_per_s, value.get<double>() * 1e9);
-    if (name == "read_gb_per_s") out.bytes_per_s = value.get<double>() * 1e9;
-  }
+  for (const std::string& dtype : dtypes)
+    if (const auto best = matmul_ceiling(calibration, dtype))
+      out.flops_per_s = std::max(out.flops_per_s, best->per_s);
+  if (const auto read = read_ceiling(calibration)) out.bytes_per_s = read->per_s;
   return out.flops_per_s > 0 && out.bytes_per_s > 0 ? std::optional(out) : std::nullopt;
 }
 
@@ -79,7 +80,8 @@ void add_ceilings(Figure& figure, const Ceilings& ceilings) {
 void add_roofline_points(const StudyData& data, const BenchMeasurement& measurement,
                          Figure& figure) {
   for (const BenchSeries& bench : measurement.series) {
-    if (bench.repeat_of_reference == 1 || !bench.flops_per_token || !bench.bytes_per_token)
+    if (!bench.ran() || bench.repeat_of_reference == 1 || !bench.flops_per_token ||
+        !bench.bytes_per_token)
       continue;
     if (*bench.flops_per_token <= 0 || *bench.bytes_per_token <= 0) continue;
     FigureSeries& series = series_of(figure, data, bench.variant);
@@ -116,7 +118,7 @@ void add_speed_up_figures(const StudyData& data, Report& report) {
       figure->y.label = "measured speed-up";
     }
     for (const BenchSeries& bench : measurement.series) {
-      if (&bench == reference || bench.repeat_of_reference == 1) continue;
+      if (!bench.ran() || &bench == reference || bench.repeat_of_reference == 1) continue;
       const Estimate ratio = speed_ratio(reference->seconds, bench.seconds);
       FigureSeries& series = series_of(*figure, data, bench.variant);
       series.x.push_back(bench.ideal_speedup);
@@ -144,13 +146,15 @@ void add_speed_up_figures(const StudyData& data, Report& report) {
 
 void add_rooflines(const StudyData& data, Report& report) {
   if (!data.bench) return;
-  const auto ceilings = ceilings_of(data.bench->calibration);
-  if (!ceilings) return;
   std::map<std::pair<int64_t, int64_t>, Figure> found;
-  for (const BenchMeasurement& measurement : data.bench->measurements)
+  std::map<std::pair<int64_t, int64_t>, std::set<std::string>> dtypes;
+  for (const BenchMeasurement& measurement : data.bench->measurements) {
     add_roofline_points(data, measurement, found[{measurement.context, measurement.batch}]);
+    dtypes[{measurement.context, measurement.batch}].insert(measurement.dtype);
+  }
   for (auto& [condition, figure] : found) {
-    if (figure.series.empty()) continue;
+    const auto ceilings = ceilings_of(data.bench->calibration, dtypes[condition]);
+    if (figure.series.empty() || !ceilings) continue;
     const std::string context = std::to_string(condition.first),
                       batch = std::to_string(condition.second);
     figure.id = "roofline_" + context + "_" + batch;

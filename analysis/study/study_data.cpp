@@ -154,7 +154,7 @@ std::optional<BenchFile> read_bench(const fs::path& folder) {
   read_fields(parse_json(read_file(files[0]), files[0].string()), where, bench);
   for (const BenchMeasurement& measurement : bench.measurements)
     for (const BenchSeries& series : measurement.series)
-      if (series.seconds.empty())
+      if (series.ran() && series.seconds.empty())
         throw UserError(where + "/measurements", series.variant + " has no rounds");
   return bench;
 }

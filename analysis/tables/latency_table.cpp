@@ -78,10 +78,11 @@ void add_latency_tables(const BenchFile& bench, Report& report) {
                 {}};
     bool measured = false;
     for (const BenchSeries& series : measurement.series) {
-      if (series.repeat_of_reference == 1) continue;
+      if (!series.ran() || series.repeat_of_reference == 1) continue;
       const auto of = [&](const BenchMeasurement* mode) {
         return mode ? mode->find(series.variant) : nullptr;
       };
+      if (!of(prefill) && !of(decode)) continue;
       table.rows.push_back(latency_row(series.variant, of(prefill), of(decode)));
       measured = measured || table.rows.back().cells[0].value;
     }

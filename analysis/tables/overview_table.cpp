@@ -27,6 +27,7 @@ std::vector<const BenchMeasurement*> longest_of_each_mode(const BenchFile& bench
 Cell speed_up_cell(const BenchMeasurement& measurement, const std::string& variant,
                    const std::string& reference, Report& report) {
   const BenchSeries *own = measurement.find(variant), *other = measurement.find(reference);
+  if (measurement.out_of_memory(variant)) return out_of_memory_cell(measurement, variant, report);
   if (!own || own == other) return {};
   return speed_cells(*own, *other, noise_floor(measurement, reference), report).speed_up;
 }

@@ -19,9 +19,12 @@ Estimate noise_floor(const BenchMeasurement& measurement, const std::string& ref
 /// One table per measurement: tokens/s, speed-up with interval and verdict, ideal, realised; then
 /// those of latency and of the largest batches.
 void add_speed_tables(const BenchFile& bench, Report& report);
-/// One table per context and batch: time to the first token, per token, cache.
+/// What stands where a variant ran out of memory: that, and a footnote with what was asked for.
+Cell out_of_memory_cell(const BenchMeasurement& measurement, const std::string& variant,
+                        Report& report);
 /// What a file's memory counts.
 const char* memory_help(const BenchFile& bench);
+/// One table per context and batch: time to the first token, per token, cache.
 void add_latency_tables(const BenchFile& bench, Report& report);
 /// One table per mode: how many rows fit the memory budget.
 void add_batch_tables(const BenchFile& bench, Report& report);

@@ -36,6 +36,16 @@ struct BenchSeries {
   std::vector<double> token_latency_ms;      ///< per round, in decode: median over its steps
   std::vector<double> token_latency_ms_p95;  ///< the same, 95th percentile
   double kv_cache_bytes = 0;                 ///< held by all rows at the end, in decode
+  /// On a device: what its caching allocator held at most, and what its driver said was taken once
+  /// the last round was done, by all processes together: every variant's worker is resident.
+  std::optional<double> peak_reserved_bytes, driver_used_bytes;
+  std::optional<double> ledger_memory_bytes =
+      {};  ///< what the ledger says that it takes at the peak
+  /// "ok", or "out_of_memory": then there are no rounds, and `detail` says what was asked for.
+  std::string outcome = "ok";
+  std::string detail = {};
+
+  bool ran() const { return outcome == "ok"; }
 
   template <class F>
   void fields(F& f) {
@@ -43,7 +53,7 @@ struct BenchSeries {
     f("trial", trial, "trial whose checkpoint was used");
     f("repeat_of_reference", repeat_of_reference, "1: the reference measured a second time",
       within(0, 1));
-    f("tokens_per_round", tokens_per_round, "tokens processed in one round", above(0));
+    f("tokens_per_round", tokens_per_round, "tokens processed in one round", within(0, 1e300));
     f("seconds", seconds, "seconds of each round", above(0));
     f("ideal_speedup", ideal_speedup, "what the ledger allows", above(0));
     f("ideal_speedup_weighted", ideal_speedup_weighted, "the same, by this machine's rates");
@@ -57,6 +67,11 @@ struct BenchSeries {
     f("token_latency_ms", token_latency_ms, "per round, median over its steps");
     f("token_latency_ms_p95", token_latency_ms_p95, "per round, over its steps");
     f("kv_cache_bytes", kv_cache_bytes, "held at the end, all rows");
+    f("peak_reserved_bytes", peak_reserved_bytes, "of the caching allocator, at the peak");
+    f("driver_used_bytes", driver_used_bytes, "of the card by its driver, all processes");
+    f("ledger_memory_bytes", ledger_memory_bytes, "peak by the ledger");
+    f("outcome", outcome, "how it ended", one_of({"ok", "out_of_memory"}));
+    f("detail", detail, "of an outcome other than ok");
   }
 };
 
@@ -67,11 +82,26 @@ struct BenchMeasurement {
   std::string dtype = "float32";
   std::vector<BenchSeries> series;
   std::string device = "cpu";  ///< kind
+  /// The card before and after the rounds, and what was sampled while they ran (the range of its SM
+  /// clock, the reasons that held it down); null on the CPU.
+  json card = nullptr;
+  /// Both series of the reference come from one process: two did not fit beside the other variants.
+  bool reference_shares_process = false;
+  /// The variants do not fit beside each other at their peaks: each gave its free memory back after
+  /// a round and began the next with a pass that is not timed.
+  bool gives_memory_back = false;
 
-  /// The series of a variant, or the second one of the reference; null where there is none.
+  /// The rounds of a variant, or the second ones of the reference; null where there are none.
   const BenchSeries* find(const std::string& variant, bool repeat = false) const {
     for (const BenchSeries& each : series)
-      if (each.variant == variant && (each.repeat_of_reference == 1) == repeat) return &each;
+      if (each.ran() && each.variant == variant && (each.repeat_of_reference == 1) == repeat)
+        return &each;
+    return nullptr;
+  }
+  /// The series of a variant that ran out of memory; null where it did not.
+  const BenchSeries* out_of_memory(const std::string& variant) const {
+    for (const BenchSeries& each : series)
+      if (!each.ran() && each.variant == variant && each.repeat_of_reference == 0) return &each;
     return nullptr;
   }
 
@@ -82,6 +112,9 @@ struct BenchMeasurement {
     f("batch", batch, "rows");
     f("dtype", dtype, "number format");
     f("device", device, "kind of device");
+    f("card", card, "clocks, power and throttle reasons");
+    f("reference_shares_process", reference_shares_process, "one process for its two series");
+    f("gives_memory_back", gives_memory_back, "between rounds");
     f("series", series, "one per variant");
   }
 };
@@ -113,8 +146,12 @@ struct LargestBatch {
   }
 };
 
+/// Of the layout of speed measurements. Older ones are read: what they lack has its default. 1 had
+/// resident sets for memory; 2 neither cards nor outcomes.
+inline constexpr int64_t kBenchSchema = 3;
+
 struct BenchFile {
-  int64_t schema = 2;
+  int64_t schema = kBenchSchema;
   std::string compare_to;
   std::vector<BenchMeasurement> measurements;
   double memory_budget_bytes = 0;  ///< 0: no batch was searched for
@@ -126,7 +163,7 @@ struct BenchFile {
 
   template <class F>
   void fields(F& f) {
-    f("schema", schema, "version of this layout", within(1, 2));
+    f("schema", schema, "version of this layout", within(1, kBenchSchema));
     f("compare_to", compare_to, "reference variant");
     f("measurements", measurements, "one per mode, context and batch");
     f("memory_budget_bytes", memory_budget_bytes, "for largest_batches");

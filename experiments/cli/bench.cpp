@@ -8,7 +8,7 @@
 #include "analysis/report/report.h"
 #include "experiments/cli/device_option.h"
 #include "experiments/cli/run.h"
-#include "experiments/measure/measure.h"
+#include "experiments/measure/measure_study.h"
 #include "experiments/plan/resolve_study.h"
 #include "experiments/run/study_folder.h"
 
@@ -29,7 +29,7 @@ void bench(const fs::path& file, RunArguments arguments, CommandContext& context
                                 {.replan = arguments.options.replan, .any_rate = true});
   at::set_num_threads(static_cast<int>(plan.threads));
   ProgressLine progress;
-  measure_study(plan, out, progress);
+  measure_study(plan, out, context.catalog, progress);
   Report report;
   add_bench_report(out, report);
   std::cout << (arguments.as_json ? report_as_json(report) : report_as_markdown(report));

@@ -17,7 +17,8 @@ void add_bench_worker_command(CLI::App& app, CommandContext& context) {
   auto parent = std::make_shared<pid_t>(0);
   command->add_option("--parent", *parent, "process that started this one")->required();
   auto budget = std::make_shared<double>(0);
-  command->add_option("--memory-budget", *budget, "bytes above the loaded model; 0 = no limit");
+  command->add_option("--memory-budget", *budget,
+                      "bytes of tensors, weights included; 0 = no limit");
   command->callback([&context, folder, id, parent, budget] {
     die_with_parent(*parent);
     const TrialOrder order = read_trial_order(*folder, *id);

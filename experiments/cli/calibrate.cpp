@@ -26,7 +26,7 @@ void add_calibrate_command(CLI::App& app, CommandContext&) {
       return;
     }
     for (const auto& [name, value] : out.items())
-      std::printf("%-28s %10.2f\n", name.c_str(), value.get<double>());
+      std::printf("%-44s %12.2f\n", name.c_str(), value.get<double>());
   });
 }
 

@@ -10,6 +10,8 @@
 #include "data/corpus.h"
 #include "data/sources/sources.h"
 #include "experiments/cli/command.h"
+#include "experiments/machine/cuda_driver.h"
+#include "experiments/machine/device.h"
 #include "experiments/machine/environment.h"
 
 namespace sublab {
@@ -18,6 +20,31 @@ namespace {
 struct Finding {
   std::string what, found, fix;
 };
+
+std::optional<fs::path> cuda_compiler() {
+  const fs::path usual = "/usr/local/cuda/bin/nvcc";
+  if (const auto found = find_program("nvcc")) return found;
+  return is_executable(usual) ? std::optional(usual) : std::nullopt;
+}
+
+/// The card that `--device cuda` means, or why there is none.
+Finding graphics_card() {
+  const CudaDriver driver = cuda_driver();
+  const CudaBuild build = cuda_build();
+  if (resolve_device("auto", "doctor") == "cpu") {
+    const std::string why =
+        !driver.found ? "none" : "none that can be used (" + why_no_cuda(build, driver) + ")";
+    const bool only_a_build = !build.with_cuda && driver.n_devices > 0;
+    return {"GPU", why + "; everything runs on the CPU",
+            only_a_build ? "cmake --preset cuda && cmake --build --preset cuda" : ""};
+  }
+  const json card = card_state(find_device("cuda", "doctor"));
+  return {"GPU",
+          card.value("name", "a CUDA device") + ", driver " + card.value("driver", "unknown") +
+              " (CUDA up to " + cuda_version_text(driver.version) + "), LibTorch's CUDA " +
+              cuda_version_text(build.libtorch_version),
+          ""};
+}
 
 std::vector<Finding> examine() {
   const json machine = environment();
@@ -38,8 +65,11 @@ std::vector<Finding> examine() {
       {"memory",
        std::to_string(static_cast<int64_t>(machine["memory_bytes"].get<double>() / 1e9)) + " GB",
        ""});
-  out.push_back(
-      {"GPU", machine["gpu"].is_null() ? "none; everything runs on the CPU" : "present", ""});
+  out.push_back(graphics_card());
+  if (const auto compiler = cuda_compiler(); compiler || cuda_build().with_cuda)
+    out.push_back({"nvcc",
+                   compiler ? compiler->string() : "missing: CUDA kernels cannot be compiled again",
+                   compiler ? "" : "apt install cuda-nvcc-13-0"});
   std::string folder, fix;
   try {
     folder = cache_folder().string();

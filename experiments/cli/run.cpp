@@ -82,8 +82,12 @@ void warn_when_long(const ResolvedStudy& resolved, const fs::path& folder, const
   const auto is_done = [&](const PlannedTrial& trial) {
     return trial_state(folder, trial) == "done";
   };
-  const double seconds =
-      training_seconds(missing_training_flops(plan, catalog, is_done), matmul_flops_per_s());
+  if (plan.trials.empty()) return;
+  TrialConfig first;
+  read_fields(plan.trials.front().config, "plan", first);
+  const auto rate = training_rate(first.train);
+  if (!rate) return;
+  const double seconds = training_seconds(missing_training_flops(plan, catalog, is_done), *rate);
   if (seconds < kDay) return;
   std::cerr << "sublab: training what is missing takes about " << duration_text(seconds)
             << " on this machine, trial after trial (" << command_name() << " show says more)\n";

@@ -3,13 +3,14 @@
 
 #include <cstdio>
 #include <iostream>
+#include <map>
 
 #include "analysis/text/format.h"
 #include "core/progress.h"
 #include "core/schema/metrics.h"
 #include "experiments/cli/run.h"
-#include "experiments/machine/calibrate.h"
-#include "experiments/machine/environment.h"
+#include "experiments/machine/device.h"
+#include "experiments/machine/memory_room.h"
 #include "experiments/plan/cost_estimate.h"
 #include "experiments/plan/make_plan.h"
 #include "experiments/plan/resolve_study.h"
@@ -28,14 +29,30 @@ struct Shown {
   std::string variant;
   json config;
   StepShape step;
-  double parameters = 0, train_flops = 0, train_flops_square = 0, train_seconds = 0;
+  double parameters = 0, train_flops = 0, train_flops_square = 0;
+  std::optional<double> train_seconds;  ///< nothing where its device is not here
+  double room = 0;                      ///< bytes that are free where it would train
   int64_t n_trials = 0;
   Ledger ledger, decode;
   MemoryEstimate memory;
   std::vector<CacheSize> caches;
 };
 
-Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, double matmul_rate,
+/// What training can count on, each device and dtype asked once.
+class Rates {
+ public:
+  std::optional<double> of(const TrainConfig& config) {
+    const auto key = std::pair(config.device, config.dtype);
+    const auto [at, fresh] = known_.try_emplace(key);
+    if (fresh) at->second = training_rate(config);
+    return at->second;
+  }
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::optional<double>> known_;
+};
+
+Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, Rates& rates,
                const Catalog& catalog) {
   Shown out;
   TrialConfig config;
@@ -51,7 +68,10 @@ Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, double m
   out.train_flops_square = out.ledger.training_flops_square(again) / static_cast<double>(context);
   model->add_cost(CostShape::decode(1, context), out.decode);
   out.step = step_shape(config.train, context);
-  out.train_seconds = training_seconds(training_flops(*model, config), matmul_rate);
+  if (const auto rate = rates.of(config.train))
+    out.train_seconds = training_seconds(training_flops(*model, config), *rate);
+  if (const auto device = present_device(config.train.device))
+    out.room = memory_room(*device).free_bytes;
   out.memory = training_memory(*model, config.train, context);
   for (const int64_t length : measure.context)
     for (const int64_t batch : measure.batch)
@@ -61,14 +81,14 @@ Shown describe(const PlannedTrial& trial, const MeasureConfig& measure, double m
 
 /// The first trial of each variant, in order, of the variants that are asked for.
 std::vector<Shown> describe_all(const Study& study, const Plan& plan, const std::string& only,
-                                double matmul_rate, const Catalog& catalog) {
+                                Rates& rates, const Catalog& catalog) {
   MeasureConfig measure = study.measure;
   std::vector<Shown> out;
   for (const PlannedTrial& trial : plan.trials) {
     if (!only.empty() && trial.variant != only) continue;
     if (trial.probe.empty() && trial.seed == plan.seeds.front()) {
       if (!study.has_measure) measure.context = {trial.config.at("data").at("context_len")};
-      out.push_back(describe(trial, measure, matmul_rate, catalog));
+      out.push_back(describe(trial, measure, rates, catalog));
     }
     if (trial.probe.empty() && !out.empty()) ++out.back().n_trials;
   }
@@ -97,7 +117,7 @@ json as_json(const Shown& shown) {
           {metric::kDecodeBytesPerToken, shown.decode.bytes()},
           {"train_memory", memory_json(shown.memory)},
           {"kv_cache", caches},
-          {"train_seconds_estimate", shown.train_seconds},
+          {"train_seconds_estimate", shown.train_seconds ? json(*shown.train_seconds) : json()},
           {"ledger", shown.ledger.to_json()},
           {"decode_ledger", shown.decode.to_json()}};
 }
@@ -111,13 +131,19 @@ void print_costs(const std::vector<Shown>& all) {
                 each.train_flops, each.train_flops_square, each.decode.bytes());
 }
 
-/// Peaks that this machine has no room for are marked.
+/// Where the trials train, and what is free there.
+std::string room_text(const std::vector<Shown>& all) {
+  const std::string device = all.front().config.at("train").value("device", "cpu");
+  const double room = all.front().room;
+  if (device == "cpu") return "this machine has " + megabytes(room) + " free";
+  return room > 0 ? device + " has " + megabytes(room) + " free" : "this machine has no " + device;
+}
+
+/// Peaks that there is no room for are marked.
 void print_memory(const std::vector<Shown>& all) {
-  const double room = available_memory_bytes();
-  std::printf(
-      "\nTraining memory; this machine has %s free\n%-28s %9s %12s %10s %10s %10s %12s %10s\n",
-      megabytes(room).c_str(), "variant", "dtype", "rows a pass", "weights", "moments", "gradients",
-      "activations", "peak");
+  std::printf("\nTraining memory; %s\n%-28s %9s %12s %10s %10s %10s %12s %10s\n",
+              room_text(all).c_str(), "variant", "dtype", "rows a pass", "weights", "moments",
+              "gradients", "activations", "peak");
   for (const Shown& each : all) {
     const MemoryEstimate& m = each.memory;
     const std::string dtype = each.config.at("train").at("dtype");
@@ -126,7 +152,8 @@ void print_memory(const std::vector<Shown>& all) {
     std::printf("%-28s %9s %12s %10s %10s %10s %12s %10s%s\n", each.variant.c_str(), dtype.c_str(),
                 rows.c_str(), megabytes(m.weights).c_str(), megabytes(m.optimizer).c_str(),
                 megabytes(m.gradients).c_str(), megabytes(m.activations).c_str(),
-                megabytes(m.peak).c_str(), m.peak > room ? "  does not fit" : "");
+                megabytes(m.peak).c_str(),
+                each.room > 0 && m.peak > each.room ? "  does not fit" : "");
   }
 }
 
@@ -143,16 +170,23 @@ void print_caches(const std::vector<Shown>& all) {
   std::printf("\n");
 }
 
-void print_times(const std::vector<Shown>& all, double total_seconds, double matmul_rate) {
+/// `rate` is that of the first variant; one that trains elsewhere has its own time all the same.
+void print_times(const std::vector<Shown>& all, double all_flops, std::optional<double> rate) {
+  if (!rate) {
+    std::printf("\nTraining time: not known; %s\n", room_text(all).c_str());
+    return;
+  }
   std::printf(
       "\nTraining time here, at %.0f %% of the matrix product's %.0f GFLOP/s (an estimate)\n",
-      100 * kTrainingUtilisation, matmul_rate / 1e9);
+      100 * kTrainingUtilisation, *rate / 1e9);
   for (const Shown& each : all)
-    std::printf("%-28s %12s a trial of %s tokens, times %ld\n", each.variant.c_str(),
-                duration_text(each.train_seconds).c_str(),
-                si_text(each.config.at("train").at("tokens").get<double>()).c_str(), each.n_trials);
+    if (each.train_seconds)
+      std::printf("%-28s %12s a trial of %s tokens, times %ld\n", each.variant.c_str(),
+                  duration_text(*each.train_seconds).c_str(),
+                  si_text(each.config.at("train").at("tokens").get<double>()).c_str(),
+                  each.n_trials);
   std::printf("%-28s %12s for all trials of the study, tuning and probes included\n", "",
-              duration_text(total_seconds).c_str());
+              duration_text(training_seconds(all_flops, *rate)).c_str());
 }
 
 void print_ledger(const std::string& mode, const Ledger& ledger) {
@@ -194,8 +228,8 @@ void show(const Arguments& arguments, const Catalog& catalog) {
       std::find(plan.variants.begin(), plan.variants.end(), only) == plan.variants.end())
     throw_unknown_name(arguments.file, "variant", only, plan.variants);
   if (study.threads > 0) at::set_num_threads(static_cast<int>(study.threads));
-  const double rate = matmul_flops_per_s();
-  const auto all = describe_all(study, plan, only, rate, catalog);
+  Rates rates;
+  const auto all = describe_all(study, plan, only, rates, catalog);
   if (arguments.as_json) {
     json out = json::array();
     for (const Shown& each : all) out.push_back(as_json(each));
@@ -207,10 +241,13 @@ void show(const Arguments& arguments, const Catalog& catalog) {
               plan.compare_to.c_str());
   const double all_flops =
       missing_training_flops(plan, catalog, [](const PlannedTrial&) { return false; });
+  if (all.empty()) return;
+  TrialConfig first;
+  read_fields(all.front().config, "show", first);
   print_costs(all);
   print_memory(all);
   print_caches(all);
-  print_times(all, training_seconds(all_flops, rate), rate);
+  print_times(all, all_flops, rates.of(first.train));
   if (!only.empty()) print_details(all.front());
 }
 

@@ -8,6 +8,7 @@
 #include "experiments/cli/command.h"
 #include "experiments/cli/device_option.h"
 #include "experiments/cli/threads_option.h"
+#include "experiments/machine/tensor_memory.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/run/trial.h"
 #include "experiments/text/content.h"
@@ -33,6 +34,25 @@ fs::path start_of(const TrialConfig& config, const Catalog& catalog) {
   return folder;
 }
 
+/// Memory that does not do is the user's to mend: one line says what would.
+Record train_once(const TrialConfig& config, const fs::path& from, const Arguments& arguments,
+                  const Catalog& catalog, ProgressLine& progress) {
+  const auto report = [&](const TrialProgress& p) {
+    char text[120];
+    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s", p.stage.c_str(), p.loss,
+                  p.tokens_per_s);
+    if (!arguments.as_json) progress.show(p.done, p.loss > 0 ? text : p.stage);
+  };
+  try {
+    return run_trial(config, arguments.seed,
+                     {arguments.out, fs::path(arguments.out).string() + ".npz", from}, catalog,
+                     report);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    throw UserError("train", "out of memory: " + out_of_memory_detail(error, config, catalog));
+  }
+}
+
 void train(const Arguments& arguments, CommandContext& context) {
   json given = {{"model", json::object()},
                 {"data", {{"corpus", {"foldoc", "jargon"}}}},
@@ -44,15 +64,7 @@ void train(const Arguments& arguments, CommandContext& context) {
     throw UserError(arguments.out, "exists already; name a new folder");
   const fs::path from = start_of(config, context.catalog);
   ProgressLine progress;
-  const Record record = run_trial(config, arguments.seed,
-                                  {arguments.out, fs::path(arguments.out).string() + ".npz", from},
-                                  context.catalog, [&](const TrialProgress& p) {
-                                    char text[120];
-                                    std::snprintf(text, sizeof text, "%s, loss %.3f, %.0f tokens/s",
-                                                  p.stage.c_str(), p.loss, p.tokens_per_s);
-                                    if (!arguments.as_json)
-                                      progress.show(p.done, p.loss > 0 ? text : p.stage);
-                                  });
+  const Record record = train_once(config, from, arguments, context.catalog, progress);
   context.exit_code = record.outcome == "ok" ? kDone : kTrialsFailed;
   if (arguments.as_json) {
     std::cout << write_fields(record).dump(1) << "\n";

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 
 #include "core/fields.h"
@@ -13,6 +14,9 @@ namespace sublab {
 /// there is a device, else the CPU). Throws UserError at `where` for another name, and where this
 /// program or this machine has no such device.
 at::Device find_device(const std::string& given, const std::string& where);
+
+/// The same, or nothing where there is no such device. Throws UserError for another name.
+std::optional<at::Device> present_device(const std::string& given);
 
 /// The same as text, without asking whether there is one: "auto" becomes what it means here. Throws
 /// UserError at `where` for another name.

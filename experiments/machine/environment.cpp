@@ -113,6 +113,15 @@ double available_memory_bytes() {
   return free;
 }
 
+double total_memory_bytes() {
+  double total = kilobytes("/proc/meminfo", "MemTotal");
+  for (const char* limit :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
+    if (const std::string most = first_line(limit); !most.empty() && most != "max")
+      total = std::min(total, std::stod(most));
+  return total;
+}
+
 bool reset_peak_resident() {
   std::ofstream out("/proc/self/clear_refs");
   out << "5";

@@ -31,6 +31,8 @@ double peak_resident_bytes();
 double resident_bytes();
 /// What may still be allocated: free memory of the machine, or of this container where it has less.
 double available_memory_bytes();
+/// What there is in all: of the machine, or of this container where it has less.
+double total_memory_bytes();
 /// Starts the peak anew where the kernel lets us; true when it did.
 bool reset_peak_resident();
 

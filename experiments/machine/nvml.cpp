@@ -3,6 +3,11 @@
 
 #include <dlfcn.h>
 
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
 namespace sublab {
 namespace nvml {
 
@@ -15,7 +20,8 @@ constexpr unsigned kSmClock = 1, kMemoryClock = 2, kGpuTemperature = 0, kNameByt
 /// The library, started once; its calls return 0 where they succeed.
 class Library {
  public:
-  Library() : handle_(::dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {
+  explicit Library(const std::string& file)
+      : handle_(::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     usable_ = call<int (*)()>("nvmlInit_v2");
   }
   bool usable() const { return usable_; }
@@ -32,21 +38,54 @@ class Library {
   bool usable_ = false;
 };
 
-const Library& library() {
-  static const Library library;
-  return library;
+const Library& library(const std::string& file) {
+  static std::map<std::string, Library> known;
+  return known.try_emplace(file, file).first->second;
 }
 
-void add_number(json& out, const char* key, const char* function, Card card, double scale = 1) {
-  unsigned value = 0;
-  if (library().call<int (*)(Card, unsigned*)>(function, card, &value)) out[key] = value * scale;
-}
+/// What one library says of one card.
+class Reader {
+ public:
+  Reader(const Library& library, Card card, json& out)
+      : library_(library), card_(card), out_(out) {}
 
-void add_clock(json& out, const char* key, const char* function, Card card, unsigned clock) {
-  unsigned value = 0;
-  if (library().call<int (*)(Card, unsigned, unsigned*)>(function, card, clock, &value))
-    out[key] = value;
-}
+  void number(const char* key, const char* function, double scale = 1) {
+    unsigned value = 0;
+    if (library_.call<int (*)(Card, unsigned*)>(function, card_, &value)) out_[key] = value * scale;
+  }
+  /// Of a function that is told which of several it is asked for.
+  void one_of(const char* key, const char* function, unsigned which) {
+    unsigned value = 0;
+    if (library_.call<int (*)(Card, unsigned, unsigned*)>(function, card_, which, &value))
+      out_[key] = value;
+  }
+  void name() {
+    char text[kNameBytes] = "";
+    if (library_.call<int (*)(Card, char*, unsigned)>("nvmlDeviceGetName", card_, text, kNameBytes))
+      out_["name"] = text;
+  }
+  void memory() {
+    Memory memory{};
+    if (!library_.call<int (*)(Card, Memory*)>("nvmlDeviceGetMemoryInfo", card_, &memory)) return;
+    out_["memory_bytes"] = memory.total;
+    out_["memory_used_bytes"] = memory.used;
+  }
+  /// By the newer of the function's two names, where the library has it.
+  void reasons() {
+    unsigned long long mask = 0;
+    for (const char* function :
+         {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"})
+      if (library_.call<int (*)(Card, unsigned long long*)>(function, card_, &mask)) {
+        out_["throttle_reasons"] = throttle_reasons(mask);
+        return;
+      }
+  }
+
+ private:
+  const Library& library_;
+  Card card_;
+  json& out_;
+};
 
 }  // namespace nvml
 
@@ -62,35 +101,40 @@ std::vector<std::string> throttle_reasons(uint64_t mask) {
   return out;
 }
 
-json nvml_state(int64_t index) {
+int64_t card_number(int64_t index, const char* visible) {
+  std::istringstream list(visible ? visible : "");
+  int64_t place = 0;
+  for (std::string entry; std::getline(list, entry, ','); ++place)
+    if (place == index && !entry.empty() && entry.size() < 4 &&
+        entry.find_first_not_of("0123456789") == std::string::npos)
+      return std::stoll(entry);
+  return index;
+}
+
+json nvml_state(int64_t index, const std::string& file) {
   using namespace nvml;
   json out = json::object();
-  if (!library().usable()) return out;
-  char text[kNameBytes] = "";
-  if (library().call<int (*)(char*, unsigned)>("nvmlSystemGetDriverVersion", text, kNameBytes))
-    out["driver"] = text;
+  const Library& library = nvml::library(file);
+  if (!library.usable()) return out;
+  char driver[kNameBytes] = "";
+  if (library.call<int (*)(char*, unsigned)>("nvmlSystemGetDriverVersion", driver, kNameBytes))
+    out["driver"] = driver;
   Card card = nullptr;
-  if (!library().call<int (*)(unsigned, Card*)>("nvmlDeviceGetHandleByIndex_v2",
-                                                static_cast<unsigned>(index), &card))
+  if (!library.call<int (*)(unsigned, Card*)>("nvmlDeviceGetHandleByIndex_v2",
+                                              static_cast<unsigned>(index), &card))
     return out;
-  if (library().call<int (*)(Card, char*, unsigned)>("nvmlDeviceGetName", card, text, kNameBytes))
-    out["name"] = text;
-  Memory memory{};
-  if (library().call<int (*)(Card, Memory*)>("nvmlDeviceGetMemoryInfo", card, &memory)) {
-    out["memory_bytes"] = memory.total;
-    out["memory_used_bytes"] = memory.used;
-  }
-  add_clock(out, "sm_clock_mhz", "nvmlDeviceGetClockInfo", card, kSmClock);
-  add_clock(out, "sm_clock_mhz_max", "nvmlDeviceGetMaxClockInfo", card, kSmClock);
-  add_clock(out, "memory_clock_mhz", "nvmlDeviceGetClockInfo", card, kMemoryClock);
-  add_clock(out, "temperature_c", "nvmlDeviceGetTemperature", card, kGpuTemperature);
+  Reader read(library, card, out);
+  read.name();
+  read.memory();
+  read.one_of("sm_clock_mhz", "nvmlDeviceGetClockInfo", kSmClock);
+  read.one_of("sm_clock_mhz_max", "nvmlDeviceGetMaxClockInfo", kSmClock);
+  read.one_of("memory_clock_mhz", "nvmlDeviceGetClockInfo", kMemoryClock);
+  read.one_of("memory_clock_mhz_max", "nvmlDeviceGetMaxClockInfo", kMemoryClock);
+  read.one_of("temperature_c", "nvmlDeviceGetTemperature", kGpuTemperature);
   constexpr double kWattsPerMilliwatt = 1e-3;
-  add_number(out, "power_w", "nvmlDeviceGetPowerUsage", card, kWattsPerMilliwatt);
-  add_number(out, "power_cap_w", "nvmlDeviceGetEnforcedPowerLimit", card, kWattsPerMilliwatt);
-  unsigned long long reasons = 0;
-  if (library().call<int (*)(Card, unsigned long long*)>(
-          "nvmlDeviceGetCurrentClocksThrottleReasons", card, &reasons))
-    out["throttle_reasons"] = throttle_reasons(reasons);
+  read.number("power_w", "nvmlDeviceGetPowerUsage", kWattsPerMilliwatt);
+  read.number("power_cap_w", "nvmlDeviceGetEnforcedPowerLimit", kWattsPerMilliwatt);
+  read.reasons();
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <optional>
+#include <vector>
 
 namespace sublab {
 
@@ -28,6 +29,24 @@ class Stopwatch {
   at::Device device_;
   Clock::time_point start_;
   std::optional<c10::Event> event_;
+};
+
+/// Times of many pieces of work, one after the other, that a device is given without waiting for
+/// any of them: an event is recorded after each, and one wait at the end reads them all.
+class Laps {
+ public:
+  /// The first piece begins now.
+  explicit Laps(at::Device device);
+  /// What was given to the device since the last mark is one piece. Does not wait.
+  void mark();
+  size_t n_laps() const;
+  /// Seconds of each piece. Waits, once, until the device is done with the last one.
+  std::vector<double> seconds() const;
+
+ private:
+  at::Device device_;
+  std::vector<Clock::time_point> times_;  ///< on the CPU
+  std::vector<c10::Event> events_;        ///< elsewhere
 };
 
 }  // namespace sublab

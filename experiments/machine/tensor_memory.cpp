@@ -105,18 +105,27 @@ std::optional<DeviceMemory> device_memory(at::Device device) {
   const auto stats = allocator->getDeviceStats(device.index());
   const auto [free, total] = allocator->getMemoryInfo(device.index());
   return DeviceMemory{.peak_reserved_bytes = tensor_memory::sum_of(stats.reserved_bytes).peak,
-                      .driver_used_bytes = static_cast<int64_t>(total - free)};
+                      .driver_used_bytes = static_cast<int64_t>(total - free),
+                      .total_bytes = static_cast<int64_t>(total)};
+}
+
+void release_cached_memory(at::Device device) {
+  auto* allocator = device.is_cpu() ? nullptr : tensor_memory::allocator_of(device);
+  if (allocator) allocator->emptyCache();
 }
 
 void limit_tensor_bytes(int64_t most) { g_most = most; }
 
 bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) ||
+  if (dynamic_cast<const OutOfMemory*>(&error) || dynamic_cast<const std::bad_alloc*>(&error) ||
       dynamic_cast<const c10::OutOfMemoryError*>(&error))
     return true;
   const std::string what = error.what();
-  return what.find("not enough memory") != std::string::npos ||
-         what.find("can't allocate memory") != std::string::npos;
+  // The CPU's two, then CUDA's outside the caching allocator: the runtime's own and its libraries'.
+  for (const char* phrase : {"not enough memory", "can't allocate memory", "out of memory",
+                             "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"})
+    if (what.find(phrase) != std::string::npos) return true;
+  return false;
 }
 
 }  // namespace sublab

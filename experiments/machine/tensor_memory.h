@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 
 namespace sublab {
 
@@ -26,11 +27,23 @@ void reset_peak_tensor_bytes(at::Device device = at::kCPU);
 struct DeviceMemory {
   int64_t peak_reserved_bytes = 0;  ///< the caching allocator's, since the last reset
   int64_t driver_used_bytes = 0;    ///< of the card, all processes, by the driver
+  int64_t total_bytes = 0;          ///< that the card has
 };
-/// Nothing for the CPU, and for a device whose allocator does not say.
+/// Nothing for the CPU, and for a device whose allocator does not say, or has not worked yet.
 std::optional<DeviceMemory> device_memory(at::Device device);
 
-/// An allocation that failed: of C++, or of a tensor on the host or a device.
+/// The device's caching allocator gives back to the driver what it holds and no tensor uses. Does
+/// nothing on the CPU.
+void release_cached_memory(at::Device device);
+
+/// Memory that would not do, known before it was asked for. The message says what is needed.
+class OutOfMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// OutOfMemory, or an allocation that failed: of C++, of a tensor on the host or a device, or of a
+/// library of the device for its own use.
 bool is_out_of_memory(const std::exception& error);
 
 /// A tensor that would take the total above `most` bytes fails with c10::OutOfMemoryError. 0 = no

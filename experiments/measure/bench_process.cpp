@@ -1,9 +1,27 @@
 // The processes that serve rounds, as the measuring side sees them (experiments/measure/measure.h).
+#include <poll.h>
+
 #include <csignal>
 
 #include "experiments/measure/measure.h"
 
 namespace sublab {
+namespace bench_process {
+
+RoundResult out_of_memory(const std::string& detail) {
+  RoundResult out;
+  out.outcome = "out_of_memory";
+  out.detail = detail;
+  return out;
+}
+
+void wait_for_line(const ChildProcess& process, const std::function<void()>& while_waiting) {
+  constexpr int kTenthOfASecond = 100;
+  pollfd output{process.output(), POLLIN, 0};
+  while (!process.line_ready() && ::poll(&output, 1, kTenthOfASecond) == 0) while_waiting();
+}
+
+}  // namespace bench_process
 
 std::vector<const PlannedTrial*> measured_trials(const Plan& plan) {
   std::vector<const PlannedTrial*> out;
@@ -22,18 +40,19 @@ BenchWorker::BenchWorker(const Plan& plan, const PlannedTrial& trial, const fs::
   process_ = std::make_unique<ChildProcess>(arguments, log_.string());
 }
 
-std::optional<RoundResult> BenchWorker::ask(const RoundOrder& order) {
+RoundResult BenchWorker::ask(const RoundOrder& order, const std::function<void()>& while_waiting) {
   const int64_t killed_before = n_killed_for_memory();
   const bool sent = process_->write_line(write_fields(order).dump());
-  const auto line = sent ? process_->read_line() : std::nullopt;
-  if (line) {
+  if (sent && while_waiting) bench_process::wait_for_line(*process_, while_waiting);
+  // One that ran out of memory before it was asked has said so, and is gone.
+  if (const auto line = process_->read_line()) {
     RoundResult result;
     read_fields(parse_json(*line, "bench worker"), "bench worker", result);
     return result;
   }
   const ExitState exit = process_->wait();
-  const bool starved = exit.signal == SIGKILL && n_killed_for_memory() > killed_before;
-  if (exit.code == kOverBudgetExit || starved) return std::nullopt;
+  if (exit.signal == SIGKILL && n_killed_for_memory() > killed_before)
+    return bench_process::out_of_memory("the kernel ended the process for want of memory");
   throw UserError("bench", "the worker of " + trial_.variant + " stopped; see " + log_.string());
 }
 

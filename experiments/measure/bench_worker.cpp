@@ -1,4 +1,4 @@
-// The worker's side of experiments/measure/measure.h.
+// The worker's side of experiments/measure/measure.h: rounds of one variant, and what they took.
 #include <cstdlib>
 #include <iostream>
 #include <optional>
@@ -10,47 +10,13 @@
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/measure/measure.h"
 #include "experiments/measure/round_cost.h"
+#include "experiments/measure/round_text.h"
 #include "experiments/text/content.h"
-#include "experiments/text/text_data.h"
 #include "experiments/train/step.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
 namespace {
-
-/// Validation text, the same rows for every variant.
-class RoundText {
- public:
-  RoundText(const DataConfig& config, const DataParts& parts) : text_(config, parts) {
-    if (text_.split(Split::validation).n_tokens() == 0)
-      throw UserError("measure", "the validation split holds no text");
-  }
-  int64_t vocab_size() const { return text_.tokenizer().vocab_size(); }
-
-  /// [batch, n] tokens of the order's round.
-  at::Tensor rows(const RoundOrder& order, int64_t n, at::Device device) const {
-    std::vector<int64_t> all;
-    for (int64_t b = 0; b < order.batch; ++b) {
-      const auto row = text_row(order.round, b, n);
-      all.insert(all.end(), row.begin(), row.end());
-    }
-    return at::tensor(all, at::kLong).view({order.batch, n}).to(device);
-  }
-
- private:
-  std::vector<int64_t> text_row(int64_t round, int64_t row, int64_t n) const {
-    const TokenShard& shard = text_.split(Split::validation);
-    const int64_t room = std::max<int64_t>(1, shard.n_tokens() - n);
-    const auto first = static_cast<int64_t>(
-        stream_key(7, "bench", static_cast<uint64_t>(round), static_cast<uint64_t>(row)) %
-        static_cast<uint64_t>(room));
-    std::vector<int64_t> out{text_.tokenizer().boundary_id()};
-    for (int64_t i = 0; i + 1 < n; ++i) out.push_back(shard.token((first + i) % shard.n_tokens()));
-    return out;
-  }
-
-  TextData text_;
-};
 
 /// A variant's model, with its trained weights where they stand.
 struct ResidentModel {
@@ -85,12 +51,11 @@ class TrainRounds {
   TrainRounds(const ResidentModel& subject, const TrainConfig& config)
       : subject_(subject), config_(config), optimizer_(subject.model->parameters(), config) {}
 
-  void run(const RoundOrder& order, const at::Tensor& text, RoundKeeps& keeps,
+  void run(const RoundOrder& order, const RoundInputs& inputs, RoundKeeps& keeps,
            RoundResult& result) {
-    const at::Tensor labels = text.slice(1, 1).reshape({-1});
-    const Batch batch{text.slice(1, 0, order.context).reshape({-1}),
-                      Rows::contiguous(std::vector<int64_t>(order.batch, order.context))};
-    const std::vector<LabelledBatch> passes = {{batch, labels, labels.numel()}};
+    std::vector<std::vector<LabelledBatch>> steps;
+    for (int64_t i = 0; i < static_cast<int64_t>(inputs.n_sets()); ++i)
+      steps.push_back({batch_of(order, inputs.of(i))});
     StepSettings settings;
     settings.first_pass = static_cast<uint64_t>(order.round);
     settings.recompute = config_.recompute;
@@ -101,7 +66,8 @@ class TrainRounds {
     if (half) optimizer_.halve_weights();
     const Stopwatch watch(subject_.model->device());
     for (int64_t i = 0; i < order.repeats; ++i)
-      optimizer_step(*subject_.model, optimizer_, passes, settings);
+      optimizer_step(*subject_.model, optimizer_, steps[static_cast<size_t>(i) % steps.size()],
+                     settings);
     result.seconds = watch.seconds();
     if (half) optimizer_.restore_weights();
     result.dtype = config_.dtype;
@@ -109,6 +75,14 @@ class TrainRounds {
   }
 
  private:
+  static LabelledBatch batch_of(const RoundOrder& order, const at::Tensor& text) {
+    const at::Tensor labels = text.slice(1, 1).reshape({-1});
+    return {{text.slice(1, 0, order.context).reshape({-1}),
+             Rows::contiguous(std::vector<int64_t>(order.batch, order.context))},
+            labels,
+            labels.numel()};
+  }
+
   const ResidentModel& subject_;
   TrainConfig config_;
   AdamW optimizer_;
@@ -123,13 +97,13 @@ std::unique_ptr<DecodeState> prefilled(const LanguageModel& model, const RoundOr
   return state;
 }
 
-void prefill(const ResidentModel& subject, const RoundOrder& order, const at::Tensor& text,
+void prefill(const ResidentModel& subject, const RoundOrder& order, const RoundInputs& inputs,
              RoundKeeps& keeps, RoundResult& result) {
   const Run run = subject.run(Mode::step, keeps.counter);
   std::vector<double> first_ms;
   for (int64_t i = 0; i < order.repeats; ++i) {
     const Stopwatch watch(subject.model->device());
-    prefilled(*subject.model, order, text, run, 0);
+    prefilled(*subject.model, order, inputs.of(i), run, 0);
     first_ms.push_back(watch.seconds() * 1e3);
     result.seconds += first_ms.back() / 1e3;
   }
@@ -138,11 +112,12 @@ void prefill(const ResidentModel& subject, const RoundOrder& order, const at::Te
 }
 
 /// The prompt is read before the clock starts; then text follows it token by token.
-void decode(const ResidentModel& subject, const RoundOrder& order, const at::Tensor& text,
+void decode(const ResidentModel& subject, const RoundOrder& order, const RoundInputs& inputs,
             RoundKeeps& keeps, RoundResult& result) {
   const LanguageModel& model = *subject.model;
   std::vector<double> first_ms, step_ms;
   for (int64_t i = 0; i < order.repeats; ++i) {
+    const at::Tensor& text = inputs.of(i);
     const auto read = Clock::now();
     const auto state =
         prefilled(model, order, text, subject.run(Mode::step, keeps.past), order.decode_tokens);
@@ -175,33 +150,69 @@ class RoundServer {
         subject_(config, checkpoint, text_.vocab_size(), catalog, device_) {}
 
   RoundResult run(const RoundOrder& order) {
+    if (order.mode == kGiveBack) {
+      release_cached_memory(device_);
+      return {};
+    }
+    if (order.gives_memory_back) {
+      RoundOrder once = order;
+      once.repeats = 1;
+      RoundResult ignored;
+      work(once, ignored);  // takes again from the driver what was given back after the last round
+    }
     RoundResult result;
     result.assumed_keeps = subject_.assumed != nullptr;
     result.device = device_kind(device_);
     reset_peak_tensor_bytes(device_);
-    RoundKeeps keeps;
-    if (order.mode == "train") {
-      if (!training_) training_.emplace(subject_, config_.train);
-      training_->run(order, text_.rows(order, order.context + 1, device_), keeps, result);
-    } else {
-      at::NoGradGuard no_grad;
-      const bool decodes = order.mode == "decode";
-      const at::Tensor text =
-          text_.rows(order, order.context + (decodes ? order.decode_tokens : 0), device_);
-      (decodes ? decode : prefill)(subject_, order, text, keeps, result);
-    }
+    const RoundKeeps keeps = work(order, result);
     add_round_cost(*subject_.model, order, keeps, config_.train.recompute, result);
-    result.peak_memory_bytes = static_cast<double>(peak_tensor_bytes(device_));
+    add_memory(result);
+    if (order.gives_memory_back) release_cached_memory(device_);
     return result;
   }
 
  private:
+  RoundKeeps work(const RoundOrder& order, RoundResult& result) {
+    RoundKeeps keeps;
+    if (order.mode == "train") {
+      if (!training_) training_.emplace(subject_, config_.train);
+      training_->run(order, text_.inputs(order, order.context + 1, device_), keeps, result);
+    } else {
+      at::NoGradGuard no_grad;
+      const bool decodes = order.mode == "decode";
+      const RoundInputs inputs =
+          text_.inputs(order, order.context + (decodes ? order.decode_tokens : 0), device_);
+      (decodes ? decode : prefill)(subject_, order, inputs, keeps, result);
+    }
+    return keeps;
+  }
+
+  void add_memory(RoundResult& result) const {
+    result.peak_memory_bytes = static_cast<double>(peak_tensor_bytes(device_));
+    const auto memory = device_memory(device_);
+    if (!memory) return;
+    result.peak_reserved_bytes = static_cast<double>(memory->peak_reserved_bytes);
+    result.driver_used_bytes = static_cast<double>(memory->driver_used_bytes);
+  }
+
   TrialConfig config_;
   RoundText text_;
   at::Device device_;
   ResidentModel subject_;
   std::optional<TrainRounds> training_;
 };
+
+void answer(const RoundResult& result) { std::cout << write_fields(result).dump() << std::endl; }
+
+/// Answers every order until the input ends.
+void serve(RoundServer& server) {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    RoundOrder order;
+    read_fields(parse_json(line, "bench"), "bench", order);
+    answer(server.run(order));
+  }
+}
 
 }  // namespace
 
@@ -213,18 +224,18 @@ void serve_rounds(const TrialOrder& ordered, const fs::path& study_folder, const
   if (!config.data.on_text())
     throw UserError("bench", ordered.trial.variant + " is not trained on text");
   check_content(ordered.content, config);
-  RoundServer server(config, study_folder / checkpoint_folder(ordered.trial.train_id), catalog);
-  limit_tensor_bytes(static_cast<int64_t>(memory_budget_bytes));
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    RoundOrder order;
-    read_fields(parse_json(line, "bench"), "bench", order);
-    try {
-      std::cout << write_fields(server.run(order)).dump() << std::endl;
-    } catch (const std::exception& error) {
-      if (memory_budget_bytes <= 0 || !is_out_of_memory(error)) throw;
-      std::_Exit(kOverBudgetExit);
-    }
+  try {
+    RoundServer server(config, study_folder / checkpoint_folder(ordered.trial.train_id), catalog);
+    limit_tensor_bytes(static_cast<int64_t>(memory_budget_bytes));
+    serve(server);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    const std::string what = error.what();
+    RoundResult result;
+    result.outcome = "out_of_memory";
+    result.detail = what.substr(0, what.find('\n'));
+    answer(result);
+    std::_Exit(kOutOfMemoryExit);
   }
 }
 

@@ -13,9 +13,11 @@ void add_round_cost(const LanguageModel& model, const RoundOrder& order, const R
   CostShape shape = decoding
                         ? CostShape::decode(order.batch, order.context + order.decode_tokens / 2)
                         : CostShape::whole_rows(order.batch, order.context);
+  if (result.dtype == "bfloat16") shape.bytes_per_number = 2;
   shape.kept_fraction = result.kept_fraction;
   shape.reached_fraction = result.reached_fraction;
   if (decoding) shape.past_kept_fraction = keeps.past.fractions();
+  const double flops_per_s = order.flops_per_s_in(result.dtype);
   Ledger ledger;
   model.add_cost(shape, ledger);
   const double tokens = static_cast<double>(decoding ? order.batch : order.batch * order.context);
@@ -30,9 +32,8 @@ void add_round_cost(const LanguageModel& model, const RoundOrder& order, const R
     result.flops_per_token += flops / tokens;
     result.bytes_per_token += bytes / tokens;
     result.cost += (decoding ? bytes : flops) / tokens;
-    if (order.flops_per_s > 0)
-      result.roofline_s +=
-          roofline_seconds(flops, bytes, order.flops_per_s, order.bytes_per_s) / tokens;
+    if (flops_per_s > 0)
+      result.roofline_s += roofline_seconds(flops, bytes, flops_per_s, order.bytes_per_s) / tokens;
   }
 }
 

@@ -5,7 +5,10 @@
 #include <map>
 #include <set>
 
+#include "analysis/text/format.h"
 #include "data/tokenizer.h"
+#include "experiments/machine/calibrate.h"
+#include "experiments/machine/device.h"
 #include "experiments/train/trainer.h"
 #include "models/parts/lm_head.h"
 
@@ -83,6 +86,42 @@ MemoryEstimate decode_memory(const LanguageModel& model, int64_t n_rows, int64_t
   return inference_memory(model, CostShape::decode(n_rows, context));
 }
 
+namespace {
+
+/// The most rows a pass, below those of `config`, whose step fits in `room`; 0 where none does.
+int64_t rows_that_fit(const LanguageModel& model, TrainConfig config, int64_t context_len,
+                      double room) {
+  int64_t low = 0, high = step_shape(config, context_len).rows_per_pass;  // low fits, high does not
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    config.micro_batch_tokens = middle * context_len;
+    (training_memory(model, config, context_len).peak <= room ? low : high) = middle;
+  }
+  return low;
+}
+
+std::string pass_text(int64_t rows, int64_t context_len) {
+  return "train.micro_batch_tokens " + std::to_string(rows * context_len) + " (" +
+         std::to_string(rows) + (rows == 1 ? " row" : " rows") + " a pass)";
+}
+
+}  // namespace
+
+std::string memory_advice(const LanguageModel& model, const TrainConfig& config,
+                          int64_t context_len, double room) {
+  const double peak = training_memory(model, config, context_len).peak;
+  const std::string needs = megabytes(peak) + " by the ledger, there are " + megabytes(room);
+  if (peak <= room) return needs;
+  if (const int64_t rows = rows_that_fit(model, config, context_len, room); rows > 0)
+    return needs + "; " + pass_text(rows, context_len) + " would fit";
+  TrainConfig again = config;
+  again.recompute = true;
+  const int64_t rows = config.recompute ? 0 : rows_that_fit(model, again, context_len, room);
+  if (rows > 0)
+    return needs + "; train.recompute true with " + pass_text(rows, context_len) + " would fit";
+  return needs + "; not even one row a pass fits";
+}
+
 std::unique_ptr<LanguageModel> planned_model(const TrialConfig& config, const Catalog& catalog) {
   const ArchitectureEntry& entry =
       catalog.architecture(config.model.at("architecture"), "/model/architecture");
@@ -146,6 +185,12 @@ double missing_training_flops(const Plan& plan, const Catalog& catalog,
     sum += known.of(config);
   }
   return sum;
+}
+
+std::optional<double> training_rate(const TrainConfig& config) {
+  const auto device = present_device(config.device);
+  if (!device) return std::nullopt;
+  return matmul_flops_per_s(*device, config.dtype);
 }
 
 double training_seconds(double flops, double matmul_flops_per_s) {

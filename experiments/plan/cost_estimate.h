@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "core/schema/plan.h"
 #include "core/schema/trial_config.h"
@@ -31,6 +32,12 @@ MemoryEstimate prefill_memory(const LanguageModel& model, int64_t n_rows, int64_
 /// One more token in each row after it.
 MemoryEstimate decode_memory(const LanguageModel& model, int64_t n_rows, int64_t context);
 
+/// What a step of `config` needs and which pass would fit in `room` bytes: "95.2 GB by the ledger,
+/// there are 79.1 GB; train.micro_batch_tokens 8192 (2 rows a pass) would fit". Where all of it
+/// fits by the ledger, only the two numbers.
+std::string memory_advice(const LanguageModel& model, const TrainConfig& config,
+                          int64_t context_len, double room);
+
 /// The model of a trial's configuration in shapes alone, with the vocabulary that its tokenizer
 /// has.
 std::unique_ptr<LanguageModel> planned_model(const TrialConfig& config, const Catalog& catalog);
@@ -45,8 +52,11 @@ double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog)
 double missing_training_flops(const Plan& plan, const Catalog& catalog,
                               const std::function<bool(const PlannedTrial&)>& is_done);
 
-/// Seconds that training FLOPs take on this machine: at kTrainingUtilisation of the rate of a
-/// matrix product, which is measured for a fifth of a second.
+/// The rate of a matrix product in the dtype of training on its device, measured for a fifth of a
+/// second; nothing where this machine has no such device.
+std::optional<double> training_rate(const TrainConfig& config);
+
+/// Seconds that training FLOPs take on this machine: at kTrainingUtilisation of that rate.
 double training_seconds(double flops, double matmul_flops_per_s);
 /// What training steps here reach of a matrix product's rate, about (docs/measurement.md).
 inline constexpr double kTrainingUtilisation = 0.5;

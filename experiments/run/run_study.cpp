@@ -3,14 +3,14 @@
 
 #include <ATen/Parallel.h>
 #include <fnmatch.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <unordered_set>
 
+#include "core/process.h"
 #include "core/progress.h"
 #include "core/schema/metrics.h"
-#include "experiments/measure/measure.h"
+#include "experiments/measure/measure_study.h"
 #include "experiments/run/runner.h"
 #include "experiments/run/study_folder.h"
 
@@ -63,22 +63,6 @@ void add_to(RunSummary& total, const RunSummary& part) {
   total.interrupted = total.interrupted || part.interrupted;
 }
 
-/// A write to a child that is gone is an answer, not a signal; standard output keeps the usual one.
-class IgnoreBrokenPipes {
- public:
-  IgnoreBrokenPipes() {
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &ignore, &before_);
-  }
-  ~IgnoreBrokenPipes() { ::sigaction(SIGPIPE, &before_, nullptr); }
-  IgnoreBrokenPipes(const IgnoreBrokenPipes&) = delete;
-  IgnoreBrokenPipes& operator=(const IgnoreBrokenPipes&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
-
 RunSummary list_trials(const Plan& plan, const RunOptions& options) {
   RunSummary summary;
   for (const bool tuning : {true, false})
@@ -116,7 +100,7 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
     return total;
   ProgressLine speed;
   if (resolved.study.has_measure)
-    total.interrupted = !measure_study(plan, options.out, speed, interrupted);
+    total.interrupted = !measure_study(plan, options.out, catalog, speed, interrupted);
   return total;
 }
 

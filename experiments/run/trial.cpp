@@ -14,7 +14,9 @@
 #include "experiments/audit/audit.h"
 #include "experiments/kinds.h"
 #include "experiments/machine/device.h"
+#include "experiments/machine/memory_room.h"
 #include "experiments/machine/tensor_memory.h"
+#include "experiments/plan/cost_estimate.h"
 #include "experiments/run/kept_training.h"
 #include "experiments/run/memory_phase.h"
 #include "experiments/run/prompt_compressor.h"
@@ -157,7 +159,18 @@ class Trial {
     keep_training(folders_.checkpoint, arrays_, record_, n_shape_metrics);
   }
 
+  /// On a device, before a step is tried that could not fit: by the ledger it takes more than
+  /// kHopeless times what the card has in all.
+  void check_memory() const {
+    if (device_.is_cpu() || config_.train.tokens == 0) return;
+    const double total = memory_room(device_).total_bytes;
+    const int64_t context = data_->rows().context_len();
+    if (total > 0 && training_memory(*model_, config_.train, context).peak > kHopeless * total)
+      throw OutOfMemory("a step needs " + memory_advice(*model_, config_.train, context, total));
+  }
+
   void run_training() {
+    check_memory();
     const MemoryPhase memory(device_);
     const RowSource& rows = data_->rows();
     const auto n_steps = static_cast<double>(step_shape(config_.train, rows.context_len()).n_steps);
@@ -169,6 +182,8 @@ class Trial {
         });
     add_machine_use(before, machine_use(), record_);
     memory.end("train", record_);
+    if (const json card = card_state(device_); !card.is_null())
+      record_.environment["gpu_after_training"] = card;
     add_training(result, *model_, arrays_, record_);
   }
 
@@ -225,6 +240,17 @@ std::string outcome_of(const std::exception& error) {
 
 }  // namespace
 
+std::string out_of_memory_detail(const std::exception& error, const TrialConfig& config,
+                                 const Catalog& catalog) {
+  const std::string what = first_line(error.what());
+  if (dynamic_cast<const OutOfMemory*>(&error) || config.train.tokens == 0) return what;
+  const at::Device device = find_device(config.train.device, "/train/device");
+  const MemoryRoom room = memory_room(device);
+  return what + "; a step needs " +
+         memory_advice(*planned_model(config, catalog), config.train, config.data.context_len,
+                       device.is_cpu() ? room.free_bytes : room.total_bytes);
+}
+
 Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& folders,
                  const Catalog& catalog, const ReportProgress& report) {
   return Trial(config, seed, folders, catalog, report).run();
@@ -259,7 +285,8 @@ Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
     if (record.outcome.empty()) throw;
     record.config = trial.config;
     record.seed = trial.seed;
-    record.detail = first_line(error.what());
+    record.detail = record.outcome == "out_of_memory" ? out_of_memory_detail(error, config, catalog)
+                                                      : first_line(error.what());
   }
   record.id = trial.id;
   record.train_id = trial.train_id;

@@ -45,4 +45,9 @@ Record run_trial(const TrialConfig& config, int64_t seed, const TrialFolders& fo
 Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
                          const Catalog& catalog, const ReportProgress& report);
 
+/// One line: what an error that is_out_of_memory says, and by the ledger what a step needs and
+/// which pass would fit.
+std::string out_of_memory_detail(const std::exception& error, const TrialConfig& config,
+                                 const Catalog& catalog);
+
 }  // namespace sublab

@@ -93,6 +93,33 @@ TEST_CASE("not comparable names fields and values, or what was not measured", "[
         "not comparable (metric not measured: speedup_train)");
 }
 
+TEST_CASE("a claim on a cell that ran out of memory says so", "[unit]") {
+  ClaimsFixture lost;
+  BenchSeries& own = lost.series("train", 2);
+  own.outcome = "out_of_memory";
+  own.seconds.clear();
+  CHECK(verdict(json::object(), lost) ==
+        "not comparable (sub_0.64 is out of memory at train, context 512, batch 1)");
+  ClaimsFixture alone;
+  alone.series("train", 0).outcome = "out_of_memory";
+  alone.series("train", 0).seconds.clear();
+  CHECK(verdict(json::object(), alone) ==
+        "not comparable (llama is out of memory at train, context 512, batch 1)");
+}
+
+TEST_CASE("hardware utilisation is read against the measured limit of the mode", "[unit]") {
+  json claimed = {{"metric", "hardware_utilisation"}, {"expected", 0.5}};
+  claimed["protocol"]["mode"] = "train";
+  CHECK(verdict(claimed) == "not comparable (metric not measured: hardware_utilisation)");
+  ClaimsFixture fixture;
+  fixture.bench.calibration = {{"matmul_512_gflops_per_s", 1e-6}, {"read_gb_per_s", 1e-6}};
+  fixture.series("train", 2).flops_per_token = 8;  // 100 tokens in 1.6 s: 500 a second of 1000
+  auto lines = lines_of(fixture, fixture_claim(claimed));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].measured->estimate.value == Approx(0.5));
+  CHECK(verdict_text(lines[0]) == "reproduced");
+}
+
 TEST_CASE("claims about what no variant is are summed up", "[unit]") {
   const auto lines = lines_of({}, fixture_claim(protocol("rope", "yarn")));
   REQUIRE(lines.size() == 1);

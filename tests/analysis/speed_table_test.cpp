@@ -114,3 +114,85 @@ TEST_CASE("largest batches stand in one table per mode", "[unit]") {
   CHECK(table.rows[1].cells[0].notes.size() == 1);
   CHECK(table.rows[1].cells[1].text == "–");
 }
+
+TEST_CASE("a variant that ran out of memory has a row without ratios", "[unit]") {
+  BenchFile file = bench();
+  BenchSeries& lost = file.measurements[0].series[1];
+  lost.outcome = "out_of_memory";
+  lost.detail = "tried to take 9 GB";
+  lost.seconds.clear();
+  lost.ledger_memory_bytes = 9e9;
+  Report report;
+  add_speed_tables(file, report);
+  const Table& table = report.tables.front();
+  CHECK(table.rows[1].cells[0].text == "out of memory");
+  REQUIRE(table.rows[1].cells[0].notes.size() == 1);
+  CHECK(report.footnotes.at(table.rows[1].cells[0].notes[0] - 1) ==
+        "sub, train, context 64, batch 2 (9.00 GB by the ledger): tried to take 9 GB");
+  for (size_t c = 1; c < 7; ++c) CHECK(table.rows[1].cells[c].text == "–");
+  // The reference too: nobody has a ratio, and the table stands all the same.
+  file.measurements[0].series[0] = lost;
+  file.measurements[0].series[0].variant = "llama";
+  file.measurements[0].series[1] = series("sub", 1);
+  Report without;
+  add_speed_tables(file, without);
+  CHECK(without.tables.size() == 3);
+  CHECK(without.tables[0].rows[1].cells[0].text != "out of memory");
+  CHECK(without.tables[0].rows[1].cells[1].text == "–");
+}
+
+TEST_CASE("the share of the measured limit stands in files that have the rate of their format",
+          "[unit]") {
+  BenchFile file = bench();
+  file.calibration = {{"matmul_512_gflops_per_s", 1e-6},
+                      {"matmul_bfloat16_64x32x16_gflops_per_s", 2e-6},
+                      {"read_gb_per_s", 4e-6}};
+  for (BenchMeasurement& measurement : file.measurements)
+    for (BenchSeries& one : measurement.series)
+      one.flops_per_token = one.bytes_per_token = 10;  // 500 and 1000 a second
+  file.measurements[0].dtype = "bfloat16";
+  file.measurements[1].dtype = "tf32";
+  Report report;
+  add_speed_tables(file, report);
+  const Table &train = report.tables[0], &prefill = report.tables[1], &decode = report.tables[2];
+  REQUIRE(train.columns[5].name == "of the limit");
+  CHECK(train.columns[5].help.find("bfloat16, 64x32x16") != std::string::npos);
+  CHECK(train.rows[0].cells[5].text == "25.0 %");
+  CHECK(train.rows[1].cells[5].text == "50.0 %");
+  CHECK(prefill.columns.size() == 7);  // nobody timed a product in it
+  CHECK(decode.rows[1].cells[5].text == "25.0 %");
+  file.schema = 2;
+  Report older;
+  add_speed_tables(file, older);
+  CHECK(older.tables[0].columns.size() == 7);
+}
+
+TEST_CASE("a card that was held down, and memory of a device, stand in the table", "[unit]") {
+  BenchFile file = bench();
+  BenchMeasurement& measurement = file.measurements[0];
+  measurement.card = {{"before", {{"throttle_reasons", {"gpu_idle"}}}},
+                      {"after", {{"throttle_reasons", {"applications_clocks"}}}},
+                      {"during",
+                       {{"samples", 3},
+                        {"sm_clock_mhz_min", 1700},
+                        {"sm_clock_mhz_max", 1740},
+                        {"throttle_reasons", json::array()}}}};
+  for (BenchSeries& one : measurement.series) {
+    one.peak_reserved_bytes = 3e9;
+    one.driver_used_bytes = 9e9;
+  }
+  Report quiet;
+  add_speed_tables(file, quiet);
+  CHECK(quiet.tables[0].rows[0].cells[0].notes.empty());
+  CHECK(quiet.tables[0].columns.size() == 9);
+  CHECK(quiet.tables[0].rows[0].cells[7].text == "3.00 GB");
+  CHECK(quiet.tables[0].rows[0].cells[8].text == "9.00 GB");
+  measurement.card["during"]["throttle_reasons"] = {"sw_power_cap"};
+  measurement.card["during"]["sm_clock_mhz_min"] = 1500;
+  Report held;
+  add_speed_tables(file, held);
+  REQUIRE(held.tables[0].rows[0].cells[0].notes.size() == 1);
+  CHECK(held.footnotes[0] ==
+        "the card was held down: sw_power_cap; its SM clock moved between 1500 and 1740 MHz");
+  CHECK(held.tables[1].rows[0].cells[0].notes.empty());
+}

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/schema/calibration.h"
 #include "experiments/machine/calibrate.h"
 #include "experiments/measure/batch_search.h"
 #include "experiments/observe/keep_counter.h"
@@ -113,10 +114,23 @@ TEST_CASE("decode bytes count weights where a step entered, caches by what the p
 
 TEST_CASE("a calibration gives its best rate, a roofline the longer time", "[unit]") {
   Calibration rates;
-  rates.matmul_gflops_per_s = {{256, 20}, {512, 50}, {1024, 40}};
+  rates.matmuls = {{"float32", {256, 256, 256}, 20},
+                   {"float32", {512, 512, 512}, 50},
+                   {"float32", {64, 128, 256}, 40},
+                   {"bfloat16", {512, 512, 512}, 400}};
   rates.read_gb_per_s = 10;
   CHECK(rates.flops_per_s() == 50e9);
-  CHECK(rates.to_json().at("matmul_512_gflops_per_s") == 50);
+  CHECK(rates.flops_per_s("bfloat16") == 400e9);
+  CHECK(rates.flops_per_s("tf32") == 0);
+  CHECK(rates.flops_per_s_by_dtype() == json{{"float32", 50e9}, {"bfloat16", 400e9}});
+  const json stated = rates.to_json();
+  CHECK(stated.at("matmul_512_gflops_per_s") == 50);
+  CHECK(stated.at("matmul_bfloat16_512_gflops_per_s") == 400);
+  CHECK(stated.at("matmul_64x128x256_gflops_per_s") == 40);
+  CHECK(matmul_ceiling(stated, "float32")->per_s == 50e9);
+  CHECK(matmul_ceiling(stated, "bfloat16")->of == "bfloat16, 512");
+  CHECK_FALSE(matmul_ceiling(stated, "tf32"));
+  CHECK(read_ceiling(stated)->per_s == 10e9);
   CHECK(roofline_seconds(100e9, 10e9, rates.flops_per_s(), rates.read_bytes_per_s()) == 2);
   CHECK(roofline_seconds(10e9, 10e9, rates.flops_per_s(), rates.read_bytes_per_s()) == 1);
 }
@@ -127,7 +141,7 @@ TEST_CASE("a worker measures a round, and stops when it passes its memory", "[en
   place.write("tiny.json", place.study(edits).dump());
   REQUIRE(place.run("run tiny.json --only llama").code == 0);
   const Plan plan = read_plan(place.path("results/tiny"));
-  RoundOrder order{"decode", 16, 2, 4, 0, 2, 1e9, 1e9};
+  RoundOrder order{"decode", 16, 2, 4, 0, 2, {{"float32", 1e9}}, 1e9};
   for (const PlannedTrial* trial : measured_trials(plan)) {
     write_trial_order(place.path("results/tiny"), order_of(plan, *trial));
     place.write("order.json", write_fields(order).dump() + "\n");
@@ -154,5 +168,5 @@ TEST_CASE("a worker measures a round, and stops when it passes its memory", "[en
   const std::string id = measured_trials(plan).front()->id;
   CHECK(
       place.run("bench-worker results/tiny " + id + " --parent $$ --memory-budget 5e7 < order.json")
-          .code == kOverBudgetExit);
+          .code == kOutOfMemoryExit);
 }
