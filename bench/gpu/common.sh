@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by prepare.sh and quarter_hour.sh: what both must agree on. Expects $root.
 carried=$root/bench/gpu/carried
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by quarter_hour.sh: the items, and the order of their worth.
 
 # Sizes of a rehearsal: the same studies, depths and structures, at widths and lengths of a CPU's seconds.
@@ -38,7 +39,7 @@ paper() {
 
 device_tests_item() {
   local code=0
-  SUBLAB_TEST_DEVICE=$test_device limited "$device_tests" &>"$logs/device_tests.log" || code=$?
+  SUBLAB_TEST_DEVICE=$test_device capped 150 "$device_tests" &>"$logs/device_tests.log" || code=$?
   ((code != 77)) || code=1 # the program found no device, and skipped
   why="device_tests.log: $(tail -n 3 "$logs/device_tests.log" | grep . | tail -n 1)"
   return $code
@@ -49,7 +50,7 @@ sanitizer_item() {
   local sanitizer code=0
   [[ ! $rehearse ]] || { why="no card here" && return 77; }
   sanitizer=$(first_program compute-sanitizer /usr/local/cuda/bin/compute-sanitizer) || { why="no compute-sanitizer here" && return 77; }
-  SUBLAB_TEST_DEVICE=$test_device PYTORCH_NO_CUDA_MEMORY_CACHING=1 limited timeout 150 "$sanitizer" --tool memcheck \
+  SUBLAB_TEST_DEVICE=$test_device PYTORCH_NO_CUDA_MEMORY_CACHING=1 capped 150 "$sanitizer" --tool memcheck \
     --error-exitcode 9 "$device_tests" "[kernels]" &>"$logs/sanitizer.log" || code=$?
   why="sanitizer.log: $(grep -a 'ERROR SUMMARY' "$logs/sanitizer.log" | tail -n 1)"
   return $code
@@ -88,7 +89,7 @@ work_list() {
   threads=4
   [[ ! $rehearse ]] || threads=1
   item build 0 build_program
-  [[ ! $failed ]] || return 0
+  [[ ${program:-} ]] || { failed+=" build" && return 0; }
   item device_tests 15 device_tests_item
   item calibrate 10 calibrate_item
   for length in 4k 8k 2k; do

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by quarter_hour.sh: what the machine has, each lack refused by one line; and the program for it.
 
 # The first of these that can be run.
@@ -11,7 +12,8 @@ find_machine() {
   if [[ $rehearse ]]; then
     device=cpu test_device=second
     program=$root/build/sublab device_tests=$root/build/tests/tests_device
-    [[ -x $program && -x $device_tests ]] || refuse "build/ holds no sublab and no tests/tests_device; run ./test first"
+    [[ -x $program && -x $device_tests ]] || "$root/test" -N >/dev/null || # builds, and runs nothing
+      refuse "build/ holds no sublab and tests/tests_device, and ./test does not build them"
     return 0
   fi
   device=cuda test_device=cuda
@@ -73,7 +75,7 @@ unpack_cache() {
 
 # What an earlier quarter or prepare.sh --program built from this very tree.
 use_carried_program() {
-  [[ -e $carried/program.tar.gz && $architecture == 90a ]] && tar -C "$work" -xzf "$carried/program.tar.gz" &&
+  [[ -e $carried/program.tgz && $architecture == 90a ]] && tar -C "$work" -xzf "$carried/program.tgz" &&
     [[ $(<"$work/program/tree") == "$(tree_hash)" ]] && "$work/program/sublab" --version >"$logs/build.log" 2>&1 || return 1
   program=$work/program/sublab device_tests=$work/program/tests_device
 }
@@ -81,5 +83,5 @@ use_carried_program() {
 # For the next quarter: put into bench/gpu/carried, it saves the build.
 keep_program() {
   mkdir -p "$work/program" && cp "$program" "$device_tests" "$work/program" && strip "$work"/program/{sublab,tests_device} &&
-    tree_hash >"$work/program/tree" && tar -C "$work" -czf "$out/program.tar.gz" program
+    tree_hash >"$work/program/tree" && tar -C "$work" -czf "$out/program.tgz" program
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by quarter_hour.sh: results as at most 8 archives of 16 MiB.
 part_bytes=$((16 << 20))
 
@@ -42,15 +43,16 @@ pack() {
   ((${#measured[@]} == 0)) || archive measured "${measured[@]}"
   ((${#trained[@]} == 0)) || archive trained "${trained[@]}"
   local n
-  n=$(compgen -G "$out/*.tar.gz" | wc -l)
-  ((n <= 8)) || say "$n files in $out, of which 8 will come back: take results from $results"
+  cp "$list" "$out/items.txt"
+  n=$(compgen -G "$out/*" | wc -l)
+  ((n <= 8)) || say "quarter_hour: $n files in $out: more than 8 may not come back"
 }
 
 # The rehearsal's last word: what was packed comes home as studies that verify follows.
 check_packed() {
   say "== import and verify"
   local home=$work/home study
-  "$program" import-results "$out"/*.tar.gz --into "$home" >&2 || { say "quarter_hour: import-results refused" && exit 4; }
+  "$program" import-results "$out"/{logs,measured,trained}*.tar.gz --into "$home" >&2 || { say "quarter_hour: import-results refused" && exit 4; }
   for study in "$home"/gpu_*/plan.json; do
     "$program" verify "$(dirname "$study")" >"$work/verified" || { cat "$work/verified" >&2 && exit 4; }
     say "verified $(basename "$(dirname "$study")"): $(tail -n 1 "$work/verified")"

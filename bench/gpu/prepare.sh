@@ -3,7 +3,7 @@
 #   packages.tar.gz   headers, and static libraries built here from the distribution's sources
 #   cache.tar.xz      tokenizers and token shards of the quarter's studies
 #   commit            of this tree, which a copy without .git does not know
-#   program.tar.gz    with --program: the program itself, built here against a CUDA LibTorch
+#   program.tgz    with --program: the program itself, built here against a CUDA LibTorch
 # Run again, it makes only what is out of date. Prints what to carry, and its size.
 set -euo pipefail
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
@@ -141,8 +141,8 @@ gather_program() {
   cp "$build/sublab" "$build/tests/tests_device" "$work/program"
   strip "$work"/program/*
   tree_hash >"$work/program/tree"
-  tar -C "$work" -czf "$work/program.tar.gz" program
-  mv "$work/program.tar.gz" "$carried"
+  tar -C "$work" -czf "$work/program.tgz" program
+  mv "$work/program.tgz" "$carried"
 }
 
 build_project sublab
@@ -163,7 +163,7 @@ printf '%s %s\n' "$commit" "$(tree_hash)" >"$carried/commit"
 
 bytes=$(du -sb "$carried" | cut -f 1)
 ((bytes <= limit)) || refuse "$carried takes $((bytes >> 20)) MiB, more than $((limit >> 20)); take less text in gpu_quality.json"
-if [[ -e $carried/program.tar.gz && $(tar -xOzf "$carried/program.tar.gz" program/tree) != "$(tree_hash)" ]]; then
-  say "program.tar.gz is of another tree and will not be used there; make it anew with --program, or delete it"
+if [[ -e $carried/program.tgz && $(tar -xOzf "$carried/program.tgz" program/tree) != "$(tree_hash)" ]]; then
+  say "program.tgz is of another tree and will not be used there; make it anew with --program, or delete it"
 fi
 printf 'carry bench/gpu/carried (%d MiB) beside the tree, then: bench/gpu/quarter_hour.sh --minutes 9\n' $(((bytes + (1 << 20) - 1) >> 20))

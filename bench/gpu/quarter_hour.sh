@@ -14,6 +14,7 @@ source "$root/bench/gpu/pack.sh"
 # shellcheck source=bench/gpu/items.sh
 source "$root/bench/gpu/items.sh"
 
+shopt -s nullglob
 usage="usage: bench/gpu/quarter_hour.sh [--minutes N] [--items NAME,NAME*,...] [--rehearse]"
 say() { printf '%s\n' "$*" >&2; }
 refuse() { say "quarter_hour: $*" && exit 2; }
@@ -45,8 +46,9 @@ fi
 results=$work/results
 logs=$results/gpu_quarter_hour/$(date -u +%Y%m%dT%H%M%SZ)
 find_machine # refuses
-mkdir -p "$logs" "$out" 2>/dev/null || refuse "cannot write to $out"
-rm -f "$out"/*.tar.gz
+rm -rf "$results/gpu_quarter_hour" # an earlier visit's, which were packed
+mkdir -p "$logs" "$out" 2>/dev/null && [[ -w $out ]] || refuse "cannot write to $out"
+rm -f "$out"/{logs,measured,trained}*.tar.gz
 
 # Whether an item's name matches one of --items.
 is_wanted() {
@@ -60,8 +62,15 @@ is_wanted() {
 
 left() { echo $((deadline - SECONDS)); }
 
-# Runs a command until it ends or the time is up; sublab answers the signal by keeping what is done.
-limited() { timeout --signal=INT --kill-after=10 "$(left)" "$@"; }
+# capped SECONDS COMMAND...: until it ends, its seconds are over or the time is up. sublab answers the signal by
+# keeping what is done.
+capped() {
+  local seconds=$1
+  ((seconds < $(left))) || seconds=$(left)
+  ((seconds > 0)) || seconds=1
+  timeout --signal=INT --kill-after=10 "$seconds" "${@:2}"
+}
+limited() { capped $deadline "$@"; }
 
 list=$logs/items.txt
 note() { printf '%-24s %7s %7s  %s\n' "$@" | tee -a "$list" >&2; }
@@ -93,7 +102,6 @@ item() {
 note item start seconds result
 work_list
 say "== in all $SECONDS s; packed in $out:"
-(cd "$out" && ls -l -- *.tar.gz) >&2
-cp "$list" "$out/items.txt"
+(cd "$out" && ls -l) >&2
 [[ ! $rehearse ]] || check_packed
 [[ -z $failed ]] || { say "quarter_hour: FAILED:$failed" && exit 4; }
