@@ -69,7 +69,12 @@ quality_item() {
     command+=("${tiny_model[@]}" "${tiny_text[@]}" --set train.tokens=4096 --set train.batch_tokens=512
       --set 'evaluate=[{"task": "perplexity", "max_tokens": 2000}]')
     # The time is up in the middle: what is finished is kept, and the next command does the rest.
-    timeout --signal=INT 10 "$program" "${command[@]}" &>"$log" || (($? == 124)) || return 1
+    "$program" "${command[@]}" &>"$log" &
+    local running=$!
+    until compgen -G "$results/gpu_quality/records/*.json" >/dev/null || ! kill -0 $running 2>/dev/null; do sleep 0.2; done
+    kill -INT $running 2>/dev/null
+    wait $running
+    grep -q "finished trials are kept" "$log" || { why="an interrupt did not keep what was finished" && return 1; }
   fi
   limited "$program" "${command[@]}" &>>"$log" || code=$?
   why=$(tail -n 1 "$log")
