@@ -61,6 +61,15 @@ bool lacks_losses(const StudyData& data) {
   return any;
 }
 
+/// A study that was measured and never run.
+void add_measured_only(const StudyData& data, Report& report) {
+  add_speed_tables(*data.bench, report);
+  add_context_table(data, report);
+  add_claims_table(data, report);
+  add_figures(data, report);
+  finish_tables(report);
+}
+
 }  // namespace
 
 void finish_tables(Report& report) {
@@ -73,10 +82,14 @@ void finish_tables(Report& report) {
 }
 
 Report build_report(const fs::path& study_folder) {
-  const StudyData data = read_study_numbers(study_folder);
+  const StudyData data = read_study_or_bench(study_folder);
   Report report;
   report.study = data.plan.study;
   report.question = data.plan.question;
+  if (!data.has_records()) {
+    add_measured_only(data, report);
+    return report;
+  }
   const auto comparisons = declared_comparisons(data);
   add_quality_table(data, comparisons, report);
   add_question_tables(data, report);

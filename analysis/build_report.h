@@ -6,7 +6,8 @@
 
 namespace sublab {
 
-/// Reads a study folder. Throws UserError (no plan, no records, damaged files).
+/// Reads a study folder; of one that was only measured, its speed and its claims. Throws UserError
+/// (no plan, neither records nor a measurement, damaged files).
 Report build_report(const fs::path& study_folder);
 
 /// Adds what the folder's speed measurement says, alone. Throws UserError when there is none.

@@ -298,8 +298,9 @@ Verification verify_study(const fs::path& folder) {
   Plan plan;
   if (!fs::exists(folder / "plan.json")) read_plan(folder);  // says that it holds no study
   if (!guarded(out, [&] { plan = read_plan(folder); })) return out;
-  if (!fs::is_directory(folder / "records"))
-    throw UserError(folder.string(), "has no records yet; run the study first");
+  if (!fs::is_directory(folder / "records") && !fs::is_directory(folder / "bench"))
+    throw UserError(folder.string(),
+                    "has neither records nor a speed measurement; run the study first");
   const json written = parse_json(read_file(folder / "plan.json"), "plan.json");
   check_digest(written, "plan.json", is_plan_without_digests(written), out);
   guarded(out, [&] { check_study(folder, plan, out); });

@@ -24,7 +24,7 @@ struct Verification {
   std::vector<std::string> problems;  ///< one line each; empty = everything follows
 };
 
-/// Throws UserError when the folder holds no study or no records.
+/// Throws UserError when the folder holds no study, or neither records nor a speed measurement.
 Verification verify_study(const fs::path& folder);
 
 /// A metric that raw data decide, computed anew.

@@ -19,14 +19,30 @@ if(SUBLAB_CUDA)
     message(FATAL_ERROR "${SUBLAB_LIBTORCH} is a CPU form of LibTorch. For SUBLAB_CUDA: pip install "
       "torch==2.11.0 (with its dependencies), then pass -DSUBLAB_LIBTORCH=<site-packages>/torch")
   endif()
-  if(NOT DEFINED TORCH_CUDA_ARCH_LIST)
-    set(TORCH_CUDA_ARCH_LIST "8.0;9.0")
+  # find_package(Torch) would look for the whole toolkit, and for a card to know its architecture. The
+  # runtime is the one that libtorch_cuda itself loads, where it came along: there must be one only.
+  find_package(CUDAToolkit REQUIRED)
+  file(GLOB wheels_runtime ${SUBLAB_LIBTORCH}/../nvidia/cu*/lib/libcudart.so.* ${SUBLAB_LIBTORCH}/lib/libcudart*.so*)
+  if(wheels_runtime)
+    list(GET wheels_runtime 0 cuda_runtime)
+  else()
+    set(cuda_runtime ${CUDA_cudart_LIBRARY})
   endif()
-  find_package(Torch REQUIRED PATHS ${SUBLAB_LIBTORCH} NO_DEFAULT_PATH)
+  file(GLOB wheels_folders ${SUBLAB_LIBTORCH}/../nvidia/*/lib)
+  file(GLOB wheels_headers ${SUBLAB_LIBTORCH}/../nvidia/*/include)
+  list(JOIN wheels_folders : wheels_folders)
   add_library(LibTorch::torch INTERFACE IMPORTED)
-  target_link_libraries(LibTorch::torch INTERFACE ${TORCH_LIBRARIES})
+  target_include_directories(LibTorch::torch SYSTEM INTERFACE
+    ${SUBLAB_LIBTORCH}/include ${SUBLAB_LIBTORCH}/include/torch/csrc/api/include
+    ${CUDAToolkit_INCLUDE_DIRS} ${wheels_headers})
+  target_link_libraries(LibTorch::torch INTERFACE
+    ${SUBLAB_LIBTORCH}/lib/libtorch_cpu.so ${SUBLAB_LIBTORCH}/lib/libc10.so
+    ${SUBLAB_LIBTORCH}/lib/libc10_cuda.so ${cuda_runtime})
   target_compile_definitions(LibTorch::torch INTERFACE SUBLAB_CUDA)
-  target_link_options(LibTorch::torch INTERFACE -Wl,--no-as-needed ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so)
+  # Nothing of ours names libtorch_cuda, and without it the device vanishes without a word.
+  target_link_options(LibTorch::torch INTERFACE
+    -Wl,--no-as-needed ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so
+    -Wl,-rpath,${SUBLAB_LIBTORCH}/lib -Wl,-rpath-link,${wheels_folders})
 else()
   # The lean form: find_package(Torch) would ask for nvcc and libtorch_cuda.
   add_library(LibTorch::torch INTERFACE IMPORTED)

@@ -56,7 +56,7 @@ class SentencePieceTokenizer : public Tokenizer {
       const std::string_view part =
           text.substr(at, sign == std::string_view::npos ? sign : sign - at);
       std::vector<int> pieces;
-      const auto status = processor_.Encode(part, &pieces);
+      const auto status = processor_.Encode({part.data(), part.size()}, &pieces);
       if (!status.ok()) throw std::runtime_error("sentencepiece: " + status.ToString());
       ids.insert(ids.end(), pieces.begin(), pieces.end());
       if (sign == std::string_view::npos) return ids;

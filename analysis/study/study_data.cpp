@@ -289,20 +289,13 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
   return data;
 }
 
-StudyData with_records(StudyData data) {
-  if (!data.has_records())
-    throw UserError(data.folder.string(), "has no records yet; run the study first");
-  return data;
-}
-
 }  // namespace
 
 StudyData read_study_data(const fs::path& folder) {
-  return with_records(read_present(folder, read_record));
-}
-
-StudyData read_study_numbers(const fs::path& folder) {
-  return with_records(read_present(folder, read_record_numbers));
+  StudyData data = read_present(folder, read_record);
+  if (!data.has_records())
+    throw UserError(folder.string(), "has no records yet; run the study first");
+  return data;
 }
 
 StudyData read_study_or_bench(const fs::path& folder) {

@@ -81,9 +81,8 @@ std::optional<BenchFile> read_bench(const fs::path& folder);
 
 /// Throws UserError when the folder holds no plan, no record at all, or damaged files.
 StudyData read_study_data(const fs::path& folder);
-/// The same of records without the lines of audits and ledgers, which no table shows.
-StudyData read_study_numbers(const fs::path& folder);
-/// The same for a folder that may hold a speed measurement and nothing else.
+/// The same for a folder that may hold a speed measurement and nothing else; of records without the
+/// lines of audits and ledgers, which no table shows.
 StudyData read_study_or_bench(const fs::path& folder);
 
 }  // namespace sublab

@@ -3,10 +3,13 @@
 
 #include <cstdio>
 #include <iostream>
+#include <set>
 
 #include "data/prepare_source.h"
 #include "data/sources/sources.h"
-#include "experiments/cli/command.h"
+#include "experiments/cli/run.h"
+#include "experiments/plan/resolve_study.h"
+#include "experiments/text/text_data.h"
 
 namespace sublab {
 namespace {
@@ -128,9 +131,51 @@ void add_import(CLI::App& command, const std::shared_ptr<bool>& as_json) {
   import_command->callback([as_json, arguments] { import_text(*arguments, *as_json); });
 }
 
+/// Makes what a study reads, each text once, and counts it.
+void make_tokens(const std::string& given, const std::vector<std::string>& assignments,
+                 bool as_json, const Catalog& catalog) {
+  ResolvedStudy resolved = resolve_study(read_study(study_file(given), assignments), catalog);
+  prepare_corpora(resolved, catalog);
+  std::set<std::string> seen;
+  json out = json::array();
+  for (const ResolvedTrial& trial : resolved.trials) {
+    const DataConfig& config = trial.config.data;
+    if (!config.on_text() || !seen.insert(write_fields(config).dump()).second) continue;
+    const TextData text(config, catalog.data);
+    json line = {{"tokenizer", config.tokenizer},
+                 {"vocab_size", text.tokenizer().vocab_size()},
+                 {"corpus", config.corpus}};
+    for (const Split split : kSplits) line[split_name(split)] = text.split(split).n_tokens();
+    if (!as_json)
+      std::printf("%s, %ld ids: %ld tokens of train, %ld of validation, %ld of test (%s)\n",
+                  config.tokenizer.c_str(), text.tokenizer().vocab_size(),
+                  text.split(Split::train).n_tokens(), text.split(Split::validation).n_tokens(),
+                  text.split(Split::test).n_tokens(), join(config.corpus).c_str());
+    out.push_back(std::move(line));
+  }
+  if (as_json) std::cout << out.dump(1) << "\n";
+}
+
+void add_tokens(CLI::App& command, const std::shared_ptr<bool>& as_json,
+                const CommandContext& context) {
+  auto* tokens_command = command.add_subcommand(
+      "tokens", "make the tokenizers and token shards that a study reads, and count them");
+  tokens_command->footer("Example: sublab corpus tokens quick");
+  auto study = std::make_shared<std::string>();
+  auto assignments = std::make_shared<std::vector<std::string>>();
+  tokens_command
+      ->add_option("STUDY", *study, "study file, or the name of one that comes with the program")
+      ->required();
+  tokens_command->add_option("--set", *assignments, "change the base")->take_all();
+  tokens_command->add_flag("--json", *as_json, "print JSON");
+  tokens_command->callback([as_json, study, assignments, &context] {
+    make_tokens(*study, *assignments, *as_json, context.catalog);
+  });
+}
+
 }  // namespace
 
-void add_corpus_command(CLI::App& app, CommandContext&) {
+void add_corpus_command(CLI::App& app, CommandContext& context) {
   auto* command =
       app.add_subcommand("corpus", "text to train and evaluate on: list, prepare, import");
   command->footer("Example: sublab corpus import ~/notes my_notes");
@@ -149,6 +194,7 @@ void add_corpus_command(CLI::App& app, CommandContext&) {
     if (*as_json) list(true);
   });
   add_import(*command, as_json);
+  add_tokens(*command, as_json, context);
 }
 
 }  // namespace sublab

@@ -59,6 +59,7 @@ std::string command_to_go_on(const RunOptions& options, const RunArguments& argu
   std::string command = rerun_command(options.out);
   if (options.only != "*") command += " --only " + shell_word(options.only);
   if (options.jobs != 1) command += " --jobs " + std::to_string(options.jobs);
+  if (options.by_seed) command += " --by-seed";
   if (options.n_shards != 1) command += " --shard " + arguments.shard;
   return command + (arguments.as_json ? " --json" : "");
 }
@@ -181,6 +182,10 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--only", arguments.options.only, "variants that match this glob");
   command.add_option("--jobs", arguments.options.jobs, "trials at once")
       ->check(CLI::Range(1, 1024));
+  command.add_flag(
+      "--by-seed", arguments.options.by_seed,
+      "every variant of a seed before the next seed, so that an interrupt leaves whole "
+      "comparisons");
   add_study_threads_option(command, arguments);
   add_study_device_option(command, arguments.assignments);
   add_replan_option(command, arguments);

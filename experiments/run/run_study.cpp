@@ -31,6 +31,13 @@ std::vector<const PlannedTrial*> chosen(const Plan& plan, const RunOptions& opti
   std::vector<const PlannedTrial*> out;
   for (const PlannedTrial& trial : plan.trials)  // two variants may resolve to one trial
     if (wanted.erase(trial.id)) out.push_back(&trial);
+  if (!options.by_seed) return out;
+  const auto place = [&](const PlannedTrial* trial) {
+    return std::find(plan.seeds.begin(), plan.seeds.end(), trial->seed) - plan.seeds.begin();
+  };
+  std::stable_sort(out.begin(), out.end(), [&](const PlannedTrial* a, const PlannedTrial* b) {
+    return place(a) < place(b);
+  });
   return out;
 }
 

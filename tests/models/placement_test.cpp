@@ -3,9 +3,8 @@
 // are counted.
 #include <catch2/catch.hpp>
 
-#include "models/parts/lm_head.h"
 #include "tests/models/second_device.h"
-#include "tests/models/small_models.h"
+#include "tests/models/twins.h"
 
 using namespace sublab;
 
@@ -13,30 +12,6 @@ namespace {
 
 /// The CPU attends by its flash kernel, other devices by plain operators; all else is the same.
 constexpr double kRounding = 1e-11;
-
-/// One model on the CPU and its twin elsewhere, in fp64.
-struct Twins {
-  std::unique_ptr<LanguageModel> here, there;
-
-  explicit Twins(const ModelCase& subject) : here(fitted_model(subject, at::kDouble)) {
-    there = subject.entry->make(subject.config, kSmallVocab, {1, second_device()},
-                                tree_catalog().parts);
-    convert_model(*there, at::kDouble);
-    CHECK(copy_shared_weights(*here, *there, "test").empty());
-  }
-};
-
-Run training_run(const Coins& coins) {
-  Run run;
-  run.mode = Mode::train;
-  run.coins = &coins;
-  return run;
-}
-
-at::Tensor loss_of(const LanguageModel& model, const Batch& batch, const Run& run) {
-  return lm_loss(run_model(model, batch, nullptr, run), model.head_weight(), batch.tokens.roll(-1),
-                 static_cast<double>(batch.tokens.numel()));
-}
 
 /// Whether training ranks rows, which needs no look at the scores.
 bool ranks_in_training(const ModelCase& subject) {
@@ -58,7 +33,7 @@ TEST_CASE("a host pointer into the second device's tensors is no value", "[contr
 TEST_CASE("models evaluate and train on another device as on the CPU", "[contract]") {
   for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
-    const Twins twins(subject);
+    const Twins twins(subject, second_device());
     at::manual_seed(3);
     const Batch batch = random_batch({17, 9, 17}), there = batch.to(second_device());
     const auto n_sites = static_cast<int64_t>(twins.here->selection_sites().size());
@@ -93,7 +68,7 @@ TEST_CASE("models step on another device as on the CPU", "[contract]") {
   const at::NoGradGuard no_grad;
   for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
-    const Twins twins(subject);
+    const Twins twins(subject, second_device());
     const auto n_sites = static_cast<int64_t>(twins.here->selection_sites().size());
     const auto state = twins.here->new_state(2, 16), other = twins.there->new_state(2, 16);
     Run run;
@@ -101,10 +76,7 @@ TEST_CASE("models step on another device as on the CPU", "[contract]") {
     at::manual_seed(4);
     for (const std::vector<int64_t>& lengths :
          std::vector<std::vector<int64_t>>{{7, 3}, {1, 1}, {2, 0}, {1, 1}}) {
-      const Batch batch = with_token_hints(continue_rows(
-          *state, at::randint(kSmallVocab, {lengths[0] + lengths[1]}, at::kLong), lengths));
-      const Batch there{batch.tokens.to(second_device()), batch.rows,
-                        batch.hints.defined() ? batch.hints.to(second_device()) : batch.hints};
+      const Batch batch = next_batch(*state, lengths), there = batch.to(second_device());
       const at::Tensor expected = run_model(*twins.here, batch, state.get(), run);
       const Transfers transfers;
       const at::Tensor hidden = run_model(*twins.there, there, other.get(), run);

@@ -114,7 +114,8 @@ TEST_CASE("every variant file stands in the catalog", "[tidy]") {
 TEST_CASE("every test case has one level, and every test file is built", "[tidy]") {
   const std::string build = read_file(kRoot / "tests/CMakeLists.txt");
   static const std::regex a_case(R"re(^TEST_CASE\(".*$)re");
-  static const std::regex level(R"re(\[(tidy|unit|contract|numerics|learning|end_to_end)\])re");
+  static const std::regex level(
+      R"re(\[(tidy|unit|contract|numerics|learning|end_to_end|kernels|curves)\])re");
   for (const Source& source : sources()) {
     if (*source.path.begin() != "tests" || source.path.extension() != ".cpp") continue;
     INFO(source.path.string());
@@ -145,7 +146,9 @@ TEST_CASE("commands that the pages name exist", "[tidy]") {
       if (!code || !std::regex_search(line, match, command)) continue;
       ++n;
       INFO(page.string() << ": " << line);
-      CHECK(fs::exists(kRoot / "experiments/cli" / (match[1].str() + ".cpp")));
+      std::string file = match[1].str();
+      std::replace(file.begin(), file.end(), '-', '_');
+      CHECK(fs::exists(kRoot / "experiments/cli" / (file + ".cpp")));
     }
   }
   CHECK(n > 3);
