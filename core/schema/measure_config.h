@@ -15,6 +15,7 @@ struct MeasureConfig {
   std::vector<int64_t> batch = {1};
   int64_t rounds = 9;
   int64_t decode_tokens = 32;
+  std::string dtype = "float32";
   int64_t memory_budget_bytes = 0;
   std::vector<int64_t> modelled_context;
 
@@ -25,6 +26,9 @@ struct MeasureConfig {
     f("batch", batch, "rows", within(1, 1 << 16));
     f("rounds", rounds, "interleaved rounds", within(9, 10000));
     f("decode_tokens", decode_tokens, "tokens generated per row and round", within(1, 1 << 20));
+    f("dtype", dtype,
+      "of weights, activations and caches in prefill and decode; training has its own",
+      one_of({"float32", "bfloat16"}));
     f("memory_budget_bytes", memory_budget_bytes,
       "also find the largest batch of train and decode that stays within this; 0 = off",
       within(0, 1e15));

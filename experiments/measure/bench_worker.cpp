@@ -13,6 +13,7 @@
 #include "experiments/measure/round_text.h"
 #include "experiments/text/content.h"
 #include "experiments/train/step.h"
+#include "models/interchange/tensors.h"
 #include "models/parts/lm_head.h"
 
 namespace sublab {
@@ -31,6 +32,13 @@ struct ResidentModel {
     model = entry.make(config.model, vocab_size, {1, device}, catalog.parts);
     if (const auto sites = model->selection_sites(); !sites.empty())
       assumed = std::make_unique<EvenKeeps>(sites);
+  }
+
+  /// Weights of this number format from here on. Training, which has its own, never comes after it:
+  /// each mode has processes of its own.
+  void convert(const std::string& dtype) {
+    const auto type = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+    if (model->dtype() != type) convert_model(*model, type);
   }
 
   Run run(Mode mode, KeepCounter& counter) const {
@@ -88,22 +96,23 @@ class TrainRounds {
   AdamW optimizer_;
 };
 
-std::unique_ptr<DecodeState> prefilled(const LanguageModel& model, const RoundOrder& order,
-                                       const at::Tensor& text, const Run& run, int64_t room) {
-  auto state = model.new_state(order.batch, order.context + room);
-  const Batch batch = continue_rows(*state, text.slice(1, 0, order.context).reshape({-1}),
+/// Reads the prompt, up to the logits of the first new token.
+void read_prompt(const LanguageModel& model, const RoundOrder& order, const at::Tensor& text,
+                 const Run& run, DecodeState& state) {
+  const Batch batch = continue_rows(state, text.slice(1, 0, order.context).reshape({-1}),
                                     std::vector<int64_t>(order.batch, order.context));
-  next_logits(run_model(model, batch, state.get(), run), *batch.rows, model.head_weight());
-  return state;
+  next_logits(run_model(model, batch, &state, run), *batch.rows, model.head_weight());
 }
 
 void prefill(const ResidentModel& subject, const RoundOrder& order, const RoundInputs& inputs,
              RoundKeeps& keeps, RoundResult& result) {
+  const LanguageModel& model = *subject.model;
   const Run run = subject.run(Mode::step, keeps.counter);
   std::vector<double> first_ms;
   for (int64_t i = 0; i < order.repeats; ++i) {
-    const Stopwatch watch(subject.model->device());
-    prefilled(*subject.model, order, inputs.of(i), run, 0);
+    const Stopwatch watch(model.device());
+    const auto state = model.new_state(order.batch, order.context);
+    read_prompt(model, order, inputs.of(i), run, *state);
     first_ms.push_back(watch.seconds() * 1e3);
     result.seconds += first_ms.back() / 1e3;
   }
@@ -111,34 +120,62 @@ void prefill(const ResidentModel& subject, const RoundOrder& order, const RoundI
   result.tokens = static_cast<double>(order.repeats * order.batch * order.context);
 }
 
-/// The prompt is read before the clock starts; then text follows it token by token.
-void decode(const ResidentModel& subject, const RoundOrder& order, const RoundInputs& inputs,
-            RoundKeeps& keeps, RoundResult& result) {
-  const LanguageModel& model = *subject.model;
-  std::vector<double> first_ms, step_ms;
-  for (int64_t i = 0; i < order.repeats; ++i) {
-    const at::Tensor& text = inputs.of(i);
-    const auto read = Clock::now();
-    const auto state =
-        prefilled(model, order, text, subject.run(Mode::step, keeps.past), order.decode_tokens);
-    first_ms.push_back(seconds_since(read) * 1e3);
-    const Run run = subject.run(Mode::step, keeps.counter);
-    for (int64_t t = 0; t < order.decode_tokens; ++t) {
-      const auto start = Clock::now();
-      const Batch batch = continue_rows(*state, text.select(1, order.context + t).contiguous(),
-                                        std::vector<int64_t>(order.batch, 1));
-      next_logits(run_model(model, batch, state.get(), run), *batch.rows, model.head_weight());
-      step_ms.push_back(seconds_since(start) * 1e3);
-      result.seconds += step_ms.back() / 1e3;
+/// Decoding, text after text in one state where it can start over: what a device was made ready for
+/// in one round serves the next.
+class DecodeRounds {
+ public:
+  explicit DecodeRounds(const ResidentModel& subject) : subject_(subject) {}
+
+  /// What it holds between rounds.
+  void release() { state_.reset(); }
+
+  /// The prompt is read before the clock starts; then text follows it token by token.
+  void run(const RoundOrder& order, const RoundInputs& inputs, RoundKeeps& keeps,
+           RoundResult& result) {
+    const LanguageModel& model = *subject_.model;
+    std::vector<double> first_ms, step_ms;
+    for (int64_t i = 0; i < order.repeats; ++i) {
+      const at::Tensor& text = inputs.of(i);
+      const Stopwatch reading(model.device());
+      DecodeState& state = empty_state(order);
+      read_prompt(model, order, text, subject_.run(Mode::step, keeps.past), state);
+      first_ms.push_back(reading.seconds() * 1e3);
+      const Run run = subject_.run(Mode::step, keeps.counter);
+      Laps laps(model.device());
+      for (int64_t t = 0; t < order.decode_tokens; ++t) {
+        const Batch batch = continue_rows(state, text.select(1, order.context + t).contiguous(),
+                                          std::vector<int64_t>(order.batch, 1));
+        next_logits(run_model(model, batch, &state, run), *batch.rows, model.head_weight());
+        laps.mark();
+      }
+      for (const double seconds : laps.seconds()) {
+        step_ms.push_back(seconds * 1e3);
+        result.seconds += seconds;
+      }
+      result.kv_cache_bytes = static_cast<double>(state.n_bytes());
     }
-    result.kv_cache_bytes = static_cast<double>(state->n_bytes());
+    keeps.past.add_tokens(keeps.counter, 0.5);
+    result.time_to_first_token_ms = median(first_ms);
+    result.token_latency_ms = median(step_ms);
+    result.token_latency_ms_p95 = percentile(step_ms, 0.95);
+    result.tokens = static_cast<double>(order.repeats * order.batch * order.decode_tokens);
   }
-  keeps.past.add_tokens(keeps.counter, 0.5);
-  result.time_to_first_token_ms = median(first_ms);
-  result.token_latency_ms = median(step_ms);
-  result.token_latency_ms_p95 = percentile(step_ms, 0.95);
-  result.tokens = static_cast<double>(order.repeats * order.batch * order.decode_tokens);
-}
+
+ private:
+  DecodeState& empty_state(const RoundOrder& order) {
+    const std::pair<int64_t, int64_t> shape{order.batch, order.context + order.decode_tokens};
+    if (!state_ || shape != shape_ || !state_->clear()) {
+      state_.reset();  // before the next one takes its memory
+      state_ = subject_.model->new_state(shape.first, shape.second);
+      shape_ = shape;
+    }
+    return *state_;
+  }
+
+  const ResidentModel& subject_;
+  std::pair<int64_t, int64_t> shape_;
+  std::unique_ptr<DecodeState> state_;
+};
 
 /// Answers rounds with one variant's model.
 class RoundServer {
@@ -151,7 +188,7 @@ class RoundServer {
 
   RoundResult run(const RoundOrder& order) {
     if (order.mode == kGiveBack) {
-      release_cached_memory(device_);
+      give_memory_back();
       return {};
     }
     if (order.gives_memory_back) {
@@ -167,7 +204,7 @@ class RoundServer {
     const RoundKeeps keeps = work(order, result);
     add_round_cost(*subject_.model, order, keeps, config_.train.recompute, result);
     add_memory(result);
-    if (order.gives_memory_back) release_cached_memory(device_);
+    if (order.gives_memory_back) give_memory_back();
     return result;
   }
 
@@ -182,9 +219,19 @@ class RoundServer {
       const bool decodes = order.mode == "decode";
       const RoundInputs inputs =
           text_.inputs(order, order.context + (decodes ? order.decode_tokens : 0), device_);
-      (decodes ? decode : prefill)(subject_, order, inputs, keeps, result);
+      subject_.convert(order.dtype);
+      result.dtype = order.dtype;
+      if (decodes)
+        decoding_.run(order, inputs, keeps, result);
+      else
+        prefill(subject_, order, inputs, keeps, result);
     }
     return keeps;
+  }
+
+  void give_memory_back() {
+    decoding_.release();
+    release_cached_memory(device_);
   }
 
   void add_memory(RoundResult& result) const {
@@ -200,6 +247,7 @@ class RoundServer {
   at::Device device_;
   ResidentModel subject_;
   std::optional<TrainRounds> training_;
+  DecodeRounds decoding_{subject_};
 };
 
 void answer(const RoundResult& result) { std::cout << write_fields(result).dump() << std::endl; }

@@ -30,6 +30,7 @@ struct RoundOrder {
   int64_t context = 0, batch = 0, decode_tokens = 0, round = 0, repeats = 1;
   json flops_per_s = json::object();  ///< of this machine, by number format; empty = not known
   double bytes_per_s = 0;             ///< of this machine; 0 = not known
+  std::string dtype = "float32";      ///< of prefill and decode
   /// Begin with a pass that is not timed, and end by giving the device's free memory back.
   bool gives_memory_back = false;
 
@@ -46,6 +47,7 @@ struct RoundOrder {
     f("repeats", repeats, "times that the work is done within the round");
     f("flops_per_s", flops_per_s, "measured matmul rate by number format");
     f("bytes_per_s", bytes_per_s, "measured read bandwidth");
+    f("dtype", dtype, "of prefill and decode");
     f("gives_memory_back", gives_memory_back, "between rounds");
   }
 };

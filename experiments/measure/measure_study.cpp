@@ -33,7 +33,7 @@ Calibration calibration_for(const Plan& plan, const std::vector<MeasuredModel>& 
                             at::Device device) {
   MeasureConfig config;
   read_fields(plan.measure, "plan.json: /measure", config);
-  return calibrate(device, dtypes_of(models, device), shapes_of(models, config));
+  return calibrate(device, dtypes_of(models, config, device), shapes_of(models, config));
 }
 
 }  // namespace

@@ -13,11 +13,12 @@ MeasuredModel::MeasuredModel(const PlannedTrial& planned, const Catalog& catalog
 }
 
 CellMemory cell_memory(const MeasuredModel& model, const std::string& mode, int64_t context,
-                       int64_t batch, int64_t decode_tokens) {
+                       int64_t batch, const MeasureConfig& measure) {
   if (mode != "train") {
-    const int64_t tokens = context + (mode == "decode" ? decode_tokens : 0);
-    const MemoryEstimate memory = prefill_memory(*model.shapes, batch, tokens);
-    return {memory.weights, memory.peak};
+    const int64_t tokens = context + (mode == "decode" ? measure.decode_tokens : 0);
+    const MemoryEstimate memory = prefill_memory(*model.shapes, batch, tokens);  // in float32
+    const double share = measure.dtype == "bfloat16" ? 0.5 : 1;
+    return {share * memory.weights, share * memory.peak};
   }
   TrainConfig config = model.config.train;
   config.batch_tokens = batch * context;
@@ -65,11 +66,14 @@ std::vector<MatmulShape> shapes_of(const std::vector<MeasuredModel>& models,
   return out;
 }
 
-std::vector<std::string> dtypes_of(const std::vector<MeasuredModel>& models, at::Device device) {
+std::vector<std::string> dtypes_of(const std::vector<MeasuredModel>& models,
+                                   const MeasureConfig& measure, at::Device device) {
   std::vector<std::string> out = dtypes_of(device);
-  for (const MeasuredModel& model : models)
-    if (std::find(out.begin(), out.end(), model.config.train.dtype) == out.end())
-      out.push_back(model.config.train.dtype);
+  const auto add = [&](const std::string& dtype) {
+    if (std::find(out.begin(), out.end(), dtype) == out.end()) out.push_back(dtype);
+  };
+  add(measure.dtype);
+  for (const MeasuredModel& model : models) add(model.config.train.dtype);
   return out;
 }
 

@@ -26,7 +26,7 @@ struct CellMemory {
   double peak = 0;      ///< in a round
 };
 CellMemory cell_memory(const MeasuredModel& model, const std::string& mode, int64_t context,
-                       int64_t batch, int64_t decode_tokens);
+                       int64_t batch, const MeasureConfig& measure);
 
 /// How workers that are all resident share a card of `total_bytes` (0 = not known: nothing is
 /// shared). Where all peaks fit beside each other, each keeps what it has. Else free memory goes
@@ -42,6 +42,7 @@ MemorySharing share_memory(const std::vector<CellMemory>& variants, size_t refer
 /// the number formats that they are made in: what the machine is calibrated at.
 std::vector<MatmulShape> shapes_of(const std::vector<MeasuredModel>& models,
                                    const MeasureConfig& config);
-std::vector<std::string> dtypes_of(const std::vector<MeasuredModel>& models, at::Device device);
+std::vector<std::string> dtypes_of(const std::vector<MeasuredModel>& models,
+                                   const MeasureConfig& measure, at::Device device);
 
 }  // namespace sublab

@@ -87,7 +87,7 @@ std::vector<CellMemory> Coordinator::memory_of(const std::string& mode, int64_t 
                                                int64_t batch) const {
   std::vector<CellMemory> out;
   for (const MeasuredModel& model : models_)
-    out.push_back(cell_memory(model, mode, context, batch, config_.decode_tokens));
+    out.push_back(cell_memory(model, mode, context, batch, config_));
   return out;
 }
 
@@ -116,7 +116,8 @@ RoundOrder Coordinator::order_of_cell(const std::string& mode, int64_t context,
                    .batch = batch,
                    .decode_tokens = config_.decode_tokens,
                    .flops_per_s = rates_.flops_per_s_by_dtype(),
-                   .bytes_per_s = rates_.read_bytes_per_s()};
+                   .bytes_per_s = rates_.read_bytes_per_s(),
+                   .dtype = config_.dtype};
   order.gives_memory_back =
       !device_.is_cpu() &&
       share_memory(memory_of(mode, context, batch), reference_, total_bytes_).gives_memory_back;
