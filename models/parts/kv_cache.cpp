@@ -22,6 +22,19 @@ void FullKvCache::take_up(const Rows& rows) {
 
 void FullKvCache::append(const at::Tensor& k_NGK, const at::Tensor& v_NGK, const Rows& rows) {
   take_up(rows);
+  const int64_t each = rows.equal_length();
+  const auto as_far = [&](int64_t used) { return used == used_.front(); };
+  if (each > 1 && std::all_of(used_.begin(), used_.end(), as_far)) {
+    const auto write = [&](int64_t which, const at::Tensor& x) {
+      const at::Tensor by_row = x.reshape({rows.n_rows(), each, x.size(1), x.size(2)});
+      memory_.select(0, which)
+          .slice(2, used_.front() - each, used_.front())
+          .copy_(by_row.transpose(1, 2));
+    };
+    write(0, k_NGK);
+    write(1, v_NGK);
+    return;
+  }
   for (int64_t b = 0; b < rows.n_rows(); ++b) {
     const int64_t n = rows.length(b), begin = rows.begin(b), end = used_[b];
     if (n == 0) continue;

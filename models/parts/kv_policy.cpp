@@ -45,11 +45,7 @@ class Full : public KvPolicy {
         *x = x->index_select(0, order);
     }
     cache.append(turned.k_NGK, turned.v_NGK, *rows);
-    std::vector<VisibleTokens> visible(rows->n_rows());
-    for (int64_t b = 0; b < rows->n_rows(); ++b)
-      if (rows->length(b) > 0) visible[b] = cache.row(b);
-    const at::Tensor out =
-        context.at.parts->executor->step(turned.q_NHK, visible, *rows, *context.at.run);
+    const at::Tensor out = attended(turned, cache, *rows, context);
     return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out, heads);
   }
 
@@ -69,6 +65,23 @@ class Full : public KvPolicy {
   }
 
  private:
+  /// A prompt's rows have no past, so that a device may be given all of them at once.
+  static bool begins_on_device(const at::Tensor& q, const Rows& rows) {
+    bool begins = !q.is_cpu();
+    for (int64_t b = 0; begins && b < rows.n_rows(); ++b) begins = rows.start(b) == 0;
+    return begins;
+  }
+  /// Over the rows' caches, which hold their new tokens already.
+  static at::Tensor attended(const AttentionHeads& turned, const FullKvCache& cache,
+                             const Rows& rows, const LayerContext& context) {
+    const auto& [q, k, v] = turned;
+    const AttentionExecutor& executor = *context.at.parts->executor;
+    if (begins_on_device(q, rows)) return executor.whole_rows(q, k, v, rows, *context.at.run);
+    std::vector<VisibleTokens> visible(rows.n_rows());
+    for (int64_t b = 0; b < rows.n_rows(); ++b)
+      if (rows.length(b) > 0) visible[b] = cache.row(b);
+    return executor.step(q, visible, rows, *context.at.run);
+  }
   static at::Tensor fixed_step(const AttentionHeads& heads, const LayerContext& context,
                                FullKvCache& cache) {
     const auto [q, k, v] = logit_heads(heads, context);
