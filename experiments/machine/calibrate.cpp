@@ -76,9 +76,12 @@ MatmulShape affordable(MatmulShape shape, at::Device device) {
   return shape;
 }
 
-std::vector<MatmulShape> with_squares(const std::vector<MatmulShape>& shapes, at::Device device) {
+std::vector<MatmulShape> with_squares(const std::vector<MatmulShape>& shapes,
+                                      const std::string& dtype, at::Device device) {
   std::vector<int64_t> sizes = {256, 512, 1024, 1536};
   if (!device.is_cpu()) sizes.insert(sizes.end(), {4096, 8192});
+  if (device.is_cpu() && dtype != "float32")
+    sizes.resize(2);  // a CPU may be slow in another format
   std::vector<MatmulShape> out;
   for (const int64_t n : sizes) out.push_back({n, n, n});
   for (const MatmulShape& shape : shapes)
@@ -173,7 +176,7 @@ Calibration calibrate(at::Device device, std::vector<std::string> dtypes,
   if (dtypes.empty()) dtypes = dtypes_of(device);
   Calibration out;
   for (const std::string& dtype : dtypes)
-    for (const MatmulShape& shape : with_squares(shapes, device))
+    for (const MatmulShape& shape : with_squares(shapes, dtype, device))
       out.matmuls.push_back({dtype, shape, matmul_gflops(dtype, shape, device)});
   release_cached_memory(device);
   time_memory(device, out);

@@ -40,7 +40,7 @@ MemorySharing share_memory(const std::vector<CellMemory>& variants, size_t refer
     residents += variant.resident;
     largest = std::max(largest, variant.peak - variant.resident);
   }
-  const double room = kUsable * total_bytes - (n + 1) * kContextBytes;
+  const double room = kUsable * total_bytes - (n + 2) * kContextBytes;  // the coordinator's, too
   MemorySharing out;
   out.gives_memory_back = peaks > room;
   out.reference_shares_process = residents + variants[reference].resident + largest > room;

@@ -59,7 +59,7 @@ MemoryEstimate training_memory(const LanguageModel& model, const TrainConfig& co
   const StepShape step = step_shape(config, context_len);
   CostShape shape = CostShape::whole_rows(step.rows_per_pass, context_len);
   shape.bytes_per_number = bytes;
-  shape.plain = half;
+  shape.plain = half && resolve_device(config.device, "/train/device") == "cpu";
   Ledger ledger;
   model.add_cost(shape, ledger);
   const auto tokens = static_cast<double>(step.rows_per_pass * context_len);

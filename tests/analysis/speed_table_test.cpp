@@ -128,7 +128,7 @@ TEST_CASE("a variant that ran out of memory has a row without ratios", "[unit]")
   CHECK(table.rows[1].cells[0].text == "out of memory");
   REQUIRE(table.rows[1].cells[0].notes.size() == 1);
   CHECK(report.footnotes.at(table.rows[1].cells[0].notes[0] - 1) ==
-        "sub, train, context 64, batch 2 (9.00 GB by the ledger): tried to take 9 GB");
+        "sub, train, context 64, batch 2 (9000 MB by the ledger): tried to take 9 GB");
   for (size_t c = 1; c < 7; ++c) CHECK(table.rows[1].cells[c].text == "–");
   // The reference too: nobody has a ratio, and the table stands all the same.
   file.measurements[0].series[0] = lost;
@@ -185,8 +185,8 @@ TEST_CASE("a card that was held down, and memory of a device, stand in the table
   add_speed_tables(file, quiet);
   CHECK(quiet.tables[0].rows[0].cells[0].notes.empty());
   CHECK(quiet.tables[0].columns.size() == 9);
-  CHECK(quiet.tables[0].rows[0].cells[7].text == "3.00 GB");
-  CHECK(quiet.tables[0].rows[0].cells[8].text == "9.00 GB");
+  CHECK(quiet.tables[0].rows[0].cells[7].text == "3000 MB");
+  CHECK(quiet.tables[0].rows[0].cells[8].text == "9000 MB");
   measurement.card["during"]["throttle_reasons"] = {"sw_power_cap"};
   measurement.card["during"]["sm_clock_mhz_min"] = 1500;
   Report held;

@@ -9,7 +9,7 @@
 
 using namespace sublab;
 
-TEST_CASE("laps of a device add up to its stopwatch, about", "[measure]") {
+TEST_CASE("laps of a device add up to its stopwatch, about", "[unit]") {
   const at::Device device = device_under_test();
   const at::Tensor x = at::ones({256, 256}, at::device(device));
   x.mm(x);
@@ -28,7 +28,7 @@ TEST_CASE("laps of a device add up to its stopwatch, about", "[measure]") {
   CHECK(sum <= watch.seconds());
 }
 
-TEST_CASE("a card's allocator counts tensors, and gives back what none of them uses", "[measure]") {
+TEST_CASE("a card's allocator counts tensors, and gives back what none of them uses", "[unit]") {
   const at::Device device = device_under_test();
   at::Tensor large = at::zeros({1 << 24}, at::device(device));
   const auto before = device_memory(device);
@@ -48,7 +48,7 @@ TEST_CASE("a card's allocator counts tensors, and gives back what none of them u
   CHECK(memory_room(device).total_bytes == static_cast<double>(before->total_bytes));
 }
 
-TEST_CASE("memory that a card does not have is an outcome", "[measure]") {
+TEST_CASE("memory that a card does not have is an outcome", "[unit]") {
   if (!on_a_card()) return;
   const at::Device device = device_under_test();
   const auto numbers = static_cast<int64_t>(memory_room(device).total_bytes);  // four times as many
@@ -60,8 +60,7 @@ TEST_CASE("memory that a card does not have is an outcome", "[measure]") {
   }
 }
 
-TEST_CASE("a card's ceilings are measured in every format that models are trained in",
-          "[measure]") {
+TEST_CASE("a card's ceilings are measured in every format that models are trained in", "[unit]") {
   if (!on_a_card()) return;
   const Calibration rates = calibrate(device_under_test(), {}, {{4096, 2048, 5632}});
   CHECK(rates.flops_per_s("bfloat16") > rates.flops_per_s("tf32"));
