@@ -18,6 +18,11 @@ bool has_fused_form(std::initializer_list<std::reference_wrapper<const at::Tenso
          });
 }
 
+at::Tensor sent(const at::Tensor& numbers, at::Device device) {
+  if (!device.is_cuda()) return numbers.to(device);
+  return numbers.pin_memory().to(device, /*non_blocking=*/true);
+}
+
 void launch(const at::Tensor& x, const std::function<cuda::Error(cuda::Launch)>& kernel) {
   const c10::DeviceGuard guard(x.device());
   const c10::Stream stream = c10::impl::VirtualGuardImpl(x.device().type()).getStream(x.device());

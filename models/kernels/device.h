@@ -25,6 +25,10 @@ bool has_fused_form(std::initializer_list<std::reference_wrapper<const at::Tenso
 /// True for tensors that the CUDA kernels serve.
 inline bool on_cuda(const at::Tensor& x) { return kCudaKernels && x.is_cuda(); }
 
+/// `numbers`, a tensor of the host, on `device`. Goes to CUDA from pinned memory, which the host
+/// does not wait for.
+at::Tensor sent(const at::Tensor& numbers, at::Device device);
+
 /// kernel(Launch) on the current stream of x's device, for x's type. Throws c10::Error with what
 /// CUDA says where the launch fails.
 void launch(const at::Tensor& x, const std::function<cuda::Error(cuda::Launch)>& kernel);
