@@ -147,7 +147,12 @@ at::Tensor Rows::starts(at::Device device) const {
 }
 
 at::Tensor Rows::offsets(at::Device device) const {
-  if (!device_offsets_.defined()) device_offsets_.set(at::tensor(offsets_, at::kLong).to(at::kInt));
+  if (!device_offsets_.defined()) {
+    std::vector<int32_t> made = {0};
+    for (int64_t b = 0; b < n_rows(); ++b)
+      if (length(b) > 0) made.push_back(static_cast<int32_t>(offsets_[b + 1]));
+    device_offsets_.set(at::tensor(made, at::kInt));
+  }
   return device_offsets_.on(device);
 }
 

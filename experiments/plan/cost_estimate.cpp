@@ -18,7 +18,7 @@ namespace {
 constexpr double kFloatBytes = 4, kTokenBytes = 8;
 
 double logits_bytes(const LanguageModel& model, double tokens, double bytes_per_number) {
-  const auto chunk = static_cast<double>(loss_chunk_tokens(model.vocab_size()));
+  const auto chunk = static_cast<double>(loss_chunk_tokens(model.vocab_size(), model.device()));
   return std::min(tokens, chunk) * static_cast<double>(model.vocab_size()) * bytes_per_number;
 }
 

@@ -3,6 +3,9 @@
 
 #include <cuda_runtime.h>
 
+#include <initializer_list>
+#include <type_traits>
+
 #include "models/kernels/body.h"
 #include "models/kernels/cuda_kernels.h"
 
@@ -46,9 +49,11 @@ struct Block {
   }
 };
 
-/// Threads for a row of d elements: at least four elements each, at most 512 threads.
-inline unsigned threads_for(int64_t d) {
-  const int64_t threads = (d / 4 + 31) / 32 * 32;
+/// Threads for a row of d numbers of which a thread takes N at a time: at least four numbers each,
+/// at most 512 threads.
+template <int N = 1>
+unsigned threads_for(int64_t d) {
+  const int64_t threads = (d / (N > 4 ? N : 4) + 31) / 32 * 32;
   return static_cast<unsigned>(threads < 32 ? 32 : threads > 512 ? 512 : threads);
 }
 
@@ -65,6 +70,22 @@ Error with_type(Number number, const F& work) {
   else
     work(Bfloat16{});
   return launched();
+}
+
+/// work(T{}, N) for the type and for how many numbers are read at once: 16 bytes where rows of d
+/// numbers keep to them, as all `arrays` do.
+template <class F>
+Error with_words(Number number, int64_t d, std::initializer_list<const void*> arrays,
+                 const F& work) {
+  return with_type(number, [&](auto zero) {
+    constexpr int kNumbers = 16 / sizeof(zero);
+    bool fits = d % kNumbers == 0;
+    for (const void* array : arrays) fits = fits && reinterpret_cast<uintptr_t>(array) % 16 == 0;
+    if (fits)
+      work(zero, std::integral_constant<int, kNumbers>{});
+    else
+      work(zero, std::integral_constant<int, 1>{});
+  });
 }
 
 /// Room for d sums of a block, which may be more than a kernel gets unasked.

@@ -5,7 +5,7 @@
 
 namespace sublab::cuda {
 
-/// 32 threads that have a row to themselves.
+/// 32 threads that have a row, or an item, to themselves.
 struct Warp {
   template <class F>
   __device__ __forceinline__ float sum(int64_t n, const F& f) const {
@@ -25,6 +25,21 @@ struct Warp {
   }
 
   __device__ __forceinline__ bool owns(int64_t j) const { return j % 32 == lane(); }
+
+  template <int S, class F, class Done>
+  __device__ __forceinline__ void along(int n, int parts, const F& f, const Done& done) const {
+    for (int i = 0; i < n; ++i) {
+      float sums[S] = {};
+#pragma unroll 4
+      for (int part = lane(); part < parts; part += 32) f(i, part, sums);
+#pragma unroll
+      for (int s = 0; s < S; ++s) {
+        for (int offset = 16; offset > 0; offset /= 2)
+          sums[s] += __shfl_xor_sync(0xFFFFFFFF, sums[s], offset);
+        if (s % 32 == lane()) done(i, s, sums[s]);
+      }
+    }
+  }
 
  private:
   __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x % 32); }

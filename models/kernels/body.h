@@ -61,30 +61,33 @@ SUBLAB_HOST_DEVICE void store(Bfloat16& to, float value) {
   to.bits = static_cast<uint16_t>(value == value ? rounded : 0x7FC0);
 }
 
-/// N numbers that lie together, in one access where they fill 16 bytes; `from` is aligned to that.
+/// N numbers that lie together; accesses of 16 bytes where they fill them, to which they are
+/// aligned then.
 template <int N, class T>
 SUBLAB_HOST_DEVICE void load_numbers(const T* from, float* to) {
-  alignas(16) T numbers[N];
 #ifdef __CUDACC__
-  if constexpr (N * sizeof(T) == 16)
-    *reinterpret_cast<uint4*>(numbers) = *reinterpret_cast<const uint4*>(from);
-  else
+  if constexpr (N * sizeof(T) % 16 == 0) {
+    alignas(16) T numbers[N];
+    for (int i = 0; i < static_cast<int>(N * sizeof(T) / 16); ++i)
+      reinterpret_cast<uint4*>(numbers)[i] = reinterpret_cast<const uint4*>(from)[i];
+    for (int j = 0; j < N; ++j) to[j] = load(numbers[j]);
+  } else
 #endif
-    for (int j = 0; j < N; ++j) numbers[j] = from[j];
-  for (int j = 0; j < N; ++j) to[j] = load(numbers[j]);
+    for (int j = 0; j < N; ++j) to[j] = load(from[j]);
 }
 
 /// The way back.
 template <int N, class T>
 SUBLAB_HOST_DEVICE void store_numbers(T* to, const float* values) {
-  alignas(16) T numbers[N];
-  for (int j = 0; j < N; ++j) store(numbers[j], values[j]);
 #ifdef __CUDACC__
-  if constexpr (N * sizeof(T) == 16)
-    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(numbers);
-  else
+  if constexpr (N * sizeof(T) % 16 == 0) {
+    alignas(16) T numbers[N];
+    for (int j = 0; j < N; ++j) store(numbers[j], values[j]);
+    for (int i = 0; i < static_cast<int>(N * sizeof(T) / 16); ++i)
+      reinterpret_cast<uint4*>(to)[i] = reinterpret_cast<const uint4*>(numbers)[i];
+  } else
 #endif
-    for (int j = 0; j < N; ++j) to[j] = numbers[j];
+    for (int j = 0; j < N; ++j) store(to[j], values[j]);
 }
 
 /// `value` as T can hold it.

@@ -63,6 +63,23 @@ Error bypass_backward(Launch launch, const void* grad_out, const void* x, const 
 Error softmax_gradient(Launch launch, void* logits, const int64_t* labels, double* losses,
                        int64_t n, int64_t v, float scale);
 
+/// One linear map: weight [f, d], bias [f] or null, y [rows, f].
+struct Map {
+  const void *weight, *bias;
+  void* y;
+  int64_t f;
+};
+
+constexpr int kMostMaps = 4;
+/// Up to so many rows a warp's multiply-adds keep up with the memory that weights come from; with
+/// more, the tensor cores of a matrix library do.
+constexpr int64_t kMostMapRows = 8;
+
+/// Each of n_maps <= kMostMaps maps of x [rows, d], 1 <= rows <= kMostMapRows, f > 0; x, weights
+/// and their rows are aligned to 16 bytes.
+Error linear_maps(Launch launch, const Map* maps, int n_maps, const void* x, int64_t rows,
+                  int64_t d);
+
 /// What decoding's attention works on: q and out [tokens, heads, width]; no query sees more than
 /// `most_keys` keys.
 struct DecodeShape {

@@ -10,8 +10,11 @@
 #include <cstring>
 #include <limits>
 
+#include "models/kernels/cache_attention_body.h"
+#include "models/kernels/device.h"
 #include "models/kernels/grain.h"
 #include "models/kernels/vector_math.h"
+#include "models/transfer.h"
 
 namespace sublab {
 namespace decode_attention_kernel {
@@ -100,14 +103,19 @@ struct Unit {
   int64_t token, kv_head, begin, end;
 };
 
+void check(const VisibleTokens& tokens, int64_t kv_heads) {
+  TORCH_CHECK(tokens.keys.size(0) > 0 && tokens.keys.size(1) == kv_heads &&
+                  tokens.keys.stride(2) == 1 && tokens.values.stride(2) == 1,
+              "decode_attention: keys ", tokens.keys.sizes(), ", strides ", tokens.keys.strides(),
+              " and ", tokens.values.strides(), ", for ", kv_heads, " heads");
+}
+
 /// Work in units of pieces; a token's units go head by head, piece by piece.
 std::vector<Unit> cut(const std::vector<VisibleTokens>& visible, int64_t kv_heads) {
   std::vector<Unit> units;
   for (size_t i = 0; i < visible.size(); ++i) {
     const int64_t n = visible[i].keys.size(0);
-    TORCH_CHECK(n > 0 && visible[i].keys.size(1) == kv_heads && visible[i].keys.stride(2) == 1 &&
-                    visible[i].values.stride(2) == 1,
-                "decode_attention: keys of token ", i);
+    check(visible[i], kv_heads);
     for (int64_t g = 0; g < kv_heads; ++g)
       for (int64_t begin = 0; begin < n; begin += kPiece)
         units.push_back({static_cast<int64_t>(i), g, begin, std::min(begin + kPiece, n)});
@@ -149,11 +157,53 @@ void merge(const std::vector<Unit>& units, const float* records, int64_t group, 
   }
 }
 
+bool aligned(const at::Tensor& x) {
+  const auto fits = [&](int64_t numbers) { return numbers * x.element_size() % 16 == 0; };
+  return reinterpret_cast<uintptr_t>(x.const_data_ptr()) % 16 == 0 && fits(x.stride(0)) &&
+         fits(x.stride(1)) && fits(x.size(2));
+}
+
+at::Tensor attend_on_cuda(const at::Tensor& q, const std::vector<VisibleTokens>& visible,
+                          double scale) {
+  static_assert(sizeof(cuda::KeyPlace) == 7 * sizeof(int64_t));
+  at::Tensor table = at::empty({q.size(0), 7}, at::kLong);
+  auto* places = static_cast<cuda::KeyPlace*>(table.data_ptr());
+  cuda::DecodeShape shape{.tokens = q.size(0),
+                          .heads = q.size(1),
+                          .kv_heads = visible[0].keys.size(1),
+                          .width = q.size(2),
+                          .most_keys = 0,
+                          .scale = static_cast<float>(scale)};
+  bool all_aligned = true;
+  for (const auto& [k, v] : visible) {
+    check({k, v}, shape.kv_heads);
+    TORCH_CHECK(k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type(),
+                "decode_attention: ", k.scalar_type(), " keys for ", q.scalar_type());
+    *places++ = {k.const_data_ptr(), v.const_data_ptr(), k.stride(0), v.stride(0),
+                 k.stride(1),        v.stride(1),        k.size(0)};
+    shape.most_keys = std::max(shape.most_keys, k.size(0));
+    all_aligned = all_aligned && aligned(k) && aligned(v);
+  }
+  const at::Tensor there = sent_to(q.device(), table);
+  const int64_t n_pieces =
+      (shape.most_keys + cache_attention_kernel::kPiece - 1) / cache_attention_kernel::kPiece;
+  at::Tensor records = at::empty(
+      {shape.tokens, shape.heads, n_pieces, cache_attention_kernel::record_size(shape.width)},
+      q.options().dtype(at::kFloat));
+  at::Tensor out = at::empty_like(q);
+  if constexpr (kCudaKernels)
+    launch(q, [&](cuda::Launch at) {
+      return cuda::decode_attention(at, shape, q.const_data_ptr(),
+                                    static_cast<const cuda::KeyPlace*>(there.const_data_ptr()),
+                                    all_aligned, records.data_ptr<float>(), out.data_ptr());
+    });
+  return out;
+}
+
 }  // namespace decode_attention_kernel
 
 bool has_decode_attention(const at::Tensor& q) {
-  return q.is_cpu() && q.scalar_type() == at::kFloat &&
-         !(at::GradMode::is_enabled() && q.requires_grad());
+  return has_fused_form({q}) && !(at::GradMode::is_enabled() && q.requires_grad());
 }
 
 at::Tensor decode_attention_naive(const at::Tensor& q, const std::vector<VisibleTokens>& visible,
@@ -175,12 +225,13 @@ at::Tensor decode_attention(const at::Tensor& q_in, const std::vector<VisibleTok
   if (!has_decode_attention(q_in)) return decode_attention_naive(q_in, visible, scale);
   TORCH_CHECK(static_cast<int64_t>(visible.size()) == q_in.size(0), "one set of keys per query");
   const at::Tensor q = q_in.contiguous();
-  at::Tensor out = at::empty_like(q);
-  if (q.size(0) == 0) return out;
+  if (q.size(0) == 0) return at::empty_like(q);
   RECORD_FUNCTION("sublab::decode_attention", std::vector<c10::IValue>({q, n_pairs(visible)}));
+  if (q.is_cuda()) return attend_on_cuda(q, visible, scale);
   const int64_t heads = q.size(1), d = q.size(2), kv_heads = visible[0].keys.size(1);
   const int64_t group = heads / kv_heads;
   const std::vector<Unit> units = cut(visible, kv_heads);
+  at::Tensor out = at::empty_like(q);
   const auto n_units = static_cast<int64_t>(units.size());
   at::Tensor partial = at::empty({n_units, group, record_size(d)}, q.options());
   auto* records = partial.data_ptr<float>();

@@ -15,30 +15,30 @@ namespace rms_norm_kernel {
 SUBLAB_CLONES void forward(const float* x, const float* weight, float* y, float* scale,
                            int64_t n_rows, int64_t d, float epsilon) {
   for (int64_t i = 0; i < n_rows; ++i)
-    forward_row(Lanes{}, x + i * d, weight, y + i * d, scale + i, d, epsilon);
+    forward_row<1>(Lanes{}, x + i * d, weight, y + i * d, scale + i, d, epsilon);
 }
 
 SUBLAB_CLONES void add_forward(const float* x, const float* residual, const float* weight, float* s,
                                float* y, float* scale, int64_t n_rows, int64_t d, float epsilon) {
   for (int64_t i = 0; i < n_rows; ++i)
-    add_forward_row(Lanes{}, x + i * d, residual + i * d, weight, s + i * d, y + i * d, scale + i,
-                    d, epsilon);
+    add_forward_row<1>(Lanes{}, x + i * d, residual + i * d, weight, s + i * d, y + i * d,
+                       scale + i, d, epsilon);
 }
 
 SUBLAB_CLONES void backward(const float* x, const float* weight, const float* scale,
                             const float* grad_y, float* grad_x, float* grad_weight, int64_t n_rows,
                             int64_t d) {
   for (int64_t i = 0; i < n_rows; ++i)
-    backward_row<false, Lanes, float>(Lanes{}, x + i * d, weight, scale[i], grad_y + i * d, nullptr,
-                                      grad_x + i * d, grad_weight, d);
+    backward_row<false, 1, Lanes, float>(Lanes{}, x + i * d, weight, scale[i], grad_y + i * d,
+                                         nullptr, grad_x + i * d, grad_weight, d);
 }
 
 SUBLAB_CLONES void add_backward(const float* x, const float* weight, const float* scale,
                                 const float* grad_y, const float* grad_residual, float* grad_x,
                                 float* grad_weight, int64_t n_rows, int64_t d) {
   for (int64_t i = 0; i < n_rows; ++i)
-    backward_row<true>(Lanes{}, x + i * d, weight, scale[i], grad_y + i * d, grad_residual + i * d,
-                       grad_x + i * d, grad_weight, d);
+    backward_row<true, 1>(Lanes{}, x + i * d, weight, scale[i], grad_y + i * d,
+                          grad_residual + i * d, grad_x + i * d, grad_weight, d);
 }
 
 /// Work is cut into as many parts as there are threads, so that sums are the same on every run.

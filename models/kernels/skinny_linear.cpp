@@ -5,8 +5,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/record_function.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "models/kernels/device.h"
 #include "models/kernels/vector_math.h"
 
 namespace sublab {
@@ -76,18 +78,54 @@ SUBLAB_CLONES void outputs(const float* x, const float* w, const float* bias, fl
     tiles<1>(x, w + o * d, bias ? bias + o : nullptr, y + o, n_rows, d, f, nullptr);
 }
 
+bool wants_gradient(const at::Tensor& x, const at::Tensor& weight) {
+  return at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
+}
+
+/// Rows of whole 16 bytes, which lie one after another from an address that is a multiple of them.
+bool fills_words(const at::Tensor& x) {
+  return x.is_contiguous() && x.size(1) > 0 && x.size(1) * x.element_size() % 16 == 0 &&
+         reinterpret_cast<uintptr_t>(x.const_data_ptr()) % 16 == 0;
+}
+
+bool skinny_on_cuda(const at::Tensor& x, const at::Tensor& weight) {
+  return on_cuda(x) && has_fused_form({x, weight}) && x.size(0) <= cuda::kMostMapRows &&
+         weight.size(0) > 0 && fills_words(x) && fills_words(weight);
+}
+
+/// One launch for at most cuda::kMostMaps maps.
+std::vector<at::Tensor> maps_on_cuda(const at::Tensor& x, const std::vector<MapWeights>& maps) {
+  std::vector<at::Tensor> out;
+  std::vector<cuda::Map> places;
+  for (const auto& [weight, bias] : maps) {
+    TORCH_CHECK(weight.size(1) == x.size(1), "linear: weight of width ", weight.size(1),
+                ", input of ", x.size(1));
+    out.push_back(at::empty({x.size(0), weight.size(0)}, x.options()));
+    places.push_back({weight.const_data_ptr(), bias.defined() ? bias.const_data_ptr() : nullptr,
+                      out.back().data_ptr(), weight.size(0)});
+  }
+  if constexpr (kCudaKernels)
+    launch(x, [&](cuda::Launch at) {
+      return cuda::linear_maps(at, places.data(), static_cast<int>(places.size()),
+                               x.const_data_ptr(), x.size(0), x.size(1));
+    });
+  return out;
+}
+
 }  // namespace skinny_linear
 
 bool linear_is_skinny(const at::Tensor& x, const at::Tensor& weight) {
-  return x.dim() == 2 && x.size(0) > 0 && x.size(0) <= skinny_linear::kMaxRows && x.is_cpu() &&
-         x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
-         weight.is_contiguous() &&
-         !(at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()));
+  using namespace skinny_linear;
+  if (x.dim() != 2 || x.size(0) == 0 || wants_gradient(x, weight)) return false;
+  if (!x.is_cpu()) return skinny_on_cuda(x, weight);
+  return x.size(0) <= kMaxRows && x.scalar_type() == at::kFloat &&
+         weight.scalar_type() == at::kFloat && weight.is_contiguous();
 }
 
 at::Tensor linear_map(const at::Tensor& x_in, const at::Tensor& weight, const at::Tensor& bias) {
   if (!linear_is_skinny(x_in, weight)) return at::linear(x_in, weight, bias);
   RECORD_FUNCTION("sublab::linear_map", std::vector<c10::IValue>({x_in, weight}));
+  if (x_in.is_cuda()) return skinny_linear::maps_on_cuda(x_in, {{weight, bias}}).front();
   const at::Tensor x = x_in.contiguous();
   const int64_t n = x.size(0), d = x.size(1), f = weight.size(0);
   TORCH_CHECK(weight.size(1) == d, "linear: weight of width ", weight.size(1), ", input of ", d);
@@ -101,6 +139,17 @@ at::Tensor linear_map(const at::Tensor& x_in, const at::Tensor& weight, const at
                            y.data_ptr<float>(), n, d, f, begin, end);
   });
   return y;
+}
+
+std::vector<at::Tensor> linear_maps(const at::Tensor& x, const std::vector<MapWeights>& maps) {
+  const bool together = x.is_cuda() && maps.size() <= size_t{cuda::kMostMaps} &&
+                        std::all_of(maps.begin(), maps.end(), [&](const MapWeights& map) {
+                          return linear_is_skinny(x, map.weight);
+                        });
+  if (together) return skinny_linear::maps_on_cuda(x, maps);
+  std::vector<at::Tensor> out;
+  for (const auto& [weight, bias] : maps) out.push_back(linear_map(x, weight, bias));
+  return out;
 }
 
 }  // namespace sublab

@@ -3,9 +3,12 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 namespace sublab {
 
-/// Whether `linear_map` takes its own kernel: fp32 on the CPU, no gradient wanted, 1 to 16 rows.
+/// Whether `linear_map` takes its own kernel: no gradient wanted; on the CPU fp32 and 1 to 16 rows,
+/// on CUDA fp32 or bf16 whose rows fill 16 bytes, and 1 to 8 rows.
 bool linear_is_skinny(const at::Tensor& x, const at::Tensor& weight);
 
 /// x [M, D], weight [F, D], bias [F] or undefined -> x weight^T + bias, [M, F]. Equal to at::linear
@@ -13,5 +16,12 @@ bool linear_is_skinny(const at::Tensor& x, const at::Tensor& weight);
 /// than the product; here each weight is loaded once and used for all rows. Row m's numbers do not
 /// depend on how many other rows there are. Everything that is not skinny is at::linear.
 at::Tensor linear_map(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
+struct MapWeights {
+  at::Tensor weight, bias;  // [F, D], [F] or undefined
+};
+
+/// The linear maps of one input, each as linear_map gives it. Skinny ones are one launch on CUDA.
+std::vector<at::Tensor> linear_maps(const at::Tensor& x, const std::vector<MapWeights>& maps);
 
 }  // namespace sublab

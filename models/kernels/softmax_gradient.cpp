@@ -14,7 +14,7 @@ namespace softmax_kernel {
 SUBLAB_CLONES void gradient_rows(float* logits, const int64_t* labels, double* losses, int64_t n,
                                  int64_t v, float scale) {
   for (int64_t i = 0; i < n; ++i)
-    losses[i] = gradient_row(Lanes{}, logits + i * v, v, labels[i], scale);
+    losses[i] = gradient_row<1>(Lanes{}, logits + i * v, v, labels[i], scale);
 }
 
 }  // namespace softmax_kernel

@@ -16,7 +16,7 @@ namespace subsample_kernel {
 SUBLAB_CLONES void add_rows(float* out, const float* x, const float* y, const int64_t* index,
                             const float* weights, const float* c, int64_t n, int64_t d) {
   for (int64_t i = 0; i < n; ++i)
-    add_row(Lanes{}, out + index[i] * d, x + index[i] * d, y + i * d, weights[i], c, d);
+    add_row<1>(Lanes{}, out + index[i] * d, x + index[i] * d, y + i * d, weights[i], c, d);
 }
 
 SUBLAB_CLONES void add_rows_backward(const float* grad_out, const float* x, const float* y,
@@ -25,8 +25,8 @@ SUBLAB_CLONES void add_rows_backward(const float* grad_out, const float* x, cons
                                      float* grad_c, int64_t n, int64_t d) {
   for (int64_t i = 0; i < n; ++i) {
     const int64_t at = index[i] * d;
-    grad_weights[i] = add_row_backward(Lanes{}, grad_out + at, x + at, y + i * d, weights[i], c,
-                                       grad_x + at, grad_y + i * d, grad_c, d);
+    grad_weights[i] = add_row_backward<1>(Lanes{}, grad_out + at, x + at, y + i * d, weights[i], c,
+                                          grad_x + at, grad_y + i * d, grad_c, d);
   }
 }
 

@@ -21,8 +21,9 @@ AttentionLayer::AttentionLayer(const std::string& name, const BlockConfig& confi
 
 AttentionHeads AttentionLayer::heads(const at::Tensor& x) const {
   const int64_t n = x.size(0);
-  return {q_(x).view({n, n_heads_, head_dim_}), k_(x).view({n, n_kv_heads_, head_dim_}),
-          v_(x).view({n, n_kv_heads_, head_dim_})};
+  const std::vector<at::Tensor> made = maps_of(x, {&q_, &k_, &v_});
+  return {made[0].view({n, n_heads_, head_dim_}), made[1].view({n, n_kv_heads_, head_dim_}),
+          made[2].view({n, n_kv_heads_, head_dim_})};
 }
 
 at::Tensor AttentionLayer::out(const at::Tensor& attended_NHK) const {

@@ -19,4 +19,10 @@ void Linear::add_parameters(std::vector<Parameter>& out) const {
   if (bias_.defined()) out.push_back({name_ + ".bias", bias_, 1.0, false});
 }
 
+std::vector<at::Tensor> maps_of(const at::Tensor& x, std::initializer_list<const Linear*> maps) {
+  std::vector<MapWeights> weights;
+  for (const Linear* map : maps) weights.push_back({map->weight_, map->bias_});
+  return linear_maps(x, weights);
+}
+
 }  // namespace sublab

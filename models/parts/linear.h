@@ -1,6 +1,7 @@
 // A linear map with its name, its initial draw and its cost.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,14 @@ class Linear {
   void add_parameters(std::vector<Parameter>& out) const;
 
  private:
+  friend std::vector<at::Tensor> maps_of(const at::Tensor& x,
+                                         std::initializer_list<const Linear*> maps);
+
   std::string name_;
   at::Tensor weight_, bias_;  // [out, in], [out] or undefined
 };
+
+/// Each of the maps of one input: one launch on CUDA where x has few rows.
+std::vector<at::Tensor> maps_of(const at::Tensor& x, std::initializer_list<const Linear*> maps);
 
 }  // namespace sublab

@@ -11,7 +11,8 @@
 
 namespace sublab {
 
-int64_t loss_chunk_tokens(int64_t vocab_size) {
+int64_t loss_chunk_tokens(int64_t vocab_size, at::Device device) {
+  if (device.is_cuda()) return std::clamp<int64_t>((int64_t{1} << 27) / vocab_size, 64, 65536);
   return std::clamp<int64_t>((int64_t{1} << 22) / vocab_size, 64, 4096);
 }
 
@@ -22,7 +23,7 @@ class Loss : public torch::autograd::Function<Loss> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden_in,
                             const at::Tensor& head, const at::Tensor& labels, double divisor) {
     const at::Tensor hidden = hidden_in.contiguous();
-    const int64_t n = hidden.size(0), chunk = loss_chunk_tokens(head.size(0));
+    const int64_t n = hidden.size(0), chunk = loss_chunk_tokens(head.size(0), head.device());
     at::Tensor grad_hidden = at::empty_like(hidden), grad_head = at::zeros_like(head);
     const at::Tensor head_t = head.t();
     at::Tensor loss = at::zeros({}, hidden.options().dtype(at::kDouble));
@@ -50,7 +51,7 @@ class Loss : public torch::autograd::Function<Loss> {
 
 template <class F>
 void for_chunks(const at::Tensor& hidden, const at::Tensor& head, const F& work) {
-  const int64_t chunk = loss_chunk_tokens(head.size(0));
+  const int64_t chunk = loss_chunk_tokens(head.size(0), head.device());
   for (int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
     const int64_t end = std::min(begin + chunk, hidden.size(0));
     work(begin, end, at::mm(hidden.slice(0, begin, end), head.t()));
@@ -94,6 +95,7 @@ at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head) {
 }
 
 at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Tensor& head) {
+  if (rows.equal_length() == 1) return linear_map(hidden, head, at::Tensor());
   std::vector<int64_t> last;
   for (int64_t b = 0; b < rows.n_rows(); ++b) {
     int64_t place = rows.length(b) - 1;

@@ -7,8 +7,9 @@
 
 namespace sublab {
 
-/// Tokens whose logits the loss makes at once: below 16 MB of fp32.
-int64_t loss_chunk_tokens(int64_t vocab_size);
+/// Tokens whose logits the loss makes at once on `device`: below 16 MB of fp32 on a CPU, whose
+/// caches they pass through; below 512 MB on CUDA, whose products want thousands of rows.
+int64_t loss_chunk_tokens(int64_t vocab_size, at::Device device);
 
 /// Sum over tokens of -log softmax(hidden . head^T)[label], divided by `divisor` (the tokens of the
 /// whole step, known before backward), as a scalar. Labels below 0 are left out.

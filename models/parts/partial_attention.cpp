@@ -27,11 +27,16 @@ AttentionPartial nothing(const at::Tensor& q) {
   return {at::zeros(q.sizes(), options), at::full({q.size(0), q.size(1)}, -kInfinity, options)};
 }
 
-/// Whether a kernel that gives log-sums takes these. CUDA's wants rows of 16 bytes.
+/// Whether a kernel that gives log-sums takes these.
 bool has_kernel(const at::Tensor& q) {
-  if (q.is_cpu()) return true;
-  return q.is_cuda() && q.scalar_type() != at::kDouble && q.size(2) % 8 == 0;
+  return q.is_cpu() || (q.is_cuda() && q.scalar_type() != at::kDouble);
 }
+
+at::Tensor padded(const at::Tensor& x, int64_t n) {
+  return n == 0 ? x : at::constant_pad_nd(x, {0, n}, 0);
+}
+
+double scale_of(int64_t width) { return 1 / std::sqrt(static_cast<double>(width)); }
 
 /// What a kernel leaves for its backward pass beside its inputs and its output.
 struct Kept {
@@ -45,36 +50,39 @@ Kept forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool
     const auto [out, sums] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal);
     return {out, sums, {}, {}};
   }
+  // Its rows are multiples of 16 bytes, its log-sums a multiple of 32 queries.
+  const int64_t width = q.size(3), missing = (width + 7) / 8 * 8 - width;
   const auto [out, sums, seed, offset] = at::_scaled_dot_product_efficient_attention(
-      q, k, v, {}, /*compute_log_sumexp=*/true, 0.0, causal);
-  return {out, sums, seed, offset};
+      padded(q, missing), padded(k, missing), padded(v, missing), {}, /*compute_log_sumexp=*/true,
+      0.0, causal, scale_of(width));
+  return {out.slice(3, 0, width), sums, seed, offset};
 }
 
 /// The kernels' backward pass takes the gradient of `out` alone: with P the probabilities,
 ///   d logits = P (d_out . v - D),  D = d_out . out,
 /// where a gradient g of the log-sum would add P g. It does when each value gets one more number 1
 /// whose gradient is g, while the output that D is made of has 0 there. Queries and keys get zeros
-/// beside it, `kPad` of them, as CUDA wants its rows aligned.
+/// beside it, to the next multiple of 8, as CUDA wants its rows aligned. In bf16 g is rounded as
+/// d_out is, whose products with v it is added to: it is no less exact than they are.
 torch::autograd::variable_list backward(const at::Tensor& q, const at::Tensor& k,
                                         const at::Tensor& v, const Kept& kept, bool causal,
                                         const at::Tensor& grad_out, const at::Tensor& grad_sums) {
-  constexpr int64_t kPad = 8;
-  const int64_t width = q.size(3);
-  const auto padded = [&](const at::Tensor& x) { return at::constant_pad_nd(x, {0, kPad}, 0); };
-  const double scale = 1 / std::sqrt(static_cast<double>(width));
-  at::Tensor values = padded(v), grads = padded(grad_out);
+  const int64_t width = q.size(3), pad = q.is_cpu() ? 8 : width / 8 * 8 + 8 - width;
+  const auto wider = [&](const at::Tensor& x) { return padded(x, pad); };
+  const double scale = scale_of(width);
+  at::Tensor values = wider(v), grads = wider(grad_out);
   values.select(3, width).fill_(1);
   grads.select(3, width).copy_(grad_sums);
   at::Tensor grad_q, grad_k, grad_v;
   if (q.is_cpu())
     std::tie(grad_q, grad_k, grad_v) = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        grads, padded(q), padded(k), values, padded(kept.out), kept.log_sum_of_exp, 0.0, causal,
+        grads, wider(q), wider(k), values, wider(kept.out), kept.log_sum_of_exp, 0.0, causal,
         std::nullopt, scale);
   else
     std::tie(grad_q, grad_k, grad_v, std::ignore) =
         at::_scaled_dot_product_efficient_attention_backward(
-            grads, padded(q), padded(k), values, {}, padded(kept.out), kept.log_sum_of_exp,
-            kept.seed, kept.offset, 0.0, {true, true, true, false}, causal, scale);
+            grads, wider(q), wider(k), values, {}, wider(kept.out), kept.log_sum_of_exp, kept.seed,
+            kept.offset, 0.0, {true, true, true, false}, causal, scale);
   const auto own = [&](const at::Tensor& grad) { return grad.slice(3, 0, width); };
   return {own(grad_q), own(grad_k), own(grad_v), at::Tensor()};
 }

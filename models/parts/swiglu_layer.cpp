@@ -1,6 +1,8 @@
 // The maps of a feed-forward part and what they cost.
 #include "models/parts/swiglu_layer.h"
 
+#include "models/kernels/swiglu.h"
+
 namespace sublab {
 
 SwigluLayer::SwigluLayer(const std::string& name, const BlockConfig& config, const Initial& initial)
@@ -11,6 +13,11 @@ SwigluLayer::SwigluLayer(const std::string& name, const BlockConfig& config, con
       down_(
           name + ".down_proj", config.d_ff, config.d_model, initial,
           {.bias = config.mlp_bias, .std_dev = config.init_std, .scale = config.residual_scale()}) {
+}
+
+at::Tensor SwigluLayer::operator()(const at::Tensor& x) const {
+  const std::vector<at::Tensor> made = maps_of(x, {&gate_, &up_});
+  return down_(swiglu(made[0], made[1]));
 }
 
 void SwigluLayer::add_parameters(std::vector<Parameter>& out) const {

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "models/kernels/swiglu.h"
 #include "models/parts/block_config.h"
 #include "models/parts/linear.h"
 #include "models/parts/pass_shape.h"
@@ -17,7 +16,7 @@ class SwigluLayer {
   SwigluLayer(const std::string& name, const BlockConfig& config, const Initial& initial);
 
   /// x [N, D] -> [N, D].
-  at::Tensor operator()(const at::Tensor& x) const { return down_(swiglu(gate_(x), up_(x))); }
+  at::Tensor operator()(const at::Tensor& x) const;
   void add_parameters(std::vector<Parameter>& out) const;
   /// Line swiglu; norm_numbers as in AttentionLayer::add_cost.
   void add_cost(const PassShape& shape, double norm_numbers, Ledger& ledger) const;

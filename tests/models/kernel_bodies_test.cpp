@@ -74,24 +74,24 @@ void check_near(const at::Tensor& fused, const at::Tensor& truth, double toleran
   CHECK((fused.to(at::kDouble) - truth).abs().max().item<double>() < tolerance * scale);
 }
 
-template <class T, class Team>
+template <int N, class T, class Team>
 void check_norm(const Team& team, int64_t d) {
   const Number<T> x(d), r(d), w(d), s(d), y(d), grad_s(d), grad_y(d), grad_x(d);
   const auto [sum, norm] = add_rms_norm_naive(x.wide, r.wide, w.wide, 1e-5);
   (sum * grad_s.wide.detach() + norm * grad_y.wide.detach()).sum().backward();
   at::Tensor grad_w = at::zeros({d});
   float scale = 0;
-  rms_norm_kernel::add_forward_row(team, x.data(), r.data(), w.data(), s.data(), y.data(), &scale,
-                                   d, 1e-5f);
-  rms_norm_kernel::backward_row<true>(team, s.data(), w.data(), scale, grad_y.data(), grad_s.data(),
-                                      grad_x.data(), grad_w.data_ptr<float>(), d);
+  rms_norm_kernel::add_forward_row<N>(team, x.data(), r.data(), w.data(), s.data(), y.data(),
+                                      &scale, d, 1e-5f);
+  rms_norm_kernel::backward_row<true, N>(team, s.data(), w.data(), scale, grad_y.data(),
+                                         grad_s.data(), grad_x.data(), grad_w.data_ptr<float>(), d);
   check_near(s.narrow, sum, kTolerance<T>);
   check_near(y.narrow, norm, kTolerance<T>);
   check_near(grad_x.narrow, x.wide.grad(), kTolerance<T>);
   check_near(grad_w, w.wide.grad(), kTolerance<T>);
 }
 
-template <class T, class Team>
+template <int N, class T, class Team>
 void check_return(const Team& team, int64_t d) {
   const Number<T> x(kOne, d), y(kOne, d), weight(kOne), c(d), grad(kOne, d), grad_y(kOne, d);
   const Number<T> out(kOne, d), grad_x(kOne, d);
@@ -102,10 +102,10 @@ void check_return(const Team& team, int64_t d) {
   (truth * grad.wide.detach()).sum().backward();
   const float w = load(*weight.data());
   at::Tensor grad_c = at::zeros({d});
-  subsample_kernel::add_row(team, out.data(), x.data(), y.data(), w, c.data(), d);
-  const float grad_w =
-      subsample_kernel::add_row_backward(team, grad.data(), x.data(), y.data(), w, c.data(),
-                                         grad_x.data(), grad_y.data(), grad_c.data_ptr<float>(), d);
+  subsample_kernel::add_row<N>(team, out.data(), x.data(), y.data(), w, c.data(), d);
+  const float grad_w = subsample_kernel::add_row_backward<N>(
+      team, grad.data(), x.data(), y.data(), w, c.data(), grad_x.data(), grad_y.data(),
+      grad_c.data_ptr<float>(), d);
   check_near(out.narrow, truth, kTolerance<T>);
   check_near(grad_x.narrow, x.wide.grad(), kTolerance<T>);
   check_near(grad_y.narrow, y.wide.grad(), kTolerance<T>);
@@ -113,14 +113,14 @@ void check_return(const Team& team, int64_t d) {
   check_near(at::scalar_tensor(grad_w), weight.wide.grad()[0], kTolerance<T>);
 }
 
-template <class T, class Team>
+template <int N, class T, class Team>
 void check_softmax(const Team& team, int64_t v) {
   for (const int64_t label : {int64_t{-1}, int64_t{0}, v - 1}) {
     const Number<T> logits(kOne, v);
     if (label >= 0) logits.narrow[0][label] += 8;
     at::Tensor gradient = logits.narrow.to(at::kDouble);
     const at::Tensor loss = softmax_gradient_naive(gradient, at::full({1}, label, at::kLong), 4);
-    const float got = softmax_kernel::gradient_row(team, logits.data(), v, label, 0.25f);
+    const float got = softmax_kernel::gradient_row<N>(team, logits.data(), v, label, 0.25f);
     check_near(at::scalar_tensor(got), loss, 1e-5);
     check_near(logits.narrow[0], gradient[0], kTolerance<T>);
     // A likely label has a small gradient, which rounding p before 1 is taken off would spoil.
@@ -128,6 +128,14 @@ void check_softmax(const Team& team, int64_t v) {
       CHECK(load(logits.data()[label]) ==
             Approx(gradient[0][label].item<double>()).epsilon(kTolerance<T>).margin(1e-7));
   }
+}
+
+/// Rows of d numbers, which a member takes N at a time.
+template <int N, class T, class Team>
+void check_rows(const Team& team, int64_t d) {
+  check_norm<N, T>(team, d);
+  check_return<N, T>(team, d);
+  check_softmax<N, T>(team, d);
 }
 
 template <class T>
@@ -153,17 +161,13 @@ void check_elements(int64_t n) {
 
 TEST_CASE("bodies of kernels hold in both types, for a CPU thread and a block", "[numerics]") {
   at::manual_seed(4);
-  for (const int64_t d : {1, 3, 50, 64, 301}) {
+  for (const int64_t d : {1, 3, 50, 64, 301, 1032}) {
     INFO(d);
-    check_norm<float>(Lanes{}, d);
-    check_norm<float>(Threads{}, d);
-    check_norm<Bfloat16>(Threads{}, d);
-    check_return<float>(Lanes{}, d);
-    check_return<float>(Threads{}, d);
-    check_return<Bfloat16>(Threads{}, d);
-    check_softmax<float>(Lanes{}, d);
-    check_softmax<float>(Threads{}, d);
-    check_softmax<Bfloat16>(Threads{}, d);
+    check_rows<1, float>(Lanes{}, d);
+    check_rows<1, float>(Threads{}, d);
+    check_rows<1, Bfloat16>(Threads{}, d);
+    if (d % 8 == 0) check_rows<4, float>(Threads{}, d);
+    if (d % 8 == 0) check_rows<8, Bfloat16>(Threads{}, d);
     check_elements<float>(d);
     check_elements<Bfloat16>(d);
   }
