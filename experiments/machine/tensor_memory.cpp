@@ -3,10 +3,10 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -15,7 +15,7 @@ namespace {
 
 std::atomic<int64_t> g_live{0}, g_peak{0}, g_most{0};
 
-/// In front of each block: its size. As wide as the alignment that alloc_cpu gives.
+/// In front of each block: its size. As wide as the alignment that LibTorch's own allocator gives.
 constexpr size_t kHead = 64;
 
 void add_live(int64_t bytes) {
@@ -29,7 +29,7 @@ void free_counted(void* data) {
   if (!data) return;
   char* block = static_cast<char*>(data) - kHead;
   g_live -= *reinterpret_cast<int64_t*>(block);
-  c10::free_cpu(block);
+  std::free(block);
 }
 
 class CountingAllocator : public c10::Allocator {
@@ -41,7 +41,11 @@ class CountingAllocator : public c10::Allocator {
     const int64_t most = g_most;
     TORCH_CHECK_WITH(OutOfMemoryError, most == 0 || g_live + bytes <= most,
                      "not enough memory: tensors of ", g_live + bytes, " bytes, limited to ", most);
-    char* block = static_cast<char*>(c10::alloc_cpu(n + kHead));
+    // Not c10::alloc_cpu: where there is no memory, that ends the process.
+    void* memory = nullptr;
+    TORCH_CHECK_WITH(OutOfMemoryError, ::posix_memalign(&memory, kHead, n + kHead) == 0,
+                     "not enough memory: ", bytes, " bytes more beside tensors of ", g_live.load());
+    char* block = static_cast<char*>(memory);
     *reinterpret_cast<int64_t*>(block) = bytes;
     add_live(bytes);
     return {block + kHead, block + kHead, &free_counted, cpu};

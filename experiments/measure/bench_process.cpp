@@ -2,7 +2,9 @@
 #include <poll.h>
 
 #include <csignal>
+#include <sstream>
 
+#include "experiments/machine/tensor_memory.h"
 #include "experiments/measure/measure.h"
 
 namespace sublab {
@@ -19,6 +21,15 @@ void wait_for_line(const ChildProcess& process, const std::function<void()>& whi
   constexpr int kTenthOfASecond = 100;
   pollfd output{process.output(), POLLIN, 0};
   while (!process.line_ready() && ::poll(&output, 1, kTenthOfASecond) == 0) while_waiting();
+}
+
+/// What a process that was aborted said last: memory that runs out where no exception may pass.
+std::string last_line(const fs::path& log) {
+  std::istringstream in(fs::exists(log) ? read_file(log) : "");
+  std::string last;
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) last = line;
+  return last;
 }
 
 }  // namespace bench_process
@@ -53,6 +64,9 @@ RoundResult BenchWorker::ask(const RoundOrder& order, const std::function<void()
   const ExitState exit = process_->wait();
   if (exit.signal == SIGKILL && n_killed_for_memory() > killed_before)
     return bench_process::out_of_memory("the kernel ended the process for want of memory");
+  if (const std::string said = bench_process::last_line(log_);
+      exit.signal == SIGABRT && is_out_of_memory(std::runtime_error(said)))
+    return bench_process::out_of_memory(said);
   throw UserError("bench", "the worker of " + trial_.variant + " stopped; see " + log_.string());
 }
 
