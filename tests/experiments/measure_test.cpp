@@ -2,6 +2,7 @@
 #include "experiments/measure/measure.h"
 
 #include <catch2/catch.hpp>
+#include <sstream>
 
 #include "core/schema/calibration.h"
 #include "experiments/machine/calibrate.h"
@@ -161,6 +162,25 @@ TEST_CASE("a worker measures a round, and stops when it passes its memory", "[en
     CHECK(result.flops_per_token > 0);
     const double rows = trial->variant == "llama" ? 2 * 2 * 20 : 2 * 20;  // two layers, or one
     CHECK(result.kv_cache_bytes >= rows * 2 * 16 * 4);
+    // Again in half the bytes, in the state that the round before left; then in another shape.
+    RoundOrder half = order, longer = order;
+    half.dtype = longer.dtype = "bfloat16";
+    longer.context = 24;
+    place.write("order.json", write_fields(half).dump() + "\n" + write_fields(half).dump() + "\n" +
+                                  write_fields(longer).dump() + "\n");
+    std::istringstream answers(place.run(command + "< order.json").out);
+    std::vector<RoundResult> rounds(3);
+    for (RoundResult& round : rounds) {
+      std::string line;
+      REQUIRE(std::getline(answers, line));
+      read_fields(json::parse(line), "result", round);
+      CHECK(round.dtype == "bfloat16");
+    }
+    CHECK(rounds[0].kv_cache_bytes == result.kv_cache_bytes / 2);
+    CHECK(rounds[1].kv_cache_bytes == rounds[0].kv_cache_bytes);
+    CHECK(rounds[1].bytes_per_token == rounds[0].bytes_per_token);
+    CHECK(rounds[0].bytes_per_token < result.bytes_per_token);
+    CHECK(rounds[2].kv_cache_bytes > rounds[1].kv_cache_bytes);
   }
   order.batch = 4096;
   order.mode = "train";
