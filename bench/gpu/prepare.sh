@@ -162,8 +162,10 @@ commit=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
 printf '%s %s\n' "$commit" "$(tree_hash)" >"$carried/commit"
 
 bytes=$(du -sb "$carried" | cut -f 1)
-((bytes <= limit)) || refuse "$carried takes $((bytes >> 20)) MiB, more than $((limit >> 20)); take less text in gpu_quality.json"
+((bytes <= limit)) || refuse "$carried takes $((bytes >> 20)) MiB, more than $((limit >> 20)); take less text (bytes_per_source) in gpu_quality.json"
 if [[ -e $carried/program.tgz && $(tar -xOzf "$carried/program.tgz" program/tree) != "$(tree_hash)" ]]; then
   say "program.tgz is of another tree and will not be used there; make it anew with --program, or delete it"
 fi
-printf 'carry bench/gpu/carried (%d MiB) beside the tree, then: bench/gpu/quarter_hour.sh --minutes 9\n' $(((bytes + (1 << 20) - 1) >> 20))
+tree=$(git -C "$root" ls-files -z 2>/dev/null | (cd "$root" && xargs -0 -r stat -c %s) | awk '{ sum += $1 } END { printf "%d", sum / 1048576 + 1 }')
+printf 'carry bench/gpu/carried (%d MiB) beside the tree (%d MiB), then: bench/gpu/quarter_hour.sh --minutes 9\n' \
+  $(((bytes + (1 << 20) - 1) >> 20)) "$tree"
