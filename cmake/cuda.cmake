@@ -25,6 +25,9 @@ endif()
 file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*.cu)
 add_library(sublab_cuda_objects OBJECT ${cuda_sources})
 target_include_directories(sublab_cuda_objects PRIVATE ${CMAKE_SOURCE_DIR})
+if(NOT SUBLAB_CUDA)  # what is only compiled is compiled for the cards that bench/gpu meets as well
+  target_compile_options(sublab_cuda_objects PRIVATE --generate-code=arch=compute_90a,code=sm_90a)
+endif()
 if(NOT SUBLAB_CARRIED)  # another machine's compiler may warn of more
   target_compile_options(sublab_cuda_objects PRIVATE --Werror=all-warnings -Xcompiler=-Wall,-Wextra)
 endif()

@@ -98,8 +98,8 @@ class Rows {
   at::Tensor row_of_tokens(at::Device device) const;
   /// start() of each row, [B] int64.
   at::Tensor starts(at::Device device) const;
-  /// Where each row that has tokens begins, and where the last one ends: int32, as attention kernels
-  /// of ragged rows take it.
+  /// Where each row that has tokens begins, and where the last one ends: int32, as kernels of
+  /// attention over ragged rows take it.
   at::Tensor offsets(at::Device device) const;
   /// The tokens of each row by ascending ordinal: [N] int64, CPU.
   at::Tensor ascending_order() const;

@@ -12,7 +12,8 @@
 namespace sublab {
 
 /// Writes token i's key and value, k and v [M, G, K], to memory[., row[i], :, lengths[row[i]], :].
-/// The caller has made room: a token that finds none is lost. Reads nothing to the host.
+/// The caller has made room: one that finds none is lost, or takes the place of the row's last
+/// token. Reads nothing to the host.
 void cache_append(const at::Tensor& k_MGK, const at::Tensor& v_MGK, const at::Tensor& row_M,
                   const at::Tensor& memory, const at::Tensor& lengths_B);
 

@@ -33,6 +33,15 @@ std::vector<at::ScalarType> types_under_test() {
   return {at::kFloat, at::kDouble};
 }
 
+/// All of them on a card. Each operator of the second device is the CPU's on copies: one will do.
+template <class T>
+std::vector<T> some_of(std::vector<T> all) {
+  if (!on_a_card()) all.resize(1);
+  return all;
+}
+
+using Pairs = std::vector<std::pair<int64_t, int64_t>>;
+
 struct Heads {
   Heads(int64_t n, int64_t heads, int64_t kv_heads, int64_t width, at::ScalarType type)
       : q(at::randn({n, heads, width}).to(type)),
@@ -89,10 +98,9 @@ TEST_CASE("whole rows on the device, equal and ragged, groups and odd widths", "
   at::manual_seed(1);
   for (const at::ScalarType type : types_under_test())
     for (const std::vector<int64_t>& lengths : std::vector<std::vector<int64_t>>{
-             {1}, {33, 33}, {128}, {40, 1, 75}, {0, 17, 0, 129, 64, 0}, {200, 3}})
-      for (const auto& [heads, kv_heads] :
-           std::vector<std::pair<int64_t, int64_t>>{{4, 4}, {6, 2}, {3, 1}})
-        for (const int64_t width : {6, 33, 64, 128})
+             {1}, {33, 33}, {128}, {40, 1, 75}, {0, 17, 0, 29, 64, 0}, {200, 3}})
+      for (const auto& [heads, kv_heads] : some_of(Pairs{{6, 2}, {4, 4}, {3, 1}}))
+        for (const int64_t width : some_of<int64_t>({6, 33, 64, 128}))
           check_rows(lengths, heads, kv_heads, width, type);
 }
 
@@ -100,7 +108,7 @@ TEST_CASE("new tokens on the device against what their rows hold", "[kernels]") 
   at::NoGradGuard no_grad;
   at::manual_seed(2);
   for (const at::ScalarType type : types_under_test())
-    for (const int64_t width : {6, 64})
+    for (const int64_t width : some_of<int64_t>({6, 64}))
       for (const std::vector<int64_t>& news :
            std::vector<std::vector<int64_t>>{{1, 1, 1}, {3, 0, 2}, {20, 1, 7}}) {
         const std::vector<int64_t> past = {70, 5, 0};
@@ -126,8 +134,7 @@ TEST_CASE("new tokens on the device against what their rows hold", "[kernels]") 
 TEST_CASE("blocks and their log-sums on the device, gradients of both", "[kernels]") {
   at::manual_seed(3);
   for (const at::ScalarType type : types_under_test())
-    for (const auto& [kv_heads, width] :
-         std::vector<std::pair<int64_t, int64_t>>{{6, 64}, {2, 64}, {2, 5}, {6, 12}})
+    for (const auto& [kv_heads, width] : some_of(Pairs{{2, 5}, {6, 64}, {2, 64}, {6, 12}}))
       for (const bool causal : {false, true}) {
         INFO(kv_heads << " key heads of " << width << (causal ? ", causal, " : ", ") << type);
         const Heads made(37, 6, kv_heads, width, type);
