@@ -28,6 +28,7 @@ if(SUBLAB_CUDA)
   else()
     set(cuda_runtime ${CUDA_cudart_LIBRARY})
   endif()
+  get_filename_component(cuda_runtime_folder ${cuda_runtime} DIRECTORY)
   file(GLOB wheels_folders ${SUBLAB_LIBTORCH}/../nvidia/*/lib)
   file(GLOB wheels_headers ${SUBLAB_LIBTORCH}/../nvidia/*/include)
   list(JOIN wheels_folders : wheels_folders)
@@ -42,7 +43,7 @@ if(SUBLAB_CUDA)
   # Nothing of ours names libtorch_cuda, and without it the device vanishes without a word.
   target_link_options(LibTorch::torch INTERFACE
     -Wl,--no-as-needed ${SUBLAB_LIBTORCH}/lib/libtorch_cuda.so
-    -Wl,-rpath,${SUBLAB_LIBTORCH}/lib -Wl,-rpath-link,${wheels_folders})
+    -Wl,-rpath,${SUBLAB_LIBTORCH}/lib:${cuda_runtime_folder} -Wl,-rpath-link,${wheels_folders})
 else()
   # The lean form: find_package(Torch) would ask for nvcc and libtorch_cuda.
   add_library(LibTorch::torch INTERFACE IMPORTED)
