@@ -138,7 +138,8 @@ std::optional<BenchMeasurement> Coordinator::measure(RoundOrder order) {
   for (const SubjectRounds& subject : cell)
     if (!subject.ran() && !subject.repeat_of_reference)
       progress_.note("speed: " + rounds::condition_text(order) + ": " + subject.trial->variant +
-                     " is out of memory: " + subject.out_of_memory);
+                     " is out of memory (" + megabytes(subject.ledger_memory_bytes) +
+                     " by the ledger): " + subject.out_of_memory);
   BenchMeasurement out = measurement_of(order, cell, plan_.compare_to);
   out.card = card.end();
   out.reference_shares_process = subjects_.back().again && subjects_.back().slot == reference_;
@@ -153,8 +154,7 @@ std::vector<SubjectRounds> Coordinator::subjects_of(const RoundOrder& order) con
     const CellMemory& own = memory.at(static_cast<size_t>(&model - models_.data()));
     out.push_back({&model.trial, subject.again, own.peak, {}, ""});
     if (is_hopeless(own))
-      out.back().out_of_memory = "not tried: " + megabytes(own.peak) +
-                                 " by the ledger; there are " + megabytes(total_bytes_) + " in all";
+      out.back().out_of_memory = "not tried: there are " + megabytes(total_bytes_) + " in all";
   }
   return out;
 }
