@@ -67,10 +67,10 @@ double matmul_gflops(const std::string& dtype, const MatmulShape& shape, at::Dev
 }
 
 /// A CPU needs seconds for what a device does at once.
-MatmulShape affordable(MatmulShape shape, at::Device device) {
-  constexpr double kMostCpuFlops = 1e9;
-  if (device.is_cpu() && shape.flops() > kMostCpuFlops) {
-    const double share = kMostCpuFlops / shape.flops();
+MatmulShape affordable(MatmulShape shape, const std::string& dtype, at::Device device) {
+  const double most = dtype == "float32" ? 1e9 : 1e8;  // a CPU may be slow in another format
+  if (device.is_cpu() && shape.flops() > most) {
+    const double share = most / shape.flops();
     shape.m = std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(shape.m) * share));
   }
   return shape;
@@ -80,12 +80,11 @@ std::vector<MatmulShape> with_squares(const std::vector<MatmulShape>& shapes,
                                       const std::string& dtype, at::Device device) {
   std::vector<int64_t> sizes = {256, 512, 1024, 1536};
   if (!device.is_cpu()) sizes.insert(sizes.end(), {4096, 8192});
-  if (device.is_cpu() && dtype != "float32")
-    sizes.resize(2);  // a CPU may be slow in another format
+  if (device.is_cpu() && dtype != "float32") sizes.resize(1);
   std::vector<MatmulShape> out;
   for (const int64_t n : sizes) out.push_back({n, n, n});
   for (const MatmulShape& shape : shapes)
-    if (const MatmulShape own = affordable(shape, device);
+    if (const MatmulShape own = affordable(shape, dtype, device);
         std::find(out.begin(), out.end(), own) == out.end())
       out.push_back(own);
   return out;

@@ -190,7 +190,7 @@ double missing_training_flops(const Plan& plan, const Catalog& catalog,
 std::optional<double> training_rate(const TrainConfig& config) {
   const auto device = present_device(config.device);
   if (!device) return std::nullopt;
-  return matmul_flops_per_s(*device, config.dtype);
+  return matmul_flops_per_s(*device, device->is_cpu() ? "float32" : config.dtype);
 }
 
 double training_seconds(double flops, double matmul_flops_per_s) {

@@ -52,8 +52,8 @@ double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog)
 double missing_training_flops(const Plan& plan, const Catalog& catalog,
                               const std::function<bool(const PlannedTrial&)>& is_done);
 
-/// The rate of a matrix product in the dtype of training on its device, measured for a fifth of a
-/// second; nothing where this machine has no such device.
+/// The rate of a matrix product on the device of training, measured for a fifth of a second: in its
+/// dtype, on a CPU in float32; nothing where this machine has no such device.
 std::optional<double> training_rate(const TrainConfig& config);
 
 /// Seconds that training FLOPs take on this machine: at kTrainingUtilisation of that rate.
