@@ -73,7 +73,7 @@ gather_packages() {
   # Arrays are zipped and deflated; what libzip could do besides would want four more libraries.
   build_static libzip zip -DBUILD_SHARED_LIBS=OFF -DBUILD_TOOLS=OFF -DBUILD_REGRESS=OFF -DBUILD_EXAMPLES=OFF \
     -DBUILD_DOC=OFF -DENABLE_COMMONCRYPTO=OFF -DENABLE_GNUTLS=OFF -DENABLE_MBEDTLS=OFF -DENABLE_OPENSSL=OFF \
-    -DENABLE_BZIP2=OFF -DENABLE_LZMA=OFF -DENABLE_ZSTD=OFF
+    -DENABLE_BZIP2=OFF -DENABLE_LZMA=OFF -DENABLE_ZSTD=OFF -DHAVE_ARC4RANDOM=OFF
   cp "$work/libzip/build/lib/libzip.a" "$to/lib"
   cp "$work/libzip/lib/zip.h" "$work/libzip/build/zipconf.h" "$to/include"
   build_static benchmark benchmark -DBENCHMARK_ENABLE_TESTING=OFF -DBENCHMARK_ENABLE_WERROR=OFF

@@ -101,13 +101,15 @@ void check_grows(const fs::path& there, const fs::path& here) {
   }
 }
 
-/// Writes the report and holds the study against its raw data.
+/// Holds the study against its raw data and writes the report anew.
 void check_study(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder))
     if (is_derived(entry.path().filename().string())) fs::remove_all(entry.path());
-  write_file_durably(folder / "report.md", report_as("md", build_report(folder)));
   const Verification found = verify_study(folder);
-  if (found.problems.empty()) return;
+  if (found.problems.empty()) {
+    write_file_durably(folder / "report.md", report_as("md", build_report(folder)));
+    return;
+  }
   throw UserError(folder.filename().string(),
                   "does not follow from its raw data: " + found.problems.front() +
                       (found.problems.size() > 1
