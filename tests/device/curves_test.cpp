@@ -34,8 +34,8 @@ std::vector<double> curve(const json& given, const std::string& dtype, at::Devic
   return losses;
 }
 
-/// Share of the first step's loss that a step may differ by. In bfloat16 a product's sum has eight bits, and a
-/// token at the edge of a level is kept by one and dropped by the other.
+/// Share of the first step's loss that a step may differ by. In bfloat16 a product's sum has eight
+/// bits, and a token at the edge of a level is kept by one and dropped by the other.
 double bound(const std::string& dtype) { return dtype == "float32" ? 1e-3 : 2e-2; }
 
 }  // namespace
