@@ -13,7 +13,7 @@ struct RunOptions {
   fs::path out;            ///< results folder of the study
   std::string only = "*";  ///< glob over variant names
   int64_t jobs = 1;
-  bool by_seed = false;  ///< every variant of a seed before the next seed
+  bool by_seed = false;             ///< every variant of a seed before the next seed
   int64_t shard = 1, n_shards = 1;  ///< this process does every n-th trial
   bool dry_run = false;
   bool replan = false;  ///< see PlanOptions

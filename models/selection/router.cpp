@@ -168,9 +168,9 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
   if (run.observer && scores.defined())
     run.observer->selected(context_.site, scores, level.rows, selection.index, selection.weights);
   if (run.recorded)
-    router::record_decisions(*run.recorded, context_.site, level.rows,
-                             selection.index_on_host.defined() ? selection.index_on_host
-                                                               : selection.index.cpu());
+    router::record_decisions(
+        *run.recorded, context_.site, level.rows,
+        selection.index_on_host.defined() ? selection.index_on_host : selection.index.cpu());
 }
 
 /// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
