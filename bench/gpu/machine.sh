@@ -27,11 +27,15 @@ find_machine() {
 
 find_card() {
   local smi driver
-  smi=$(first_program nvidia-smi /usr/bin/nvidia-smi /usr/local/nvidia/bin/nvidia-smi) ||
-    refuse "no GPU: this machine has no nvidia-smi; --rehearse works without"
-  read -r driver capability < <("$smi" --query-gpu=driver_version,compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d ',') || true
-  [[ ${driver:-} =~ ^[0-9]+\. && ${capability:-} =~ ^[0-9]+\.[0-9]+$ ]] ||
-    refuse "no GPU: nvidia-smi shows none; --rehearse works without"
+  if smi=$(first_program nvidia-smi /usr/bin/nvidia-smi /usr/local/nvidia/bin/nvidia-smi); then
+    read -r driver capability < <("$smi" --query-gpu=driver_version,compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d ',') || true
+    [[ ${driver:-} =~ ^[0-9]+\. && ${capability:-} =~ ^[0-9]+\.[0-9]+$ ]] ||
+      refuse "no GPU: nvidia-smi shows none; --rehearse works without"
+  else # a container may have the driver without its tools
+    driver=$(grep -o -m 1 -E '[0-9]+\.[0-9.]+' /proc/driver/nvidia/version 2>/dev/null | head -n 1) || driver=580
+    capability=$(python3 -c 'import torch; print("%d.%d" % torch.cuda.get_device_capability())' 2>/dev/null) ||
+      refuse "no GPU: this machine has no nvidia-smi, and python3's torch finds no card; --rehearse works without"
+  fi
   ((${driver%%.*} >= 580)) || refuse "the driver $driver is too old: CUDA 13 needs 580 or newer"
   architecture=${capability/./}
   [[ $architecture != 90 ]] || architecture=90a
