@@ -85,7 +85,7 @@ quality_item() {
 context_item() {
   local settings=()
   [[ ! $rehearse ]] || settings=('data.corpus=["rehearsal"]' data.context_len=32 train.tokens=512 train.batch_tokens=512
-    model.d_model=32 model.n_heads=2 'measure.context=[32,64,128]' measure.decode_tokens=4)
+    model.d_model=32 model.n_heads=2 'measure.context=[32,128]' measure.decode_tokens=4)
   measure gpu_context_cost context_cost "${settings[@]}"
 }
 
