@@ -20,7 +20,28 @@ std::map<std::string, std::string> contents(const fs::path& folder) {
   return files;
 }
 
+/// Seeds of a study's records in the order in which they were written.
+std::vector<int64_t> seeds_as_written(const fs::path& study) {
+  std::vector<std::pair<fs::file_time_type, int64_t>> written;
+  for (const Record& record : read_records(study))
+    written.emplace_back(fs::last_write_time(study / "records" / (record.id + ".json")),
+                         record.seed);
+  std::sort(written.begin(), written.end());
+  std::vector<int64_t> out;
+  for (const auto& [time, seed] : written) out.push_back(seed);
+  return out;
+}
+
 }  // namespace
+
+TEST_CASE("trials run variant by variant, or seed by seed", "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study({{"seeds", {2, 1}}}).dump());
+  REQUIRE(place.run("run tiny.json --out a --jobs 1").code == 0);
+  CHECK(seeds_as_written(place.path("a")) == std::vector<int64_t>{2, 1, 2, 1});
+  REQUIRE(place.run("run tiny.json --out b --jobs 1 --by-seed").code == 0);
+  CHECK(seeds_as_written(place.path("b")) == std::vector<int64_t>{2, 2, 1, 1});
+}
 
 TEST_CASE("a study becomes records and a report; run again, nothing is re-run", "[end_to_end]") {
   const Workplace place;
