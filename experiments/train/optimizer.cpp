@@ -21,6 +21,13 @@ void replace_data(at::Tensor& parameter, const at::Tensor& data) {
   parameter.set_requires_grad(true);
 }
 
+std::vector<at::Tensor> defined_of(const std::vector<at::Tensor*>& tensors) {
+  std::vector<at::Tensor> out;
+  for (const at::Tensor* tensor : tensors)
+    if (tensor->defined()) out.push_back(*tensor);
+  return out;
+}
+
 }  // namespace
 
 double learning_rate_at(const TrainConfig& config, double progress) {
@@ -81,9 +88,7 @@ void AdamW::add_up_gradients() {
 }
 
 at::Tensor AdamW::gradient_norm() {
-  std::vector<at::Tensor> reached;
-  for (const at::Tensor* gradient : gradients())
-    if (gradient->defined()) reached.push_back(*gradient);
+  const std::vector<at::Tensor> reached = defined_of(gradients());
   if (reached.empty()) return at::zeros({}, at::kDouble);
   // Norms of bfloat16 gradients are float32 numbers; all others have their own type.
   const bool half = reached.front().scalar_type() == at::kBFloat16;
@@ -94,9 +99,7 @@ at::Tensor AdamW::gradient_norm() {
 
 void AdamW::clip_gradients(double norm) {
   if (config_.clip_norm <= 0 || norm <= config_.clip_norm) return;
-  std::vector<at::Tensor> reached;
-  for (const at::Tensor* gradient : gradients())
-    if (gradient->defined()) reached.push_back(*gradient);
+  const std::vector<at::Tensor> reached = defined_of(gradients());
   at::_foreach_mul_(reached, config_.clip_norm / norm);
 }
 

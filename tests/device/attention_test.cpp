@@ -6,38 +6,16 @@
 #include <cmath>
 
 #include "models/parts/partial_attention.h"
-#include "tests/device/device.h"
+#include "tests/device/compare.h"
 
 using namespace sublab;
 
 namespace {
 
-using Tensors = std::vector<at::Tensor>;
-
-at::Tensor wide(const at::Tensor& x) { return x.detach().cpu().to(at::kDouble); }
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor truth = wide(b);
-  return (wide(a) - truth).abs().max().item<double>() /
-         std::max(1.0, truth.abs().max().item<double>());
-}
-
 /// bf16 rounds the probabilities (2^-9 each) before they meet the values, and the gradients of the
 /// logits before they meet the keys, beside results and inputs: some 2^-7 of the largest number.
 double bound(at::ScalarType type) {
   return type == at::kDouble ? 1e-11 : type == at::kFloat ? 1e-4 : 4e-2;
-}
-
-std::vector<at::ScalarType> types_under_test() {
-  if (on_a_card()) return {at::kFloat, at::kBFloat16, at::kDouble};
-  return {at::kFloat, at::kDouble};
-}
-
-/// All of them on a card. Each operator of the second device is the CPU's on copies: one will do.
-template <class T>
-std::vector<T> some_of(std::vector<T> all) {
-  if (!on_a_card()) all.resize(1);
-  return all;
 }
 
 using Pairs = std::vector<std::pair<int64_t, int64_t>>;
@@ -99,8 +77,8 @@ TEST_CASE("whole rows on the device, equal and ragged, groups and odd widths", "
   for (const at::ScalarType type : types_under_test())
     for (const std::vector<int64_t>& lengths : std::vector<std::vector<int64_t>>{
              {1}, {33, 33}, {128}, {40, 1, 75}, {0, 17, 0, 29, 64, 0}, {200, 3}})
-      for (const auto& [heads, kv_heads] : some_of(Pairs{{6, 2}, {4, 4}, {3, 1}}))
-        for (const int64_t width : some_of<int64_t>({6, 33, 64, 128}))
+      for (const auto& [heads, kv_heads] : some_of(Pairs{{6, 2}, {4, 4}, {3, 1}}, 1))
+        for (const int64_t width : some_of<int64_t>({6, 33, 64, 128}, 1))
           check_rows(lengths, heads, kv_heads, width, type);
 }
 
@@ -108,7 +86,7 @@ TEST_CASE("new tokens on the device against what their rows hold", "[kernels]") 
   at::NoGradGuard no_grad;
   at::manual_seed(2);
   for (const at::ScalarType type : types_under_test())
-    for (const int64_t width : some_of<int64_t>({6, 64}))
+    for (const int64_t width : some_of<int64_t>({6, 64}, 1))
       for (const std::vector<int64_t>& news :
            std::vector<std::vector<int64_t>>{{1, 1, 1}, {3, 0, 2}, {20, 1, 7}}) {
         const std::vector<int64_t> past = {70, 5, 0};
@@ -134,7 +112,7 @@ TEST_CASE("new tokens on the device against what their rows hold", "[kernels]") 
 TEST_CASE("blocks and their log-sums on the device, gradients of both", "[kernels]") {
   at::manual_seed(3);
   for (const at::ScalarType type : types_under_test())
-    for (const auto& [kv_heads, width] : some_of(Pairs{{2, 5}, {6, 64}, {2, 64}, {6, 12}}))
+    for (const auto& [kv_heads, width] : some_of(Pairs{{2, 5}, {6, 64}, {2, 64}, {6, 12}}, 1))
       for (const bool causal : {false, true}) {
         INFO(kv_heads << " key heads of " << width << (causal ? ", causal, " : ", ") << type);
         const Heads made(37, 6, kv_heads, width, type);

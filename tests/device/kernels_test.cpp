@@ -13,42 +13,19 @@
 #include "models/kernels/subsample.h"
 #include "models/kernels/swiglu.h"
 #include "models/parts/lm_head.h"
-#include "tests/device/device.h"
+#include "tests/device/compare.h"
 
 using namespace sublab;
 
 namespace {
 
-using Tensors = std::vector<at::Tensor>;
 using Form = std::function<Tensors(const Tensors&)>;
-
-at::Tensor wide(const at::Tensor& x) { return x.detach().cpu().to(at::kDouble); }
-
-/// Largest difference, in shares of the largest number.
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  if (a.numel() == 0) return 0;
-  const at::Tensor truth = wide(b);
-  return (wide(a) - truth).abs().max().item<double>() /
-         std::max(1.0, truth.abs().max().item<double>());
-}
 
 /// fp64 has 1e-12 left after sums of thousands; fp32 sums in another order, some 1e-6 of each term;
 /// bf16 rounds each result to 2^-9, and where two roundings meet (a rounded number times a weight,
 /// rounded again) to twice that. The truth is made from the rounded inputs.
 double bound(at::ScalarType type) {
   return type == at::kDouble ? 1e-12 : type == at::kFloat ? 5e-5 : 2e-2;
-}
-
-std::vector<at::ScalarType> types_under_test() {
-  if (on_a_card()) return {at::kFloat, at::kBFloat16, at::kDouble};
-  return {at::kFloat, at::kDouble};
-}
-
-/// All of them on a card. Each operator of the second device is the CPU's on copies: two will do.
-template <class T>
-std::vector<T> some_of(std::vector<T> all) {
-  if (!on_a_card() && all.size() > 2) all.resize(2);
-  return all;
 }
 
 Tensors leaves(const Tensors& inputs, const at::TensorOptions& where) {
@@ -151,9 +128,9 @@ void check_subsampling(int64_t n, int64_t d, int64_t stride, at::ScalarType type
 TEST_CASE("row kernels on the device equal the CPU's plain forms, gradients too", "[kernels]") {
   at::manual_seed(1);
   for (const at::ScalarType type : types_under_test())
-    for (const auto& [n, d] : some_of(kRowSizes)) {
+    for (const auto& [n, d] : some_of(kRowSizes, 2)) {
       check_rows(n, d, type);
-      for (const int64_t stride : some_of<int64_t>({2, 300, 1}))
+      for (const int64_t stride : some_of<int64_t>({2, 300, 1}, 2))
         check_subsampling(n, d, stride, type);
     }
 }
@@ -170,7 +147,7 @@ TEST_CASE("the loss on the device equals the CPU's, ignored labels and odd vocab
   at::manual_seed(3);
   for (const at::ScalarType type : types_under_test())
     for (const auto& [n, d, v] : some_of<std::tuple<int64_t, int64_t, int64_t>>(
-             {{1, 4, 5}, {77, 32, 301}, {300, 16, 5003}, {130, 8, 32000}})) {
+             {{1, 4, 5}, {77, 32, 301}, {300, 16, 5003}, {130, 8, 32000}}, 2)) {
       INFO(n << " x " << d << " to " << v);
       at::Tensor labels = at::randint(-1, v, {n}, at::kLong);
       labels[0] = v - 1;
@@ -188,8 +165,9 @@ TEST_CASE("linear maps of few rows on the device equal the CPU's", "[kernels]") 
   at::manual_seed(4);
   const at::Device device = device_under_test();
   for (const at::ScalarType type : types_under_test())
-    for (const int64_t n : some_of<int64_t>({2, 9, 1, 3, 4, 5, 6, 7, 8, 17}))
-      for (const auto& [d, f] : some_of(Sizes{{64, 61}, {7, 5}, {8, 1}, {520, 130}, {2048, 515}})) {
+    for (const int64_t n : some_of<int64_t>({2, 9, 1, 3, 4, 5, 6, 7, 8, 17}, 2))
+      for (const auto& [d, f] :
+           some_of(Sizes{{64, 61}, {7, 5}, {8, 1}, {520, 130}, {2048, 515}}, 2)) {
         INFO(n << " rows, " << d << " -> " << f << ", " << type);
         const at::Tensor x = at::randn({n, d}).to(type), bias = at::randn({f}).to(type);
         const at::Tensor w = (at::randn({f, d}) / std::sqrt(static_cast<double>(d))).to(type);
@@ -213,8 +191,8 @@ TEST_CASE("attention of single queries on the device: groups, odd widths, ragged
   at::manual_seed(5);
   const at::Device device = device_under_test();
   for (const at::ScalarType type : types_under_test())
-    for (const auto& [heads, kv_heads] : some_of(kHeads))
-      for (const int64_t width : some_of(kWidths)) {
+    for (const auto& [heads, kv_heads] : some_of(kHeads, 2))
+      for (const int64_t width : some_of(kWidths, 2)) {
         INFO(heads << " heads over " << kv_heads << ", width " << width << ", " << type);
         std::vector<VisibleTokens> visible, exact;
         for (const int64_t n : {1, 2, 127, 128, 129, 513, 1100}) {
@@ -242,8 +220,8 @@ TEST_CASE("attention against caches with lengths on the device", "[kernels]") {
   const at::Tensor lengths = at::tensor({0, 1, 126, 127, 128, 129, 298, 299}, at::kLong);
   const at::Tensor row = at::tensor({7, 0, 6, 2, 3, 4, 5}, at::kLong);
   for (const at::ScalarType type : types_under_test())
-    for (const auto& [heads, kv_heads] : some_of(kHeads))
-      for (const int64_t width : some_of(kWidths)) {
+    for (const auto& [heads, kv_heads] : some_of(kHeads, 2))
+      for (const int64_t width : some_of(kWidths, 2)) {
         INFO(heads << " heads over " << kv_heads << ", width " << width << ", " << type);
         const auto random = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(type); };
         const at::Tensor memory = random({2, 8, kv_heads, 300, width}),

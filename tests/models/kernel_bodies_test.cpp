@@ -14,41 +14,13 @@
 #include "models/kernels/subsample_body.h"
 #include "models/kernels/swiglu.h"
 #include "models/kernels/swiglu_body.h"
+#include "tests/models/tile_threads.h"
 
 using namespace sublab;
 
 namespace {
 
-/// A block of 64 threads, one after another: each sums its own elements, then the sums are added.
-struct Threads {
-  static constexpr int64_t kThreads = 64;
-
-  template <class F>
-  float sum(int64_t n, const F& f) const {
-    float total = 0;
-    for (int64_t thread = 0; thread < kThreads; ++thread) {
-      float own = 0;
-      for (int64_t j = thread; j < n; j += kThreads) own += f(j);
-      total += own;
-    }
-    return total;
-  }
-
-  template <class F>
-  float max(int64_t n, const F& f) const {
-    float top = f(0);
-    for (int64_t j = 1; j < n; ++j) top = std::max(top, f(j));
-    return top;
-  }
-
-  template <class F>
-  void each(int64_t n, const F& f) const {
-    for (int64_t thread = 0; thread < kThreads; ++thread)
-      for (int64_t j = thread; j < n; j += kThreads) f(j);
-  }
-
-  bool owns(int64_t) const { return true; }
-};
+using Threads = BlockThreads<64>;
 
 constexpr int64_t kOne = 1;
 

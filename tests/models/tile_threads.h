@@ -1,5 +1,4 @@
-// A block of 128 threads as the team of body.h, one thread after another in each of a body's
-// phases. Between two phases of a body stands wait(), or it would not be right on CUDA either.
+// Blocks of threads as the team of body.h, one thread after another.
 #pragma once
 
 #include <algorithm>
@@ -9,9 +8,10 @@
 
 namespace sublab {
 
-struct TileThreads {
-  static constexpr int kThreads = 128;
-  static constexpr int kLanes = 8;
+/// N threads: each sums its own elements, then the sums are added.
+template <int64_t N>
+struct BlockThreads {
+  static constexpr int64_t kThreads = N;
 
   template <class F>
   float sum(int64_t n, const F& f) const {
@@ -38,6 +38,13 @@ struct TileThreads {
   }
 
   bool owns(int64_t) const { return true; }
+};
+
+/// 128 of them in each of a body's phases. Between two phases of a body stands wait(), or it would
+/// not be right on CUDA either.
+struct TileThreads : BlockThreads<128> {
+  static constexpr int kLanes = 8;
+
   void wait() const {}
 
   template <class F>
@@ -60,7 +67,7 @@ struct TileThreads {
 
   template <int S, class F, class Done>
   void across(int n, int parts, const F& f, const Done& done) const {
-    const int slices = kThreads / std::min(n, kThreads);
+    const int slices = static_cast<int>(kThreads / std::min<int64_t>(n, kThreads));
     for (int item = 0; item < n; ++item) {
       float total[S] = {};
       for (int slice = 0; slice < slices; ++slice) {
