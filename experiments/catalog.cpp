@@ -26,7 +26,8 @@ namespace sublab {
   LINE(top_k)                  \
   LINE(top_k_discard)          \
   LINE(threshold)              \
-  LINE(causal_quantile)
+  LINE(causal_quantile)        \
+  LINE(expert_threshold)
 
 #define SUBLAB_GATES(LINE) \
   LINE(score)              \

@@ -11,20 +11,21 @@ namespace balancer {
 class Balance : public torch::autograd::Function<Balance> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& scores,
-                            double retention, double strength) {
+                            const Balancer& balancer) {
     context->save_for_backward({scores});
-    context->saved_data["retention"] = retention;
-    context->saved_data["strength"] = strength;
+    context->saved_data["limits"] = std::vector<double>{balancer.retention, balancer.strength,
+                                                      balancer.min_abs, balancer.max_abs};
     return scores.view_as(scores);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
-    const Balancer balancer{context->saved_data["retention"].toDouble(),
-                            context->saved_data["strength"].toDouble()};
-    return {balancer.balance(context->get_saved_variables()[0], grads[0]), at::Tensor(),
-            at::Tensor()};
+    const std::vector<double> limits = context->saved_data["limits"].toDoubleVector();
+    const Balancer balancer{limits[0], limits[1], limits[2], limits[3]};
+    return {balancer.balance(context->get_saved_variables()[0], grads[0]), at::Tensor()};
   }
 };
+
+constexpr double kRmsPerAbs = 1.25331;
 
 double mean_limit(double positive_share) {
   const double clamped = std::min(std::max(positive_share, 1e-4), 1 - 1e-4);
@@ -40,7 +41,7 @@ at::Tensor root(const at::Tensor& x) {
 }  // namespace balancer
 
 at::Tensor Balancer::operator()(const at::Tensor& scores) const {
-  return balancer::Balance::apply(scores, retention, strength);
+  return balancer::Balance::apply(scores, *this);
 }
 
 at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) const {
@@ -53,18 +54,29 @@ at::Tensor Balancer::balance(const at::Tensor& scores, const at::Tensor& grad) c
   const at::Tensor r = balancer::root(square.clamp_min(1e-20));
   const double low = balancer::mean_limit(retention - 0.05);
   const double high = balancer::mean_limit(retention + 0.05);
-  constexpr double kRmsPerAbs = 1.25331;
   // 1 above, -1 below, 0 between: where both are 0, the gradient stays as it is.
   const auto side = [](const at::Tensor& value, double lo, double hi) {
     return value.gt(hi).to(at::kDouble) - value.lt(lo).to(at::kDouble);
   };
   const at::Tensor sm = side(mu / sigma, low, high);
-  const at::Tensor sr = side(r, kRmsPerAbs * 1.0, kRmsPerAbs * 4.0);
+  const at::Tensor sr = side(r, balancer::kRmsPerAbs * min_abs, balancer::kRmsPerAbs * max_abs);
   const at::Tensor g =
       sm * (1 / sigma - mu * (x - mu) / (sigma * sigma * sigma)) / n + sr * x / (n * r * r);
   const at::Tensor rms = balancer::root(g.square().mean().clamp_min(1e-40));
   const at::Tensor factor = at::full_like(rms, strength) / rms;
   return grad + grad.abs() * (g * factor).to(grad.scalar_type());
+}
+
+at::Tensor Balancer::loss(const at::Tensor& scores) const {
+  if (scores.numel() == 0) return at::zeros({}, scores.options());
+  const at::Tensor mu = scores.mean(), square = scores.square().mean();
+  const at::Tensor m = mu / (square - mu * mu).clamp_min(1e-20).sqrt();
+  const at::Tensor r = square.clamp_min(1e-20).sqrt();
+  const double low = balancer::mean_limit(retention - 0.05);
+  const double high = balancer::mean_limit(retention + 0.05);
+  const at::Tensor inside =
+      r.clamp(balancer::kRmsPerAbs * min_abs, balancer::kRmsPerAbs * max_abs);
+  return (m - m.clamp(low, high)).abs() + (inside / r).log().abs();
 }
 
 }  // namespace sublab

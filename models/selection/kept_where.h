@@ -24,4 +24,12 @@ Selection kept_where(const Rows& rows, at::Device device, const Keep& keep) {
   return out;
 }
 
+/// The tokens whose score, thresholds subtracted, is above 0. The host reads who is kept once.
+inline Selection kept_above_zero(const SelectorInput& input) {
+  const at::Tensor kept = input.scores.detach().gt(0).to(at::kCPU).contiguous();
+  const auto* keep = kept.const_data_ptr<bool>();
+  return kept_where(input.rows, input.scores.device(),
+                    [&](int64_t b, int64_t i) { return keep[input.rows.begin(b) + i]; });
+}
+
 }  // namespace sublab

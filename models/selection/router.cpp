@@ -78,10 +78,12 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
     : config_(config),
       context_(std::move(context)),
       gate_(make_choice(parts.gates, "gate", config.gate, "/model/gate", {})),
-      train_selector_(make_choice(parts.selectors, "selector", config.train_selector,
-                                  "/model/train_selector", {})),
       evaluate_selector_(make_choice(parts.selectors, "selector", config.evaluate_selector,
-                                     "/model/evaluate_selector", {})),
+                                     "/model/evaluate_selector", {context_.tensor_options})),
+      train_selector_(config.train_selector == config.evaluate_selector
+                          ? evaluate_selector_
+                          : make_choice(parts.selectors, "selector", config.train_selector,
+                                        "/model/train_selector", {context_.tensor_options})),
       threshold_(at::zeros({}, at::kDouble)) {
   gate_reads_scores_ =
       find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate").reads_scores;
@@ -127,12 +129,26 @@ at::Tensor Router::balanced(const at::Tensor& scores, double retention, const Ru
                           in_steps ? config_.balancer_ramp_steps : config_.balancer_ramp,
                           in_steps ? static_cast<double>(run.step) : run.progress);
   if (!run.coins->flip("balancer", context_.site, p)) return scores;
-  return Balancer{retention, config_.balancer_strength}(scores);
+  const Balancer balancer{retention, config_.balancer_strength, config_.balancer_min_abs,
+                          config_.balancer_max_abs};
+  if (config_.balancer == "gradient") return balancer(scores);
+  if (run.losses) run.losses->add("balancer", balancer.loss(scores), config_.balancer_strength);
+  return scores;
 }
 
-double Router::threshold(bool training) const {
-  const double own = selector_threshold();
-  return threshold_.item<double>() + (training ? train_selector_->threshold().value_or(own) : own);
+double Router::selector_threshold() const {
+  const at::Tensor own = evaluate_selector_->threshold();
+  return own.defined() ? own.item<double>() : 0;
+}
+
+/// A threshold on the host that is 0 costs nothing; one on a device is not read.
+at::Tensor Router::without_threshold(const at::Tensor& scores, bool training) const {
+  at::Tensor of_selector = training ? train_selector_->threshold() : at::Tensor();
+  if (!of_selector.defined()) of_selector = evaluate_selector_->threshold();
+  at::Tensor total = threshold_;
+  if (of_selector.defined()) total = total + of_selector;
+  if (total.is_cpu() && total.item<double>() == 0) return scores;
+  return scores - total;
 }
 
 /// By forced decisions, or by the selector of this mode.
@@ -217,7 +233,7 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
     scores = at::ones({level.rows.n_tokens()}, level.x.options());
     if (scorer_) {
       scores = scores_of(*scorer_, level, memory.scorer.get(), run);
-      if (const double zero = threshold(training); zero != 0) scores = scores - zero;
+      scores = without_threshold(scores, training);
       if (training) scores = balanced(scores, retention, run);
     }
     out = select(scores, level, retention, memory, run);

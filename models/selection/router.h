@@ -29,7 +29,10 @@ struct RouterConfig {
   json gate = "auto";
   json train_selector = "auto";
   json evaluate_selector = "threshold";
+  std::string balancer = "gradient";
   double balancer_strength = 0.04;
+  double balancer_min_abs = 1;
+  double balancer_max_abs = 4;
   double balancer_probability_end = 0.25;
   double balancer_ramp = 0.2;
   /// Set by architectures whose schedule counts optimizer steps: balancer_ramp in those. 0 = share.
@@ -50,8 +53,14 @@ struct RouterConfig {
       "who is kept in training (see `sublab list selector`); auto = top_k_discard where the gate "
       "reads the selecting scores, else top_k");
     f("evaluate_selector", evaluate_selector, "who is kept in evaluation and decoding");
-    f("balancer_strength", balancer_strength, "relative change of the scores' gradient; 0 = off",
-      within(0, 10));
+    f("balancer", balancer,
+      "gradient: changes the gradients that scores have; loss: one of its own, for every score",
+      one_of({"gradient", "loss"}));
+    f("balancer_strength", balancer_strength,
+      "relative change of the scores' gradient, or weight of the loss; 0 = off", within(0, 10));
+    f("balancer_min_abs", balancer_min_abs, "lower limit of the scores' mean absolute value",
+      within(0, 1e3));
+    f("balancer_max_abs", balancer_max_abs, "upper limit", within(0, 1e3));
     f("balancer_probability_end", balancer_probability_end,
       "probability that it acts, falling from 1 to this", within(0, 1));
     f("balancer_ramp", balancer_ramp, "over this share of the run", within(0, 1));
@@ -101,7 +110,7 @@ class Router {
   bool needs_calibration() const { return scorer_ && needs_calibration_; }
   /// Adds to all scores; the selector's own threshold stays.
   void set_threshold(double value) { threshold_.fill_(value); }
-  double selector_threshold() const { return evaluate_selector_->threshold().value_or(0); }
+  double selector_threshold() const;
   /// Everything enters with weight 1: the scores of a learned scorer are 0 and its threshold is -1,
   /// the lowest that gives weight 1, so that gradients reach the scorer.
   void make_transparent();
@@ -114,7 +123,7 @@ class Router {
                        const Run& run) const;
   Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
-  double threshold(bool training) const;
+  at::Tensor without_threshold(const at::Tensor& scores, bool training) const;
   Selection select(const at::Tensor& scores, const LevelView& level, double retention,
                    RouterMemory& memory, const Run& run) const;
   void tell(const at::Tensor& scores, const LevelView& level, const Selection& selection,
@@ -127,7 +136,8 @@ class Router {
   std::unique_ptr<Scorer> scorer_;        // null at retention 1
   std::unique_ptr<Scorer> train_scorer_;  // null unless another one selects in training
   std::unique_ptr<Gate> gate_;
-  std::unique_ptr<Selector> train_selector_, evaluate_selector_;
+  std::shared_ptr<Selector> evaluate_selector_;
+  std::shared_ptr<Selector> train_selector_;  // the same where it is the same choice
   at::Tensor threshold_;  // scalar, fp64; calibrated for scorers without a natural zero
 };
 

@@ -4,7 +4,6 @@
 #include <ATen/ATen.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,16 +52,19 @@ class Selector {
   /// What is learned without gradients, by names of their own.
   virtual std::vector<Buffer> buffers() const { return {}; }
   /// Subtracted from all scores beside what was calibrated, so that gates see it too. In training
-  /// the evaluating selector's counts, unless the one that trains has its own.
-  virtual std::optional<double> threshold() const { return {}; }
+  /// the evaluating selector's counts, unless the one that trains has its own. A scalar, fp64, on
+  /// the host or beside the scores; undefined = none.
+  virtual at::Tensor threshold() const { return {}; }
   /// Tokens of a row of `length` that are expected to be kept.
   virtual int64_t expected(int64_t length, double retention) const {
     return kept_tokens(length, retention);
   }
 };
 
-/// Nothing is known of the model where a selector is made.
-struct SelectorContext {};
+/// Where a selector stands in its model.
+struct SelectorContext {
+  at::TensorOptions options = {};  ///< of the model's tensors: their device
+};
 
 struct SelectorEntry : Entry<Selector, SelectorContext> {
   bool causal = false;           ///< may be used in evaluate mode

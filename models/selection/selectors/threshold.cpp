@@ -1,7 +1,6 @@
 // Keeps every token whose score is above the threshold: s_t > 0, once what was calibrated and
 // `threshold` are subtracted. Causal: a decision looks at the token's own score alone. This is
-// SUBLLM's rule at inference; `threshold` dials one trained model between quality and cost. The
-// host reads who is kept once.
+// SUBLLM's rule at inference; `threshold` dials one trained model between quality and cost.
 #include "models/selection/kept_where.h"
 
 namespace sublab {
@@ -18,19 +17,17 @@ struct Config {
 
 class Threshold : public Selector {
  public:
-  explicit Threshold(const Config& config) : config_(config) {}
+  explicit Threshold(const Config& config)
+      : threshold_(at::full({}, config.threshold, at::kDouble)) {}
 
   Selection select(const SelectorInput& input) const override {
-    const at::Tensor kept = input.scores.detach().gt(0).to(at::kCPU).contiguous();
-    const auto* keep = kept.const_data_ptr<bool>();
-    return kept_where(input.rows, input.scores.device(),
-                      [&](int64_t b, int64_t i) { return keep[input.rows.begin(b) + i]; });
+    return kept_above_zero(input);
   }
 
-  std::optional<double> threshold() const override { return config_.threshold; }
+  at::Tensor threshold() const override { return threshold_; }
 
  private:
-  Config config_;
+  at::Tensor threshold_;  // scalar
 };
 
 }  // namespace threshold

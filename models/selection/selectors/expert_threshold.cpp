@@ -1,0 +1,61 @@
+// A threshold that follows training (expert threshold routing, arXiv:2603.11535): a token is kept
+// iff its score is above theta, the running mean of the score that a share d of a pass lies above,
+//
+//   theta <- theta + rate (q_{1-d}(s) - theta)   after every training pass.
+//
+// Causal, and one number per site, stored in the checkpoint. It is subtracted from scores in
+// training too, so that a gate that reads them is 0 at the cut: whatever the scores' mean does, a
+// share near d of them lies above 0, and neither an open nor a closed site is absorbing.
+#include <algorithm>
+#include <cmath>
+
+#include "models/selection/kept_where.h"
+
+namespace sublab {
+namespace expert_threshold {
+
+struct Config {
+  double rate = 0.01;
+
+  template <class F>
+  void fields(F& f) {
+    f("rate", rate, "of the running mean, per training pass", above(0, 1));
+  }
+};
+
+class ExpertThreshold : public Selector {
+ public:
+  ExpertThreshold(const Config& config, const SelectorContext& context)
+      : config_(config), threshold_(at::zeros({}, context.options.dtype(at::kDouble))) {}
+
+  Selection select(const SelectorInput& input) const override { return kept_above_zero(input); }
+
+  /// Scores have the threshold subtracted already: what is left of the quantile is the error.
+  void learn(const SelectorInput& input) const override {
+    const int64_t n = input.scores.numel();
+    const auto below = n - std::llround(input.retention * static_cast<double>(n));
+    if (below < 1 || below >= n) return;
+    const at::Tensor sorted = std::get<0>(input.scores.detach().to(at::kDouble).sort());
+    const at::Tensor cut = sorted.narrow(0, below - 1, 2).mean();
+    threshold_.add_(cut, config_.rate);
+  }
+
+  std::vector<Buffer> buffers() const override { return {{"threshold", threshold_}}; }
+  at::Tensor threshold() const override { return threshold_; }
+
+ private:
+  Config config_;
+  at::Tensor threshold_;  // scalar
+};
+
+}  // namespace expert_threshold
+
+SelectorEntry expert_threshold_selector() {
+  SelectorEntry entry = selector_entry<expert_threshold::ExpertThreshold, expert_threshold::Config>(
+      "expert_threshold", "keeps a token iff its score is above what the cut was in training",
+      "arXiv:2603.11535");
+  entry.causal = true;
+  return entry;
+}
+
+}  // namespace sublab
