@@ -9,12 +9,17 @@
 
 namespace sublab {
 
+/// SplitMix64's numbers.
+constexpr uint64_t kMixStep = 0x9e3779b97f4a7c15ull;
+constexpr uint64_t kMixFirst = 0xbf58476d1ce4e5b9ull;
+constexpr uint64_t kMixSecond = 0x94d049bb133111ebull;
+
 /// SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection of 64-bit words with good
 /// diffusion.
 constexpr uint64_t mix_bits(uint64_t x) {
-  x += 0x9e3779b97f4a7c15ull;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  x += kMixStep;
+  x = (x ^ (x >> 30)) * kMixFirst;
+  x = (x ^ (x >> 27)) * kMixSecond;
   return x ^ (x >> 31);
 }
 

@@ -12,7 +12,9 @@ namespace sublab {
 
 #define SUBLAB_SCORERS(LINE) \
   LINE(learned)              \
+  LINE(frozen)               \
   LINE(random)               \
+  LINE(random_places)        \
   LINE(stride)               \
   LINE(norm)                 \
   LINE(surprisal)            \

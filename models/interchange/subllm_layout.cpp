@@ -220,10 +220,7 @@ SubllmLayout from_subllm_layout(const json& config, const std::string& where) {
     out.model.update({{"architecture", "subllm"},
                       {"structure", text},
                       {"retention", read_retention(config, where, structure.module_levels.size())},
-                      {"scorer", {{"type", "learned"}, {"input", "raw"}}},
-                      {"gate", "score"},
-                      {"evaluate_selector", {{"type", "threshold"}, {"threshold", 0.0}}},
-                      {"attention_log_weight", false}});
+                      {"preset", "published"}});
   out.value_and_out_bias = bias;
   out.vocab_size = whole("num_embeddings", 32000, within(1, 1e8), "vocab_size");
   out.context_len = whole("tokens_per_sample", 2048, within(1, 1e9));

@@ -73,7 +73,10 @@ at::Tensor read_tensor(const std::string& where, const TensorBytes& from,
   if (from.shape != wanted)
     throw UserError(where, "has shape " + shape_text(from.shape) + ", the configuration wants " +
                                shape_text(wanted));
-  at::Tensor read = at::empty(from.shape, scalar_type(from.dtype, where));
+  const bool whole = parts[0].scalar_type() == at::kLong;
+  if (whole && from.dtype != "I64")
+    throw UserError(where, "has dtype " + from.dtype + "; it is I64");
+  at::Tensor read = at::empty(from.shape, whole ? at::kLong : scalar_type(from.dtype, where));
   if (!from.bytes.empty()) std::memcpy(read.data_ptr(), from.bytes.data(), from.bytes.size());
   if (!read.isfinite().all().item<bool>()) throw UserError(where, "holds NaN or infinity");
   return read;

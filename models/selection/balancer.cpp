@@ -14,7 +14,7 @@ class Balance : public torch::autograd::Function<Balance> {
                             const Balancer& balancer) {
     context->save_for_backward({scores});
     context->saved_data["limits"] = std::vector<double>{balancer.retention, balancer.strength,
-                                                      balancer.min_abs, balancer.max_abs};
+                                                        balancer.min_abs, balancer.max_abs};
     return scores.view_as(scores);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -74,8 +74,7 @@ at::Tensor Balancer::loss(const at::Tensor& scores) const {
   const at::Tensor r = square.clamp_min(1e-20).sqrt();
   const double low = balancer::mean_limit(retention - 0.05);
   const double high = balancer::mean_limit(retention + 0.05);
-  const at::Tensor inside =
-      r.clamp(balancer::kRmsPerAbs * min_abs, balancer::kRmsPerAbs * max_abs);
+  const at::Tensor inside = r.clamp(balancer::kRmsPerAbs * min_abs, balancer::kRmsPerAbs * max_abs);
   return (m - m.clamp(low, high)).abs() + (inside / r).log().abs();
 }
 

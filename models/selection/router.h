@@ -28,9 +28,9 @@ struct RouterConfig {
   json train_scorer = "same";
   json gate = "auto";
   json train_selector = "auto";
-  json evaluate_selector = "threshold";
+  json evaluate_selector = "auto";
   std::string balancer = "gradient";
-  double balancer_strength = 0.04;
+  double balancer_strength = 0;
   double balancer_min_abs = 1;
   double balancer_max_abs = 4;
   double balancer_probability_end = 0.25;
@@ -52,7 +52,10 @@ struct RouterConfig {
     f("train_selector", train_selector,
       "who is kept in training (see `sublab list selector`); auto = top_k_discard where the gate "
       "reads the selecting scores, else top_k");
-    f("evaluate_selector", evaluate_selector, "who is kept in evaluation and decoding");
+    f("evaluate_selector", evaluate_selector,
+      "who is kept in evaluation and decoding; auto = expert_threshold where the gate reads "
+      "scores, "
+      "else threshold");
     f("balancer", balancer,
       "gradient: changes the gradients that scores have; loss: one of its own, for every score",
       one_of({"gradient", "loss"}));
@@ -67,8 +70,9 @@ struct RouterConfig {
   }
 
   /// Writes out every choice, settles the "auto" ones, and refuses what has no meaning at `n_sites`
-  /// places.
-  void resolve(const std::string& path, size_t n_sites, const SelectionParts& parts);
+  /// places: there, what is not as in `defaults` was wished for.
+  void resolve(const std::string& path, size_t n_sites, const SelectionParts& parts,
+               const RouterConfig& defaults);
   /// Retention at place `site`.
   double retention_at(int64_t site) const {
     return retention.is_array() ? retention.at(site).get<double>() : retention.get<double>();

@@ -27,14 +27,17 @@ void RouterConfig::resolve_choices(const std::string& path, const SelectionParts
   if (chosen_type(other) == "same" && other.size() > 1)
     throw UserError(path + "/train_scorer", "'same' takes no settings; those of scorer count");
   train_scorer = other;
-  evaluate_selector = resolve_choice(parts.selectors, "selector", evaluate_selector,
-                                     path + "/evaluate_selector", "threshold");
   const ScorerEntry& scores =
       find_entry(parts.scorers, "scorer", chosen_type(scorer), path + "/scorer");
   gate = read_choice(gate, path + "/gate", "auto");
   if (gate["type"] == "auto") gate["type"] = scores.weighs ? "score" : "one";
   gate = resolve_choice(parts.gates, "gate", gate, path + "/gate", "auto");
   const bool learns = find_entry(parts.gates, "gate", chosen_type(gate), path).reads_scores;
+  evaluate_selector = read_choice(evaluate_selector, path + "/evaluate_selector", "auto");
+  if (evaluate_selector["type"] == "auto")
+    evaluate_selector["type"] = learns ? "expert_threshold" : "threshold";
+  evaluate_selector = resolve_choice(parts.selectors, "selector", evaluate_selector,
+                                     path + "/evaluate_selector", "auto");
   train_selector = read_choice(train_selector, path + "/train_selector", "auto");
   if (train_selector["type"] == "auto")
     train_selector["type"] = learns && !has_train_scorer() ? "top_k_discard" : "top_k";
@@ -42,7 +45,8 @@ void RouterConfig::resolve_choices(const std::string& path, const SelectionParts
       resolve_choice(parts.selectors, "selector", train_selector, path + "/train_selector", "auto");
 }
 
-void RouterConfig::resolve(const std::string& path, size_t n_sites, const SelectionParts& parts) {
+void RouterConfig::resolve(const std::string& path, size_t n_sites, const SelectionParts& parts,
+                           const RouterConfig& defaults) {
   router_config::check_retention(retention, n_sites, path + "/retention");
   resolve_choices(path, parts);
   const std::string name = chosen_type(scorer), trains = chosen_type(train_scorer);
@@ -66,7 +70,6 @@ void RouterConfig::resolve(const std::string& path, size_t n_sites, const Select
                     selects +
                         " changes the weights that the selecting scores give, so it needs a gate "
                         "that reads them (score) and no train_scorer");
-  const RouterConfig defaults;
   const auto none = [&](const char* key, double given, double usual) {
     if (given != usual)
       throw UserError(path + "/" + key,

@@ -7,6 +7,38 @@ namespace {
 /// The paper's schedules, in optimizer steps.
 constexpr double kPaperBalancerSteps = 8000;
 
+/// The rule of the paper and of the code around it, where it differs from the defaults.
+json published_rule() {
+  return {
+      {"scorer",
+       {{"type", "learned"}, {"input", "raw"}, {"init_scale", 1.0}, {"learning_rate_scale", 0.5}}},
+      {"evaluate_selector", {{"type", "threshold"}}},
+      {"balancer_strength", 0.04}};
+}
+
+/// The preset's value of a key, changed by what was given: settings that a choice leaves out are
+/// the preset's where it names the preset's entry.
+json with_given(json value, const std::string& key, const json& given, const std::string& path) {
+  if (!given.contains(key)) return value;
+  if (!value.is_object()) return given[key];
+  json choice = read_choice(given[key], path + "/" + key, value["type"]);
+  if (choice["type"] != value["type"]) return given[key];
+  if (choice.contains("init_std")) value.erase("init_scale");  // one of them is the start
+  value.update(choice);
+  return value;
+}
+
+/// The same settings with the preset's values of the keys that are not given.
+Config preset_values(const Config& config, const json& given, const std::string& path) {
+  if (config.preset == "default") return config;
+  json all = write_fields(config);
+  const json rule = published_rule();
+  for (const auto& [key, value] : rule.items()) all[key] = with_given(value, key, given, path);
+  Config out;
+  read_fields(all, path, out);
+  return out;
+}
+
 /// Settings that would have no effect are refused unless they are left at their default.
 class Effects {
  public:
@@ -26,7 +58,9 @@ class Effects {
 void check_effects(const Config& config, const std::string& path, size_t n_modules,
                    const Parts& parts) {
   Config defaults;
-  defaults.RouterConfig::resolve(path, 1, parts);
+  defaults.preset = config.preset;
+  defaults = preset_values(defaults, json::object(), path);
+  defaults.RouterConfig::resolve(path, 1, parts, RouterConfig());
   const Effects effects(config, defaults, path);
   const std::string gate = chosen_type(config.gate);
   if (!find_entry(parts.gates, "gate", gate, path).reads_scores)
@@ -44,6 +78,7 @@ void check_effects(const Config& config, const std::string& path, size_t n_modul
 }  // namespace
 
 void Config::resolve(const std::string& path, const json& given, const Parts& parts) {
+  *this = preset_values(*this, given, path);
   const Structure parsed = parse_structure(structure, path + "/structure");
   if (given.contains("n_layers") && n_layers != parsed.n_blocks)
     throw UserError(path + "/n_layers", std::to_string(n_layers) + " disagrees with structure '" +
@@ -53,7 +88,9 @@ void Config::resolve(const std::string& path, const json& given, const Parts& pa
   DecoderConfig::resolve(path);
   AttentionConfig::resolve(path, parts);
   const size_t n_modules = parsed.module_levels.size();
-  RouterConfig::resolve(path, n_modules, parts);
+  Config defaults;
+  defaults.preset = preset;
+  RouterConfig::resolve(path, n_modules, parts, preset_values(defaults, json::object(), path));
   for (const json& choice : {scorer, train_scorer}) {
     const std::string name = chosen_type(choice);
     if (name != "same" && find_entry(parts.scorers, "scorer", name, path).needs.attention)

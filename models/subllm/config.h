@@ -9,6 +9,7 @@
 namespace sublab::subllm {
 
 struct Config : DecoderConfig, AttentionConfig, RouterConfig {
+  std::string preset = "default";
   std::string structure = "TT(T(TT)T)TT";
   std::string positions = "composed";
   bool attention_log_weight = false;
@@ -23,6 +24,9 @@ struct Config : DecoderConfig, AttentionConfig, RouterConfig {
   void fields(F& f) {
     DecoderConfig::fields(f);
     AttentionConfig::fields(f);
+    f("preset", preset,
+      "what keys that are not given stand for: default, or published = the paper's training rule",
+      one_of({"default", "published"}));
     f("structure", structure, "T = block, ( = leave tokens out, ) = bring them back");
     RouterConfig::fields(f);
     f("positions", positions,
@@ -43,7 +47,8 @@ struct Config : DecoderConfig, AttentionConfig, RouterConfig {
       "probability that the limits act on a step; 0 = off", within(0, 1));
   }
 
-  /// Checks against the parts that there are; `given` tells which keys the user wrote.
+  /// Checks against the parts that there are; `given` tells which keys the user wrote. Those that
+  /// are not get the preset's values.
   void resolve(const std::string& path, const json& given, const Parts& parts);
 };
 

@@ -290,14 +290,15 @@ ArchitectureEntry subllm_architecture() {
     config.update(small);
     return Example{name, config};
   };
-  entry.examples = {
-      example("", {{"structure", "T(T(TT)T)T"}}), example("siblings", {{"structure", "(T)T(T)"}}),
-      example("remembering", {{"structure", "T(T)T"},
-                              {"scorer", "surprisal"},
-                              {"evaluate_selector", "causal_quantile"}}),
-      example(
-          "log weights",
-          {{"structure", "T(T)T"}, {"attention_log_weight", true}, {"positions", "level_local"}})};
+  entry.examples = {example("", {{"structure", "T(T(TT)T)T"}}),
+                    example("published", {{"structure", "T(T(TT)T)T"}, {"preset", "published"}}),
+                    example("siblings", {{"structure", "(T)T(T)"}}),
+                    example("remembering", {{"structure", "T(T)T"},
+                                            {"scorer", "surprisal"},
+                                            {"evaluate_selector", "causal_quantile"}}),
+                    example("log weights", {{"structure", "T(T)T"},
+                                            {"attention_log_weight", true},
+                                            {"positions", "level_local"}})};
   return entry;
 }
 

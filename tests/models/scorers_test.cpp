@@ -197,7 +197,7 @@ TEST_CASE("recency counts the tokens that follow, frequency those of the text, t
 }
 
 TEST_CASE("the learned scorer divides by the root mean square when asked to", "[unit]") {
-  const json options = {{"init_std", 0.3}};
+  const json options = {{"init_std", 0.3}, {"input", "raw"}};
   json normed = options;
   normed["input"] = "normed";
   const Bench raw("learned", options), bench("learned", normed);
@@ -209,7 +209,7 @@ TEST_CASE("the learned scorer divides by the root mean square when asked to", "[
   });
 }
 
-TEST_CASE("no scorer but the learned one reaches the gradient", "[unit]") {
+TEST_CASE("no scorer but those that weigh reaches the gradient", "[unit]") {
   for (const auto& entry : built_in_catalog().parts.scorers) {
     INFO(entry.name);
     CHECK(Bench(entry.name).scores().requires_grad() == entry.weighs);
@@ -226,7 +226,8 @@ TEST_CASE("scorers that remember go on where a row was cut", "[unit]") {
     const at::Tensor whole = bench.scores();
     for (int64_t cut = 0; cut <= 14; ++cut) {
       const auto memory = bench.scorer->new_memory(4);
-      CHECK(memory->n_bytes() == 0);
+      const bool hashes = entry.name == "random";
+      CHECK(memory->n_bytes() == (hashes ? 4 * 8 : 0));
       for_two_steps(*bench.batch.rows, cut, [&](const Rows& rows, const at::Tensor& index) {
         const at::Tensor x = bench.x.index_select(0, index),
                          tokens = bench.batch.tokens.index_select(0, index);
@@ -236,16 +237,16 @@ TEST_CASE("scorers that remember go on where a row was cut", "[unit]") {
                                   memory.get()});
         CHECK(max_difference(got, whole.index_select(0, index)) < 1e-5);
       });
-      CHECK(memory->n_bytes() == 4 * kWidth * 4);
+      CHECK(memory->n_bytes() == (hashes ? 4 * 8 : 4 * kWidth * 4));
     }
   }
-  CHECK(n == 2);
+  CHECK(n == 3);
 }
 
 TEST_CASE("models that remember decide the same for every cut", "[contract]") {
   at::NoGradGuard no_grad;
-  for (const char* scorer : {"surprisal", "entropy", "learned"})
-    for (const char* selector : {"threshold", "causal_quantile"}) {
+  for (const char* scorer : {"surprisal", "entropy", "learned", "random", "random_places"})
+    for (const char* selector : {"threshold", "causal_quantile", "expert_threshold"}) {
       INFO(scorer << " " << selector);
       at::manual_seed(4);
       const auto model = small_model({{"architecture", "subllm"},

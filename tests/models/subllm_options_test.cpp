@@ -163,7 +163,7 @@ TEST_CASE("schedules run over the run, or over the paper's steps", "[unit]") {
   at::manual_seed(1);
   const Batch batch = random_batch({20});
   const auto balancer_probability = [&](const char* schedule, double progress, int64_t step) {
-    const auto model = small_model(subllm({{"schedule", schedule}}, "T(T)"));
+    const auto model = small_model(subllm({{"schedule", schedule}, {"preset", "published"}}, "T(T)"));
     const AskedCoins coins;
     Run run;
     run.mode = Mode::train;

@@ -164,6 +164,11 @@ TEST_CASE("the balancer's rule is the derivative of its loss", "[numerics]") {
     const double size = g.square().mean().sqrt().item<double>();
     const at::Tensor expected = size > 0 ? incoming + incoming.abs() * g * 0.04 / size : incoming;
     CHECK(max_difference(balancer.balance(x.detach(), incoming), expected) < 1e-9);
+    const at::Tensor alone = x.detach().clone().requires_grad_();
+    const at::Tensor own = balancer.loss(alone);
+    CHECK(own.item<double>() == Approx(loss.item<double>()));
+    own.backward();
+    CHECK(max_difference(alone.grad(), g) < 1e-9);
   }
 }
 

@@ -127,6 +127,7 @@ TEST_CASE("a model of one's own comes back from the SUBLLM layout bit for bit", 
   for (json given : models) {
     INFO(given.dump());
     given.update({{"d_model", 24}, {"n_heads", 3}});
+    if (given["architecture"] == "subllm") given["preset"] = "published";
     const auto& entry = catalog.architecture(given.at("architecture"), "test");
     const json config = entry.resolve(given, "/model", catalog.parts);
     const auto model = entry.make(config, kSmallVocab, 5, catalog.parts);
@@ -214,7 +215,7 @@ TEST_CASE("what the SUBLLM layout cannot express is refused by name", "[unit]") 
   const Catalog catalog = built_in_catalog();
   const auto refuse = [&](json given, const std::string& expected, double threshold = 0) {
     INFO(given.dump());
-    given.update({{"architecture", "subllm"}, {"d_model", 16}});
+    given.update({{"architecture", "subllm"}, {"d_model", 16}, {"preset", "published"}});
     if (!given.contains("structure")) given["structure"] = "T(T)";
     const auto& entry = catalog.architecture("subllm", "test");
     const json config = entry.resolve(given, "/model", catalog.parts);
@@ -254,9 +255,10 @@ TEST_CASE("every setting of subllm is said in the SUBLLM layout, refused, or of 
       // read as composed, the code computing both (docs/checkpoints.md)
       "positions",
       // of training
-      "init_std", "embedding_std", "train_scorer", "train_selector", "retention_ramp", "schedule",
-      "balancer_strength", "balancer_probability_end", "balancer_ramp", "bypass_init",
-      "bypass_low_start", "bypass_low_end", "bypass_ramp", "bypass_probability"};
+      "preset", "init_std", "embedding_std", "train_scorer", "train_selector", "retention_ramp",
+      "schedule", "balancer", "balancer_min_abs", "balancer_max_abs", "balancer_strength",
+      "balancer_probability_end", "balancer_ramp", "bypass_init", "bypass_low_start",
+      "bypass_low_end", "bypass_ramp", "bypass_probability"};
   for (const FieldHelp& field : built_in_catalog().architecture("subllm", "test").describe()) {
     INFO(field.name);
     CHECK(considered.count(field.name) == 1);

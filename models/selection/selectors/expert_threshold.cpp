@@ -16,12 +16,24 @@ namespace expert_threshold {
 
 struct Config {
   double rate = 0.01;
+  double threshold = 0;
 
   template <class F>
   void fields(F& f) {
     f("rate", rate, "of the running mean, per training pass", above(0, 1));
+    f("threshold", threshold, "added to what was learned, at every site; dials a trained model",
+      within(-1e6, 1e6));
   }
 };
+
+/// Between the lowest score of the highest share d and the next one; undefined where nothing is
+/// left on one side.
+at::Tensor cut_of(const at::Tensor& scores, double retention) {
+  const int64_t n = scores.numel();
+  const int64_t below = n - std::llround(retention * static_cast<double>(n));
+  if (below < 1 || below >= n) return {};
+  return std::get<0>(scores.sort()).narrow(0, below - 1, 2).mean();
+}
 
 class ExpertThreshold : public Selector {
  public:
@@ -30,18 +42,23 @@ class ExpertThreshold : public Selector {
 
   Selection select(const SelectorInput& input) const override { return kept_above_zero(input); }
 
-  /// Scores have the threshold subtracted already: what is left of the quantile is the error.
+  /// Scores have the threshold subtracted already: what is left of the quantile is the error. Ranks
+  /// that share a step agree on the mean of theirs.
   void learn(const SelectorInput& input) const override {
-    const int64_t n = input.scores.numel();
-    const auto below = n - std::llround(input.retention * static_cast<double>(n));
-    if (below < 1 || below >= n) return;
-    const at::Tensor sorted = std::get<0>(input.scores.detach().to(at::kDouble).sort());
-    const at::Tensor cut = sorted.narrow(0, below - 1, 2).mean();
-    threshold_.add_(cut, config_.rate);
+    at::Tensor cut = cut_of(input.scores.detach().to(at::kDouble), input.retention);
+    if (const Group* group = input.run.group; group && group->size() > 1) {
+      at::Tensor sum = at::stack({cut.defined() ? cut : at::zeros_like(threshold_),
+                                  at::full_like(threshold_, cut.defined() ? 1.0 : 0.0)});
+      group->all_reduce_sum_(sum);
+      cut = sum[0] / sum[1].clamp_min(1);
+    }
+    if (cut.defined()) threshold_.add_(cut, config_.rate);
   }
 
   std::vector<Buffer> buffers() const override { return {{"threshold", threshold_}}; }
-  at::Tensor threshold() const override { return threshold_; }
+  at::Tensor threshold() const override {
+    return config_.threshold == 0 ? threshold_ : threshold_ + config_.threshold;
+  }
 
  private:
   Config config_;

@@ -20,9 +20,7 @@ class Threshold : public Selector {
   explicit Threshold(const Config& config)
       : threshold_(at::full({}, config.threshold, at::kDouble)) {}
 
-  Selection select(const SelectorInput& input) const override {
-    return kept_above_zero(input);
-  }
+  Selection select(const SelectorInput& input) const override { return kept_above_zero(input); }
 
   at::Tensor threshold() const override { return threshold_; }
 

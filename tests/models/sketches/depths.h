@@ -70,7 +70,7 @@ struct DepthsConfig : DecoderConfig, AttentionConfig, RouterConfig {
   void resolve(const std::string& path, const Parts& parts) {
     DecoderConfig::resolve(path);
     AttentionConfig::resolve(path, parts);
-    RouterConfig::resolve(path, static_cast<size_t>(n_layers / 2), parts);
+    RouterConfig::resolve(path, static_cast<size_t>(n_layers / 2), parts, {});
   }
 };
 
