@@ -56,7 +56,8 @@ struct Plan {
   std::vector<std::vector<std::string>> comparisons;
   json scaling = json::object();  ///< curve -> variants, smallest first; one holds compare_to
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
-  json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
+  std::vector<SolvedValue> solved;  ///< what the program picked so that costs are equal
+  json measure = json::object();    ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
   PlanContent content;     ///< what corpora, tokenizers and checkpoints named in the trials hold
   std::string study_hash;  ///< SHA-256 of the study.json beside it; "" in older plans
@@ -77,6 +78,7 @@ struct Plan {
     f("match", match, "what is held equal");
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
+    f("solved", solved, "what was picked so that costs are equal");
     f("content", content, "what the names in the trials stand for");
     f("study_hash", study_hash, "SHA-256 of study.json");
     f("trials", trials, "every trial");

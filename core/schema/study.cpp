@@ -243,21 +243,6 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
   return out;
 }
 
-void check_match(const json& value, const std::vector<std::string>& names,
-                 const std::string& path) {
-  if (!value.is_array()) fields_detail::throw_type(path, "a list", value);
-  for (size_t i = 0; i < value.size(); ++i) {
-    const std::string at = path + "/" + std::to_string(i);
-    EqualCost entry;
-    read_fields(value[i], at, entry);
-    if (entry.by.empty()) refuse(at, "lacks 'by': what is held equal");
-    for (const std::string& name : entry.variants) check_variant(name, names, at + "/variants");
-    const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
-    if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
-      refuse(at + "/variants", "must name two or more variants, each once; left out, it means all");
-  }
-}
-
 void check_measure(const MeasureConfig& measure, const std::string& path) {
   const auto has = [](const auto& list, const auto& item) {
     return std::find(list.begin(), list.end(), item) != list.end();
@@ -336,7 +321,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   check_variant(study.compare_to, names, at + "/compare_to");
   study.comparisons = comparisons_of(read.comparisons, names, at + "/comparisons");
   study.scaling = scaling_of(read.scaling, names, study.compare_to, at + "/scaling");
-  check_match(read.match, names, at + "/match");
+  read_match(read.match, names, at + "/match");
   study.match = read.match;
   study.claims = read.claims;
   if (!assignments.empty() || threads) {

@@ -103,7 +103,10 @@ json memory_json(const MemoryEstimate& memory) {
           {metric::kPeakMemoryBytes, memory.peak}};
 }
 
-json as_json(const Shown& shown) {
+json as_json(const Shown& shown, const std::vector<SolvedValue>& all_solved) {
+  json solved = json::array();
+  for (const SolvedValue& each : all_solved)
+    if (each.variant == shown.variant) solved.push_back(write_fields(each));
   json caches = json::array();
   for (const CacheSize& cache : shown.caches)
     caches.push_back({{"context", cache.context},
@@ -112,6 +115,7 @@ json as_json(const Shown& shown) {
                       {"kv_cache_bytes", cache.bytes}});
   return {{"variant", shown.variant},
           {"config", shown.config},
+          {"solved", solved},
           {metric::kParams, shown.parameters},
           {metric::kTrainFlopsPerToken, shown.train_flops},
           {metric::kDecodeBytesPerToken, shown.decode.bytes()},
@@ -232,7 +236,7 @@ void show(const Arguments& arguments, const Catalog& catalog) {
   const auto all = describe_all(study, plan, only, rates, catalog);
   if (arguments.as_json) {
     json out = json::array();
-    for (const Shown& each : all) out.push_back(as_json(each));
+    for (const Shown& each : all) out.push_back(as_json(each, plan.solved));
     std::cout << out.dump(1) << "\n";
     return;
   }
@@ -253,6 +257,9 @@ void show(const Arguments& arguments, const Catalog& catalog) {
 
 }  // namespace
 
+  for (const SolvedValue& solved : plan.solved)
+    std::printf("picked: %s\n%s", solved_text(solved).c_str(),
+                &solved == &plan.solved.back() ? "\n" : "");
 void add_show_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand(
       "show", "a study resolved: configuration, parameters, ledger, memory and time it will take");

@@ -21,6 +21,7 @@ Plan frame_of(const ResolvedStudy& resolved, int64_t threads) {
   plan.seeds = study.seeds;
   plan.threads = threads;
   plan.match = study.match;
+  plan.solved = resolved.solved;
   plan.claims = resolved.claims;
   for (const auto& [a, b] : study.comparisons) plan.comparisons.push_back({a, b});
   plan.scaling = study.scaling;

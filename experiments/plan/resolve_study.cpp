@@ -12,6 +12,7 @@
 #include "experiments/plan/resolve.h"
 #include "experiments/plan/resolve_checks.h"
 #include "experiments/text/content.h"
+#include "experiments/plan/solve_match.h"
 
 namespace sublab {
 namespace {
@@ -130,13 +131,22 @@ class StudyResolver {
   StudyResolver(const Study& study, const Catalog& catalog)
       : catalog_(catalog),
         starts_(resolved_, names_of(study), catalog),
-        variants_(names_of(study)) {
+        variants_(names_of(study)),
+        changed_(study.variants) {
     resolved_.study = study;
   }
 
   ResolvedStudy make() {
     resolved_.claims = resolve_claims(study().claims, study().file + ": /claims");
-    for (const Variant& variant : study().variants) add_variant(variant);
+    resolved_.solved = solve_match(
+        study(), changed_,
+        [&](const Variant& variant) {
+          ChangedBase given(study(), "/variants/" + variant.name);
+          given.change(variant.changes, given.at);
+          return resolve(given);
+        },
+        catalog_);
+    for (const Variant& variant : changed_) add_variant(variant);
     for (const Probe& probe : study().probes) add_probe(probe);
     check_equal_cost(resolved_, catalog_);
     return std::move(resolved_);
@@ -219,7 +229,7 @@ class StudyResolver {
   void add_probe(const Probe& probe) {
     for (const Variant& chosen : probe.variants) {
       ChangedBase given(study(), "/probes/" + probe.name + "/variants/" + chosen.name);
-      for (const Variant& variant : study().variants)
+      for (const Variant& variant : changed_)
         if (variant.name == chosen.name) {
           for (const Changes* changes : {&variant.changes, &probe.set, &chosen.changes})
             given.change(*changes, given.at);
@@ -244,6 +254,7 @@ std::vector<std::string> corpora_of(const ResolvedStudy& resolved) {
   std::set<std::string> names;
   for (const ResolvedTrial& trial : resolved.trials)
     if (trial.config.data.on_text())
+  std::vector<Variant> changed_;  ///< the study's, with what was picked for equal costs
       names.insert(trial.config.data.corpus.begin(), trial.config.data.corpus.end());
   return {names.begin(), names.end()};
 }

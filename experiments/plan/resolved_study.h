@@ -27,6 +27,7 @@ struct ResolvedStudy {
   Study study;
   std::vector<ResolvedTrial> trials;  ///< in the plan's order
   json claims = json::array();
+  std::vector<SolvedValue> solved;    ///< picked so that costs are equal; stands in the trials
   /// Hashes of the weights outside the study that trials start from, by the study's name for them.
   std::map<std::string, std::string> checkpoints;
 

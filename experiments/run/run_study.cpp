@@ -101,6 +101,9 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
   // The tuned rates are known now: the plan is completed with the main trials.
   if (!resolved.study.tune.key.empty())
     plan = settle_plan(resolved, options.out, catalog, active, planning);
+  for (const SolvedValue& solved : plan.solved)
+    if (is_chosen(solved.variant, options))
+      std::printf("picked: %s\n", solved_text(solved).c_str());
   total.without_rate = without_rate(plan, options);
   add_to(total, run_trials(plan, chosen(plan, options, false), options, progress));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
