@@ -23,7 +23,8 @@ struct PlannedTrial {
   std::string variant;
   std::string probe;  ///< "" or the probe's name
   int64_t seed = 0;
-  std::string from;              ///< id of the trial whose checkpoint this one starts from, or ""
+  int64_t widens = 0;  ///< steps beyond the grid of a tuning trial that is done only when asked for
+  std::string from;    ///< id of the trial whose checkpoint this one starts from, or ""
   json config = json::object();  ///< resolved: {"model", "data", "train", "evaluate": [...]}
 
   template <class F>
@@ -33,6 +34,7 @@ struct PlannedTrial {
     f("variant", variant, "variant name");
     f("probe", probe, "probe name, or empty");
     f("seed", seed, "trial seed");
+    f("widens", widens, "steps beyond the tuning grid");
     f("from", from, "trial that this one starts from");
     f("config", config, "resolved configuration");
   }
@@ -76,9 +78,9 @@ struct Plan {
     f("comparisons", comparisons, "pairs that are compared");
     f("scaling", scaling, "ladders of sizes");
     f("match", match, "what is held equal");
+    f("solved", solved, "what was picked so that costs are equal");
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
-    f("solved", solved, "what was picked so that costs are equal");
     f("content", content, "what the names in the trials stand for");
     f("study_hash", study_hash, "SHA-256 of study.json");
     f("trials", trials, "every trial");

@@ -177,6 +177,9 @@ Tune tune_of(const json& value, const std::string& path) {
   json tuned = object_at(value, path);
   if (tuned.contains("set")) tune.set = changes_of(tuned["set"], path + "/set");
   tuned.erase("set");
+  if (tuned.contains("widen"))
+    fields_detail::read_value(tuned["widen"], path + "/widen", tune.widen, within(0, 8));
+  tuned.erase("widen");
   for (const auto& [key, item] : changes_of(tuned, path)) {
     if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
     if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
@@ -186,6 +189,7 @@ Tune tune_of(const json& value, const std::string& path) {
     tune.key = key;
     tune.values.assign(item.begin(), item.end());
   }
+  if (tune.key.empty() && !value.empty()) refuse(path, "lacks train.learning_rate: what to try");
   return tune;
 }
 

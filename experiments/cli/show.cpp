@@ -240,14 +240,26 @@ void show(const Arguments& arguments, const Catalog& catalog) {
     std::cout << out.dump(1) << "\n";
     return;
   }
-  std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n", plan.study.c_str(),
-              plan.question.c_str(), plan.variants.size(), plan.seeds.size(), plan.trials.size(),
+  const auto n_widening =
+      std::count_if(plan.trials.begin(), plan.trials.end(),
+                    [](const PlannedTrial& trial) { return trial.widens != 0; });
+  const auto n_at_most =  // a grid widens on one side
+      std::count_if(plan.trials.begin(), plan.trials.end(),
+                    [](const PlannedTrial& trial) { return trial.widens < 0; });
+  const std::string more =
+      n_widening > 0 ? " (and up to " + std::to_string(n_at_most) + " that widen grids)" : "";
+  std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials%s, compared to %s\n\n",
+              plan.study.c_str(), plan.question.c_str(), plan.variants.size(), plan.seeds.size(),
+              plan.trials.size() - static_cast<size_t>(n_widening), more.c_str(),
               plan.compare_to.c_str());
   const double all_flops =
       missing_training_flops(plan, catalog, [](const PlannedTrial&) { return false; });
   if (all.empty()) return;
   TrialConfig first;
   read_fields(all.front().config, "show", first);
+  for (const SolvedValue& solved : plan.solved)
+    std::printf("picked: %s\n%s", solved_text(solved).c_str(),
+                &solved == &plan.solved.back() ? "\n" : "");
   print_costs(all);
   print_memory(all);
   print_caches(all);
@@ -257,9 +269,6 @@ void show(const Arguments& arguments, const Catalog& catalog) {
 
 }  // namespace
 
-  for (const SolvedValue& solved : plan.solved)
-    std::printf("picked: %s\n%s", solved_text(solved).c_str(),
-                &solved == &plan.solved.back() ? "\n" : "");
 void add_show_command(CLI::App& app, CommandContext& context) {
   auto* command = app.add_subcommand(
       "show", "a study resolved: configuration, parameters, ledger, memory and time it will take");

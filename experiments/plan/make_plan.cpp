@@ -116,6 +116,7 @@ class PlanMaker {
       trial.variant = resolved.variant;
       trial.probe = resolved.probe;
       trial.seed = seeds[s];
+      trial.widens = resolved.widens;
       trial.config = written;
     }
   }

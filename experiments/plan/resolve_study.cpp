@@ -6,13 +6,14 @@
 
 #include "core/safetensors.h"
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/tuning.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/plan/claim_files.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/plan/resolve_checks.h"
-#include "experiments/text/content.h"
 #include "experiments/plan/solve_match.h"
+#include "experiments/text/content.h"
 
 namespace sublab {
 namespace {
@@ -184,12 +185,13 @@ class StudyResolver {
   }
 
   void add(const ChangedBase& changed, const std::string& variant, const std::string& probe,
-           bool tuned = false) {
+           bool tuned = false, int64_t widens = 0) {
     ResolvedTrial trial{.variant = variant,
                         .probe = probe,
                         .at = changed.at,
                         .config = resolve(changed),
                         .tuned = tuned,
+                        .widens = widens,
                         .from = {}};
     starts_.resolve(trial);
     if (study().has_measure && probe.empty())
@@ -201,20 +203,30 @@ class StudyResolver {
     ChangedBase given(study(), "/variants/" + variant.name);
     given.change(variant.changes, given.at);
     const Tune& tune = study().tune;
+    std::vector<double> grid;
     for (const json& value : tune.values) {
-      ChangedBase tuning = given;
-      tuning.change(tune.set, where("/tune/set"));
-      tuning.change({{tune.key, value}}, where("/tune"));
-      tuning.evaluate_on("validation", catalog_);
-      add(tuning, variant.name, kTuneProbe);
-      check_measures_loss(resolved_.trials.back().config);
+      add_tuning(variant.name, given, value, 0);
+      grid.push_back(value.get<double>());
     }
+    if (!grid.empty())
+      for (const WidenedRate& each : widened_rates(grid, tune.widen))
+        add_tuning(variant.name, given, each.rate, each.step);
     const bool tuned = !tune.key.empty();
     if (tuned) {
       given.change({{tune.key, tune.values.front()}}, given.at);
       given.evaluate_on("test", catalog_);
     }
     add(given, variant.name, "", tuned);
+  }
+
+  void add_tuning(const std::string& variant, ChangedBase given, const json& value,
+                  int64_t widens) {
+    const Tune& tune = study().tune;
+    given.change(tune.set, where("/tune/set"));
+    given.change({{tune.key, value}}, where("/tune"));
+    given.evaluate_on("validation", catalog_);
+    add(given, variant, kTuneProbe, /*tuned=*/false, widens);
+    check_measures_loss(resolved_.trials.back().config);
   }
 
   /// Prompts and rows that a model was taught are scored by answers.
@@ -242,6 +254,7 @@ class StudyResolver {
   const Catalog& catalog_;
   Starts starts_;
   std::vector<std::string> variants_;
+  std::vector<Variant> changed_;  ///< the study's, with what was picked for equal costs
 };
 
 }  // namespace
@@ -254,7 +267,6 @@ std::vector<std::string> corpora_of(const ResolvedStudy& resolved) {
   std::set<std::string> names;
   for (const ResolvedTrial& trial : resolved.trials)
     if (trial.config.data.on_text())
-  std::vector<Variant> changed_;  ///< the study's, with what was picked for equal costs
       names.insert(trial.config.data.corpus.begin(), trial.config.data.corpus.end());
   return {names.begin(), names.end()};
 }
