@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <set>
 
 #include "analysis/build_report.h"
@@ -19,6 +20,7 @@
 #include "core/schema/arrays.h"
 #include "core/schema/bench.h"
 #include "core/schema/plan.h"
+#include "core/schema/tuning.h"
 #include "core/temporary_files.h"
 #include "core/utf8.h"
 
@@ -240,6 +242,18 @@ void check_bench(const fs::path& folder, const Plan& plan, Verification& out) {
     }
 }
 
+/// Trials that have no record because nothing asked for them to widen a grid of learning rates.
+int64_t n_not_needed(const Plan& plan, const std::vector<const Record*>& records) {
+  std::map<std::string, TrialEnd> ends;
+  for (const Record* record : records) ends[record->id] = end_of(*record);
+  int64_t n = 0;
+  for (const std::string& id : not_needed_trials(plan, [&](const PlannedTrial& trial) {
+         return ends.contains(trial.id) ? ends.at(trial.id) : TrialEnd{};
+       }))
+    n += !ends.contains(id);
+  return n;
+}
+
 /// The trials one by one, where they were written beside the report.
 void check_trials(const fs::path& folder, Verification& out) {
   for (const auto& [name, print] : {std::pair{"trials.csv", &trials_as_csv},
@@ -315,6 +329,7 @@ Verification verify_study(const fs::path& folder) {
   for (const Record& record : records) all.push_back(&record);
   for (const std::string& sentence : unlike_data(plan, all).sentences)
     out.problems.push_back(sentence);
+  out.missing -= n_not_needed(plan, all);
   check_strangers(folder, plan, out);
   readable = guarded(out, [&] { check_bench(folder, plan, out); }) && readable;
   if (readable) guarded(out, [&] { check_report(folder, out); });

@@ -17,6 +17,11 @@ struct Trial {
   const Record* record;
 };
 
+std::string outcome_of(const StudyData& data, const PlannedTrial& planned, const Record* record) {
+  if (record) return record->outcome;
+  return data.not_needed.contains(planned.id) ? "not needed" : "missing";
+}
+
 std::vector<Trial> trials_of(const StudyData& data) {
   std::vector<Trial> out;
   const auto find = [](const std::vector<Record>& records, const std::string& id) {
@@ -112,7 +117,7 @@ std::string trials_as_csv(const StudyData& data) {
     lines.add("probe", planned->probe);
     lines.add("id", planned->id);
     lines.add("train_id", planned->train_id);
-    lines.add("outcome", record ? record->outcome : "missing");
+    lines.add("outcome", outcome_of(data, *planned, record));
     lines.add("detail", record ? record->detail : "");
     for (const auto& [part, values] : planned->config.items()) lines.add_all(part, values);
     if (!record) continue;
@@ -138,7 +143,7 @@ std::string trials_as_json_lines(const StudyData& data) {
                  {"probe", planned->probe},
                  {"id", planned->id},
                  {"train_id", planned->train_id},
-                 {"outcome", record ? record->outcome : "missing"},
+                 {"outcome", outcome_of(data, *planned, record)},
                  {"config", planned->config}};
     if (record) {
       line["detail"] = record->detail;

@@ -13,6 +13,7 @@
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
 #include "core/schema/read_record.h"
+#include "core/schema/tuning.h"
 
 namespace sublab {
 namespace {
@@ -258,6 +259,17 @@ std::vector<TrialData> read_trials(const fs::path& folder, const std::vector<Pla
   return out;
 }
 
+/// `read` holds what is there of each trial of the plan.
+std::set<std::string> not_needed_by_records(const Plan& plan, const std::vector<TrialData>& read) {
+  std::map<std::string, TrialEnd> ends;
+  for (size_t i = 0; i < read.size(); ++i)
+    if (const auto& record = read[i].record) ends[plan.trials[i].id] = end_of(*record);
+  return not_needed_trials(plan, [&](const PlannedTrial& trial) {
+    const auto end = ends.find(trial.id);
+    return end == ends.end() ? TrialEnd{} : end->second;
+  });
+}
+
 /// What is there, which may be the plan alone.
 StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path&)) {
   StudyData data;
@@ -269,11 +281,15 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
     data.variants.push_back({name, {}, {}, {}});
   }
   std::vector<TrialData> read = read_trials(folder, data.plan.trials, read_one);
+  const std::set<std::string> not_needed = not_needed_by_records(data.plan, read);
   for (size_t i = 0; i < read.size(); ++i) {
     const PlannedTrial& trial = data.plan.trials[i];
     auto& [record, losses] = read[i];
     if (!record) {
-      ++data.missing;
+      if (not_needed.contains(trial.id))
+        data.not_needed.insert(trial.id);
+      else
+        ++data.missing;
       continue;
     }
     VariantData& variant = data.variants[places.at(trial.variant)];

@@ -1,9 +1,11 @@
 // A study folder read into plain values: what the report is built from.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,11 +63,16 @@ struct StudyData {
   Plan plan;
   std::vector<VariantData> variants;  ///< in the plan's order
   std::optional<BenchFile> bench;
-  int64_t missing = 0;  ///< planned trials without a record
+  int64_t missing = 0;               ///< planned trials that are needed and have no record
+  std::set<std::string> not_needed;  ///< ids: nothing asked for these to widen a grid
   /// Names of text that do not mean the same in all records; the losses of these are taken out.
   UnlikeData unlike;
 
-  bool has_records() const { return missing < static_cast<int64_t>(plan.trials.size()); }
+  bool has_records() const {
+    return std::any_of(variants.begin(), variants.end(), [](const VariantData& variant) {
+      return !variant.records.empty() || !variant.probes.empty();
+    });
+  }
   const VariantData& variant(const std::string& name) const;
 };
 

@@ -6,6 +6,7 @@
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
+#include "core/json_text.h"
 
 namespace sublab {
 namespace {
@@ -36,33 +37,39 @@ const std::vector<Cost> kCosts = {
     {"parameters", "parameters", of_metric(metric::kParams), si_text}};
 
 struct Match {
-  std::string by;
-  double tolerance;
+  EqualCost entry;
   std::vector<const VariantData*> variants;
 };
 
 Match match_of(const json& given, const StudyData& data) {
-  EqualCost entry;
-  read_fields(given, "match", entry);
-  Match match{entry.by, entry.tolerance, {}};
-  const auto& names = entry.variants;
+  Match match;
+  read_fields(given, "match", match.entry);
+  const auto& names = match.entry.variants;
   for (const VariantData& variant : data.variants)
     if (names.empty() || std::find(names.begin(), names.end(), variant.name) != names.end())
       match.variants.push_back(&variant);
   return match;
 }
 
-const VariantData& reference_of(const Match& match, const StudyData& data) {
-  for (const VariantData* variant : match.variants)
-    if (variant->name == data.plan.compare_to) return *variant;
-  return *match.variants.front();
+/// What the program picked for the variants of the entry.
+std::string picked(const Match& match, const StudyData& data) {
+  const EqualCost& entry = match.entry;
+  std::vector<std::string> texts;
+  for (const SolvedValue& solved : data.plan.solved)
+    if (solved.by == entry.by && solved.key == entry.solve &&
+        std::find(entry.variants.begin(), entry.variants.end(), solved.variant) !=
+            entry.variants.end())
+      texts.push_back(solved.variant + " " + unquoted(solved.value) + " (" +
+                      fixed(solved.ratio, 4) + ")");
+  return texts.empty() ? ""
+                       : "Picked so that it is equal, " + entry.solve + ": " + join(texts) + ". ";
 }
 
 /// Costs other than the one held equal that differ by more than a thousandth.
 std::string not_matched(const Match& match) {
   std::vector<std::string> open;
   for (const Cost& cost : kCosts) {
-    if (cost.by == match.by) continue;
+    if (cost.by == match.entry.by) continue;
     double low = INFINITY, high = 0;
     for (const VariantData* variant : match.variants)
       if (const auto value = mean_reading(variant->good(), cost.of))
@@ -114,9 +121,10 @@ Cell relative_cell(const Cell& own, const std::optional<double>& reference, doub
 
 void add_table(const Match& match, const Cost& cost, const StudyData& data,
                const std::vector<Comparison>& comparisons, Report& report) {
-  const VariantData& reference = reference_of(match, data);
+  const VariantData& reference = data.variant(reference_of(match.entry, data.plan.compare_to));
   const bool usual = reference.name == data.plan.compare_to;
-  Table table{std::string("At equal ") + cost.name + (usual ? "" : ", against " + reference.name),
+  Table table{std::string("At equal ") + cost.name + (usual ? "" : ", against " + reference.name) +
+                  (match.entry.solve.empty() ? "" : ", by " + match.entry.solve),
               {{cost.name, "mean over seeds"},
                {"of " + reference.name, "relative"},
                {"loss", "nats per token"},
@@ -124,11 +132,11 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
                {"verdict", kVerdictHelp}},
               {},
               {},
-              not_matched(match) + not_counted(match)};
+              picked(match, data) + not_matched(match) + not_counted(match)};
   const Cell base = cost_cell(reference, cost);
   for (const VariantData* variant : match.variants) {
     Row row{variant->name, {cost_cell(*variant, cost)}};
-    row.cells.push_back(relative_cell(row.cells[0], base.value, match.tolerance, report));
+    row.cells.push_back(relative_cell(row.cells[0], base.value, match.entry.tolerance, report));
     const bool equal = row.cells[1].value && row.cells[1].notes.empty();
     if (cost.by == std::string("train_seconds") && timed_on_busy_machine(*variant))
       row.cells[0].notes.push_back(footnote(report, busy_note(data)));
@@ -152,7 +160,7 @@ void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>&
   for (const json& given : data.plan.match) {
     const Match match = match_of(given, data);
     for (const Cost& cost : kCosts)
-      if (cost.by == match.by && match.variants.size() > 1)
+      if (cost.by == match.entry.by && match.variants.size() > 1)
         add_table(match, cost, data, comparisons, report);
   }
 }

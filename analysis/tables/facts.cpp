@@ -113,12 +113,63 @@ void add_headline(const StudyData& data, const Record& record, Report& report) {
   }
 }
 
+/// Rates that were tried for a variant: the grid, and what widened it.
+struct TriedRates {
+  std::set<double> grid, further;
+  std::set<double> all() const {
+    std::set<double> out = grid;
+    out.insert(further.begin(), further.end());
+    return out;
+  }
+};
+
+TriedRates tried_rates(const StudyData& data, const VariantData& variant) {
+  TriedRates out;
+  const auto records = variant.probes.find(kTuneProbe);
+  const auto is_there = [&](const PlannedTrial& trial) {
+    return records != variant.probes.end() &&
+           std::any_of(records->second.begin(), records->second.end(),
+                       [&](const Record& record) { return record.id == trial.id; });
+  };
+  for (const PlannedTrial& trial : data.plan.trials)
+    if (trial.probe == kTuneProbe && trial.variant == variant.name)
+      if (trial.widens == 0 || is_there(trial))
+        (trial.widens == 0 ? out.grid : out.further)
+            .insert(trial.config.at("train").at("learning_rate").get<double>());
+  return out;
+}
+
+/// Whether the choice lies inside what was tried, variant by variant.
+void add_edges(const StudyData& data, Report& report) {
+  std::vector<std::string> edge, widened, inside;
+  for (const VariantData& variant : data.variants) {
+    const TriedRates tried = tried_rates(data, variant);
+    const std::set<double> all = tried.all();
+    if (variant.records.empty() || all.empty()) continue;
+    const double rate = variant.records[0].config.at("train").at("learning_rate").get<double>();
+    if (!tried.further.empty())
+      widened.push_back(variant.name + " by " + std::to_string(tried.further.size()));
+    (rate == *all.begin() || rate == *all.rbegin() ? edge : inside).push_back(variant.name);
+  }
+  const bool may_widen = std::any_of(data.plan.trials.begin(), data.plan.trials.end(),
+                                     [](const PlannedTrial& trial) { return trial.widens != 0; });
+  if (may_widen)
+    report.facts.push_back("A grid whose edge is best widens: " +
+                           (widened.empty() ? std::string("none had to") : join(widened)) + "; " +
+                           std::to_string(data.not_needed.size()) +
+                           " trials were not needed. Inside what was tried: " +
+                           (inside.empty() ? std::string("none") : join(inside)) + ".");
+  if (!edge.empty())
+    report.findings.push_back((may_widen ? "The edge of the learning-rate grid, widened as it was, "
+                                           "was chosen by "
+                                         : "The edge of the learning-rate grid was chosen by ") +
+                              join(edge) + ": a wider grid might serve them better.");
+}
+
 /// How learning rates were chosen, and whether the choice can be trusted.
 void add_tuning(const StudyData& data, const Record& record, Report& report) {
   std::set<double> grid;
-  for (const PlannedTrial& trial : data.plan.trials)
-    if (trial.probe == kTuneProbe)
-      grid.insert(trial.config.at("train").at("learning_rate").get<double>());
+  for (const VariantData& variant : data.variants) grid.merge(tried_rates(data, variant).grid);
   if (grid.empty()) return;
   const Metric* loss = record.find_headline(metric::kLossNats);
   const std::string split = loss ? loss->conditions.value(condition::kSplit, "") : "";
@@ -128,15 +179,7 @@ void add_tuning(const StudyData& data, const Record& record, Report& report) {
     report.findings.push_back(
         "The losses stand on the validation documents that chose the learning rates, which favours "
         "variants whose loss varies more; take the test split.");
-  std::vector<std::string> edge;
-  for (const VariantData& variant : data.variants) {
-    if (variant.records.empty()) continue;
-    const double rate = variant.records[0].config.at("train").at("learning_rate").get<double>();
-    if (rate == *grid.begin() || rate == *grid.rbegin()) edge.push_back(variant.name);
-  }
-  if (!edge.empty())
-    report.findings.push_back("The edge of the learning-rate grid was chosen by " + join(edge) +
-                              ": a wider grid might serve them better.");
+  add_edges(data, report);
 }
 
 std::string machine_fact(const json& environment) {

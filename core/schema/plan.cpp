@@ -60,13 +60,10 @@ class PlanChecker {
   }
 
   void check_match() const {
-    const std::string at = where_ + "/match";
-    if (!plan_.match.is_array()) fields_detail::throw_type(at, "a list", plan_.match);
-    for (size_t i = 0; i < plan_.match.size(); ++i) {
-      EqualCost entry;
-      read_fields(plan_.match[i], at + "/" + std::to_string(i), entry);
-      check_variants(entry.variants, at + "/" + std::to_string(i) + "/variants");
-    }
+    read_match(plan_.match, plan_.variants, where_ + "/match");
+    for (size_t i = 0; i < plan_.solved.size(); ++i)
+      for (const std::string* name : {&plan_.solved[i].variant, &plan_.solved[i].reference})
+        check_variant(*name, where_ + "/solved/" + std::to_string(i));
   }
 
   void check_trial(const PlannedTrial& trial, const std::string& at) const {

@@ -23,7 +23,8 @@ struct PlannedTrial {
   std::string variant;
   std::string probe;  ///< "" or the probe's name
   int64_t seed = 0;
-  std::string from;              ///< id of the trial whose checkpoint this one starts from, or ""
+  int64_t widens = 0;  ///< steps beyond the grid of a tuning trial that is done only when asked for
+  std::string from;    ///< id of the trial whose checkpoint this one starts from, or ""
   json config = json::object();  ///< resolved: {"model", "data", "train", "evaluate": [...]}
 
   template <class F>
@@ -33,6 +34,7 @@ struct PlannedTrial {
     f("variant", variant, "variant name");
     f("probe", probe, "probe name, or empty");
     f("seed", seed, "trial seed");
+    f("widens", widens, "steps beyond the tuning grid");
     f("from", from, "trial that this one starts from");
     f("config", config, "resolved configuration");
   }
@@ -56,7 +58,8 @@ struct Plan {
   std::vector<std::vector<std::string>> comparisons;
   json scaling = json::object();  ///< curve -> variants, smallest first; one holds compare_to
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
-  json measure = json::object();  ///< modes, contexts, batches, rounds of the speed measurement
+  std::vector<SolvedValue> solved;  ///< what the program picked so that costs are equal
+  json measure = json::object();    ///< modes, contexts, batches, rounds of the speed measurement
   json claims = json::array();
   PlanContent content;     ///< what corpora, tokenizers and checkpoints named in the trials hold
   std::string study_hash;  ///< SHA-256 of the study.json beside it; "" in older plans
@@ -75,6 +78,7 @@ struct Plan {
     f("comparisons", comparisons, "pairs that are compared");
     f("scaling", scaling, "ladders of sizes");
     f("match", match, "what is held equal");
+    f("solved", solved, "what was picked so that costs are equal");
     f("measure", measure, "speed measurement");
     f("claims", claims, "a paper's values");
     f("content", content, "what the names in the trials stand for");

@@ -177,6 +177,9 @@ Tune tune_of(const json& value, const std::string& path) {
   json tuned = object_at(value, path);
   if (tuned.contains("set")) tune.set = changes_of(tuned["set"], path + "/set");
   tuned.erase("set");
+  if (tuned.contains("widen"))
+    fields_detail::read_value(tuned["widen"], path + "/widen", tune.widen, within(0, 8));
+  tuned.erase("widen");
   for (const auto& [key, item] : changes_of(tuned, path)) {
     if (!tune.key.empty()) refuse(path, "tunes one key; got '" + tune.key + "' and '" + key + "'");
     if (key != "train.learning_rate") refuse(path, "tunes train.learning_rate, got '" + key + "'");
@@ -186,6 +189,7 @@ Tune tune_of(const json& value, const std::string& path) {
     tune.key = key;
     tune.values.assign(item.begin(), item.end());
   }
+  if (tune.key.empty() && !value.empty()) refuse(path, "lacks train.learning_rate: what to try");
   return tune;
 }
 
@@ -241,21 +245,6 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
     refuse(path, "one curve must hold compare_to (" + reference + "), and only once");
   if (out.size() == 1) refuse(path, "holds one curve; what is it compared with?");
   return out;
-}
-
-void check_match(const json& value, const std::vector<std::string>& names,
-                 const std::string& path) {
-  if (!value.is_array()) fields_detail::throw_type(path, "a list", value);
-  for (size_t i = 0; i < value.size(); ++i) {
-    const std::string at = path + "/" + std::to_string(i);
-    EqualCost entry;
-    read_fields(value[i], at, entry);
-    if (entry.by.empty()) refuse(at, "lacks 'by': what is held equal");
-    for (const std::string& name : entry.variants) check_variant(name, names, at + "/variants");
-    const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
-    if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
-      refuse(at + "/variants", "must name two or more variants, each once; left out, it means all");
-  }
 }
 
 void check_measure(const MeasureConfig& measure, const std::string& path) {
@@ -336,7 +325,7 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   check_variant(study.compare_to, names, at + "/compare_to");
   study.comparisons = comparisons_of(read.comparisons, names, at + "/comparisons");
   study.scaling = scaling_of(read.scaling, names, study.compare_to, at + "/scaling");
-  check_match(read.match, names, at + "/match");
+  read_match(read.match, names, at + "/match");
   study.match = read.match;
   study.claims = read.claims;
   if (!assignments.empty() || threads) {

@@ -7,7 +7,8 @@
 //     "variants": { "llama": {}, "subllm": { "model.architecture": "subllm" } },
 //     "sweep": { "subllm": { "model.retention": [0.8, 0.64] } },
 //     "probes": { "recall": { "set": { "data.train_on": "recall" }, "variants": { "llama": {} } }
-//     }, "tune": { "train.learning_rate": [1e-3, 3e-3], "set": { "train.tokens": 100000 } },
+//     }, "tune": { "train.learning_rate": [1e-3, 3e-3], "widen": 2,
+//                  "set": { "train.tokens": 100000 } },
 //     "seeds": [1, 2, 3], "threads": 1, "compare_to": "llama", "comparisons": [["subllm",
 //     "llama"]], "scaling": { "llama": ["llama_s", "llama_m", "llama_l"], "subllm": [...] } }
 #pragma once
@@ -48,7 +49,8 @@ struct Probe {
 struct Tune {
   std::string key;  ///< "" = no tuning
   std::vector<json> values;
-  Changes set;  ///< applied to tuning trials
+  int64_t widen = 2;  ///< at most so many further values where the best is at an edge
+  Changes set;        ///< applied to tuning trials
 };
 
 struct Study {

@@ -103,7 +103,10 @@ json memory_json(const MemoryEstimate& memory) {
           {metric::kPeakMemoryBytes, memory.peak}};
 }
 
-json as_json(const Shown& shown) {
+json as_json(const Shown& shown, const std::vector<SolvedValue>& all_solved) {
+  json solved = json::array();
+  for (const SolvedValue& each : all_solved)
+    if (each.variant == shown.variant) solved.push_back(write_fields(each));
   json caches = json::array();
   for (const CacheSize& cache : shown.caches)
     caches.push_back({{"context", cache.context},
@@ -112,6 +115,7 @@ json as_json(const Shown& shown) {
                       {"kv_cache_bytes", cache.bytes}});
   return {{"variant", shown.variant},
           {"config", shown.config},
+          {"solved", solved},
           {metric::kParams, shown.parameters},
           {metric::kTrainFlopsPerToken, shown.train_flops},
           {metric::kDecodeBytesPerToken, shown.decode.bytes()},
@@ -232,18 +236,30 @@ void show(const Arguments& arguments, const Catalog& catalog) {
   const auto all = describe_all(study, plan, only, rates, catalog);
   if (arguments.as_json) {
     json out = json::array();
-    for (const Shown& each : all) out.push_back(as_json(each));
+    for (const Shown& each : all) out.push_back(as_json(each, plan.solved));
     std::cout << out.dump(1) << "\n";
     return;
   }
-  std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials, compared to %s\n\n", plan.study.c_str(),
-              plan.question.c_str(), plan.variants.size(), plan.seeds.size(), plan.trials.size(),
+  const auto n_widening =
+      std::count_if(plan.trials.begin(), plan.trials.end(),
+                    [](const PlannedTrial& trial) { return trial.widens != 0; });
+  const auto n_at_most =  // a grid widens on one side
+      std::count_if(plan.trials.begin(), plan.trials.end(),
+                    [](const PlannedTrial& trial) { return trial.widens < 0; });
+  const std::string more =
+      n_widening > 0 ? " (and up to " + std::to_string(n_at_most) + " that widen grids)" : "";
+  std::printf("%s: %s\n%zu variants, %zu seeds, %zu trials%s, compared to %s\n\n",
+              plan.study.c_str(), plan.question.c_str(), plan.variants.size(), plan.seeds.size(),
+              plan.trials.size() - static_cast<size_t>(n_widening), more.c_str(),
               plan.compare_to.c_str());
   const double all_flops =
       missing_training_flops(plan, catalog, [](const PlannedTrial&) { return false; });
   if (all.empty()) return;
   TrialConfig first;
   read_fields(all.front().config, "show", first);
+  for (const SolvedValue& solved : plan.solved)
+    std::printf("picked: %s\n%s", solved_text(solved).c_str(),
+                &solved == &plan.solved.back() ? "\n" : "");
   print_costs(all);
   print_memory(all);
   print_caches(all);

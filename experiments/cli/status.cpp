@@ -33,12 +33,14 @@ TrialStatus status_of(const fs::path& folder, const PlannedTrial& trial) {
 
 void print_status(const fs::path& folder, bool as_json) {
   const Plan plan = read_plan(folder);
+  const std::set<std::string> not_needed = not_needed_trials(plan, folder);
   json trials = json::array();
-  std::map<std::string, int64_t> counts{
-      {"done", 0}, {"running", 0}, {"failed", 0}, {"missing", 0}, {"damaged", 0}};
+  std::map<std::string, int64_t> counts{{"done", 0},    {"running", 0}, {"failed", 0},
+                                        {"missing", 0}, {"damaged", 0}, {"not needed", 0}};
   double seconds_done = 0, tokens_done = 0, tokens_left = 0;
   for (const PlannedTrial& trial : plan.trials) {
-    const auto [state, record, problem] = status_of(folder, trial);
+    auto [state, record, problem] = status_of(folder, trial);
+    if (state == "missing" && not_needed.contains(trial.id)) state = "not needed";
     ++counts[state];
     const double tokens = trial.config.at("train").at("tokens").get<double>();
     json line = {{"id", trial.id},     {"variant", trial.variant}, {"probe", trial.probe},
@@ -52,7 +54,7 @@ void print_status(const fs::path& folder, bool as_json) {
       if (state == "done" && seconds > 0) seconds_done += seconds, tokens_done += tokens;
     }
     if (!problem.empty()) line["detail"] = problem;
-    if (!record) tokens_left += tokens;
+    if (!record && state != "not needed") tokens_left += tokens;
     trials.push_back(line);
   }
   const auto untuned = untuned_variants(plan);
@@ -71,13 +73,14 @@ void print_status(const fs::path& folder, bool as_json) {
   std::printf("%s: %ld done, %ld running, %ld failed, %ld missing", plan.study.c_str(),
               counts["done"], counts["running"], counts["failed"], counts["missing"]);
   if (counts["damaged"] > 0) std::printf(", %ld damaged", counts["damaged"]);
+  if (counts["not needed"] > 0) std::printf(", %ld not needed", counts["not needed"]);
   std::printf(left > 0 ? ", about %s of training left\n" : "\n", duration_text(left).c_str());
   for (const json& trial : trials) {
     const std::string probe = trial["probe"], outcome = trial.value("outcome", ""),
                       detail = trial.value("detail", "");
     const std::string checkpoint =
         trial["checkpoint"].is_null() ? "" : "  " + trial["checkpoint"].get<std::string>();
-    std::printf("%-8s %-28s %-7s seed %-4ld %s%s%s\n", trial["state"].get<std::string>().c_str(),
+    std::printf("%-10s %-28s %-7s seed %-4ld %s%s%s\n", trial["state"].get<std::string>().c_str(),
                 trial["variant"].get<std::string>().c_str(), probe.c_str(),
                 trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
                 checkpoint.c_str(),
@@ -85,8 +88,8 @@ void print_status(const fs::path& folder, bool as_json) {
                                : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
   }
   for (const std::string& variant : untuned)
-    std::printf("%-8s %-28s %zu main trials wait for a learning rate\n", "missing", variant.c_str(),
-                plan.seeds.size());
+    std::printf("%-10s %-28s %zu main trials wait for a learning rate\n", "missing",
+                variant.c_str(), plan.seeds.size());
 }
 
 }  // namespace

@@ -169,7 +169,8 @@ double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog)
   KnownFlops known(catalog);
   double sum = 0;
   for (const ResolvedTrial& trial : resolved.trials)
-    sum += known.of(trial.config) * static_cast<double>(resolved.seeds_of(trial).size());
+    if (trial.widens == 0)
+      sum += known.of(trial.config) * static_cast<double>(resolved.seeds_of(trial).size());
   return sum;
 }
 
@@ -179,7 +180,7 @@ double missing_training_flops(const Plan& plan, const Catalog& catalog,
   KnownFlops known(catalog);
   double sum = 0;
   for (const PlannedTrial& trial : plan.trials) {
-    if (!counted.insert(trial.train_id).second || is_done(trial)) continue;
+    if (trial.widens != 0 || !counted.insert(trial.train_id).second || is_done(trial)) continue;
     TrialConfig config;
     read_fields(trial.config, "plan", config);
     sum += known.of(config);

@@ -46,7 +46,8 @@ double n_parameters(const LanguageModel& model);
 
 /// FLOPs of training by the ledger, causal.
 double training_flops(const LanguageModel& model, const TrialConfig& config);
-/// The same of all trials of a study, where two that train the same count twice.
+/// The same of all trials of a study, where two that train the same count twice, without those that
+/// may widen a grid of learning rates.
 double all_training_flops(const ResolvedStudy& resolved, const Catalog& catalog);
 /// The same of the plan's trials that `is_done` says nothing of, each train_id once.
 double missing_training_flops(const Plan& plan, const Catalog& catalog,

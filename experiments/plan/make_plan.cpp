@@ -21,6 +21,7 @@ Plan frame_of(const ResolvedStudy& resolved, int64_t threads) {
   plan.seeds = study.seeds;
   plan.threads = threads;
   plan.match = study.match;
+  plan.solved = resolved.solved;
   plan.claims = resolved.claims;
   for (const auto& [a, b] : study.comparisons) plan.comparisons.push_back({a, b});
   plan.scaling = study.scaling;
@@ -115,6 +116,7 @@ class PlanMaker {
       trial.variant = resolved.variant;
       trial.probe = resolved.probe;
       trial.seed = seeds[s];
+      trial.widens = resolved.widens;
       trial.config = written;
     }
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "core/schema/equal_cost.h"
 #include "data/corpus.h"
@@ -68,32 +69,33 @@ void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& co
   own->graft(copy_shared_weights(*theirs, *own, at), at);
 }
 
-namespace {
-
-/// What one trial has of the quantity that a study holds equal.
-double quantity(const std::string& by, const TrialConfig& config, const Catalog& catalog) {
+double known_cost(const std::string& by, const TrialConfig& config, const Catalog& catalog) {
   if (by == "train_tokens") return static_cast<double>(config.train.tokens);
   const auto model = planned_model(config, catalog);
   return by == "parameters" ? n_parameters(*model) : training_flops(*model, config);
 }
 
+namespace {
+
 void check_one(const EqualCost& match, const ResolvedStudy& resolved, const std::string& at,
                const Catalog& catalog) {
-  const auto& [by, tolerance, among] = match;
-  std::string first_name;
-  double first = 0;
+  const auto& among = match.variants;
+  std::vector<std::pair<std::string, double>> costs;  // of main trials
+  std::optional<double> wanted;
+  const std::string& reference = reference_of(match, resolved.study.compare_to);
   for (const ResolvedTrial& trial : resolved.trials) {
     const bool counts =
         trial.probe.empty() &&
         (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
     if (!counts) continue;
-    const double value = quantity(by, trial.config, catalog);
-    if (first_name.empty()) first = value, first_name = trial.variant;
-    if (std::abs(value - first) > tolerance * first)
-      throw UserError(at, by + " differs: " + first_name + " has " + json(first).dump() + ", " +
-                              trial.variant + " has " + json(value).dump() + ", tolerance " +
-                              json(tolerance).dump());
+    costs.emplace_back(trial.variant, known_cost(match.by, trial.config, catalog));
+    if (trial.variant == reference) wanted = costs.back().second;
   }
+  for (const auto& [variant, cost] : costs)
+    if (std::abs(cost - *wanted) > match.tolerance * *wanted)
+      throw UserError(at, match.by + " differs: " + reference + " has " + json(*wanted).dump() +
+                              ", " + variant + " has " + json(cost).dump() + ", tolerance " +
+                              json(match.tolerance).dump());
 }
 
 }  // namespace

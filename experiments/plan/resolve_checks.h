@@ -26,6 +26,10 @@ void check_trained_length(const TrialConfig& config, int64_t context_len, const 
 void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& config, int64_t vocab,
                  const std::string& where, const Catalog& catalog);
 
+/// What one trial has of a cost that is known before it runs: train_tokens, train_flops,
+/// parameters.
+double known_cost(const std::string& by, const TrialConfig& config, const Catalog& catalog);
+
 /// Throws UserError when what the study's "match" holds equal, and what is known before trials run,
 /// is not.
 void check_equal_cost(const ResolvedStudy& resolved, const Catalog& catalog);

@@ -6,11 +6,13 @@
 
 #include "core/safetensors.h"
 #include "core/schema/checkpoint_path.h"
+#include "core/schema/tuning.h"
 #include "data/tokenizer.h"
 #include "experiments/checkpoint/checkpoint_tokenizer.h"
 #include "experiments/plan/claim_files.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/plan/resolve_checks.h"
+#include "experiments/plan/solve_match.h"
 #include "experiments/text/content.h"
 
 namespace sublab {
@@ -130,13 +132,22 @@ class StudyResolver {
   StudyResolver(const Study& study, const Catalog& catalog)
       : catalog_(catalog),
         starts_(resolved_, names_of(study), catalog),
-        variants_(names_of(study)) {
+        variants_(names_of(study)),
+        changed_(study.variants) {
     resolved_.study = study;
   }
 
   ResolvedStudy make() {
     resolved_.claims = resolve_claims(study().claims, study().file + ": /claims");
-    for (const Variant& variant : study().variants) add_variant(variant);
+    resolved_.solved = solve_match(
+        study(), changed_,
+        [&](const Variant& variant) {
+          ChangedBase given(study(), "/variants/" + variant.name);
+          given.change(variant.changes, given.at);
+          return resolve(given);
+        },
+        catalog_);
+    for (const Variant& variant : changed_) add_variant(variant);
     for (const Probe& probe : study().probes) add_probe(probe);
     check_equal_cost(resolved_, catalog_);
     return std::move(resolved_);
@@ -174,12 +185,13 @@ class StudyResolver {
   }
 
   void add(const ChangedBase& changed, const std::string& variant, const std::string& probe,
-           bool tuned = false) {
+           bool tuned = false, int64_t widens = 0) {
     ResolvedTrial trial{.variant = variant,
                         .probe = probe,
                         .at = changed.at,
                         .config = resolve(changed),
                         .tuned = tuned,
+                        .widens = widens,
                         .from = {}};
     starts_.resolve(trial);
     if (study().has_measure && probe.empty())
@@ -191,20 +203,30 @@ class StudyResolver {
     ChangedBase given(study(), "/variants/" + variant.name);
     given.change(variant.changes, given.at);
     const Tune& tune = study().tune;
+    std::vector<double> grid;
     for (const json& value : tune.values) {
-      ChangedBase tuning = given;
-      tuning.change(tune.set, where("/tune/set"));
-      tuning.change({{tune.key, value}}, where("/tune"));
-      tuning.evaluate_on("validation", catalog_);
-      add(tuning, variant.name, kTuneProbe);
-      check_measures_loss(resolved_.trials.back().config);
+      add_tuning(variant.name, given, value, 0);
+      grid.push_back(value.get<double>());
     }
+    if (!grid.empty())
+      for (const WidenedRate& each : widened_rates(grid, tune.widen))
+        add_tuning(variant.name, given, each.rate, each.step);
     const bool tuned = !tune.key.empty();
     if (tuned) {
       given.change({{tune.key, tune.values.front()}}, given.at);
       given.evaluate_on("test", catalog_);
     }
     add(given, variant.name, "", tuned);
+  }
+
+  void add_tuning(const std::string& variant, ChangedBase given, const json& value,
+                  int64_t widens) {
+    const Tune& tune = study().tune;
+    given.change(tune.set, where("/tune/set"));
+    given.change({{tune.key, value}}, where("/tune"));
+    given.evaluate_on("validation", catalog_);
+    add(given, variant, kTuneProbe, /*tuned=*/false, widens);
+    check_measures_loss(resolved_.trials.back().config);
   }
 
   /// Prompts and rows that a model was taught are scored by answers.
@@ -219,7 +241,7 @@ class StudyResolver {
   void add_probe(const Probe& probe) {
     for (const Variant& chosen : probe.variants) {
       ChangedBase given(study(), "/probes/" + probe.name + "/variants/" + chosen.name);
-      for (const Variant& variant : study().variants)
+      for (const Variant& variant : changed_)
         if (variant.name == chosen.name) {
           for (const Changes* changes : {&variant.changes, &probe.set, &chosen.changes})
             given.change(*changes, given.at);
@@ -232,6 +254,7 @@ class StudyResolver {
   const Catalog& catalog_;
   Starts starts_;
   std::vector<std::string> variants_;
+  std::vector<Variant> changed_;  ///< the study's, with what was picked for equal costs
 };
 
 }  // namespace

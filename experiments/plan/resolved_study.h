@@ -20,12 +20,14 @@ struct ResolvedTrial {
   std::string at;     ///< where the study says it; stands before paths in messages
   TrialConfig config;
   bool tuned = false;  ///< its learning rate is chosen by trials; here it is the first tried
+  int64_t widens = 0;  ///< steps beyond the grid, of a trial that is done only when asked for
   std::optional<size_t> from;  ///< place of the variant whose weights it starts from
 };
 
 struct ResolvedStudy {
   Study study;
   std::vector<ResolvedTrial> trials;  ///< in the plan's order
+  std::vector<SolvedValue> solved;    ///< picked so that costs are equal; stands in the trials
   json claims = json::array();
   /// Hashes of the weights outside the study that trials start from, by the study's name for them.
   std::map<std::string, std::string> checkpoints;

@@ -5,6 +5,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <set>
 #include <unordered_set>
 
 #include "core/process.h"
@@ -21,11 +23,25 @@ bool is_chosen(const std::string& variant, const RunOptions& options) {
   return ::fnmatch(options.only.c_str(), variant.c_str(), 0) == 0;
 }
 
-/// Trials that the options ask for, with those that they start from before them.
-std::vector<const PlannedTrial*> chosen(const Plan& plan, const RunOptions& options, bool tuning) {
+/// What is done before what: a grid of learning rates, step by step what widens it, all the rest.
+constexpr int64_t kMainStage = -1;
+int64_t stage_of(const PlannedTrial& trial) {
+  return trial.probe == kTuneProbe ? std::abs(trial.widens) : kMainStage;
+}
+
+std::vector<int64_t> stages_of(const Plan& plan) {
+  std::set<int64_t> stages;
+  for (const PlannedTrial& trial : plan.trials) stages.insert(stage_of(trial));
+  stages.erase(kMainStage);
+  return {stages.begin(), stages.end()};
+}
+
+/// Trials of a stage that the options ask for, with those that they start from before them.
+std::vector<const PlannedTrial*> chosen(const Plan& plan, const RunOptions& options,
+                                        int64_t stage) {
   std::unordered_set<std::string> wanted;
   for (const PlannedTrial& trial : plan.trials)
-    if ((trial.probe == kTuneProbe) == tuning && is_chosen(trial.variant, options))
+    if (stage_of(trial) == stage && is_chosen(trial.variant, options))
       for (const PlannedTrial* each = &trial; each; each = plan.find(each->from))
         wanted.insert(each->id);
   std::vector<const PlannedTrial*> out;
@@ -50,10 +66,12 @@ bool matches_any(const Study& study, const RunOptions& options) {
 /// Variants that were tuned to the end and yet have no main trial in the plan.
 std::vector<std::string> without_rate(const Plan& plan, const RunOptions& options) {
   std::vector<std::string> out;
+  const std::set<std::string> not_needed = not_needed_trials(plan, options.out);
   for (const std::string& variant : untuned_variants(plan)) {
     const bool ended =
         std::all_of(plan.trials.begin(), plan.trials.end(), [&](const PlannedTrial& trial) {
           if (trial.variant != variant || trial.probe != kTuneProbe) return true;
+          if (not_needed.contains(trial.id)) return true;
           const std::string state = trial_state(options.out, trial);
           return state == "done" || state == "failed";
         });
@@ -72,12 +90,20 @@ void add_to(RunSummary& total, const RunSummary& part) {
 
 RunSummary list_trials(const Plan& plan, const RunOptions& options) {
   RunSummary summary;
-  for (const bool tuning : {true, false})
-    for (const PlannedTrial* trial : chosen(plan, options, tuning)) {
+  const std::set<std::string> not_needed = not_needed_trials(plan, options.out);
+  std::vector<int64_t> stages = stages_of(plan);
+  stages.push_back(kMainStage);
+  for (const int64_t stage : stages)
+    for (const PlannedTrial* trial : chosen(plan, options, stage)) {
       ++summary.matched;
-      std::printf("%s  %-8s %s\n", trial->id.c_str(), trial_state(options.out, *trial).c_str(),
+      const std::string state = trial_state(options.out, *trial);
+      const bool idle = state == "missing" && not_needed.contains(trial->id);
+      std::printf("%s  %-10s %s\n", trial->id.c_str(), idle ? "not needed" : state.c_str(),
                   trial->label().c_str());
     }
+  for (const SolvedValue& solved : plan.solved)
+    if (is_chosen(solved.variant, options))
+      std::printf("picked: %s\n", solved_text(solved).c_str());
   return summary;
 }
 
@@ -96,13 +122,15 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
   const IgnoreBrokenPipes pipes;
   ProgressLine progress;
   RunSummary total;
-  add_to(total, run_trials(plan, chosen(plan, options, true), options, progress));
-  if (total.interrupted) return total;
+  for (const int64_t stage : stages_of(plan)) {
+    add_to(total, run_trials(plan, chosen(plan, options, stage), options, progress));
+    if (total.interrupted) return total;
+  }
   // The tuned rates are known now: the plan is completed with the main trials.
   if (!resolved.study.tune.key.empty())
     plan = settle_plan(resolved, options.out, catalog, active, planning);
   total.without_rate = without_rate(plan, options);
-  add_to(total, run_trials(plan, chosen(plan, options, false), options, progress));
+  add_to(total, run_trials(plan, chosen(plan, options, kMainStage), options, progress));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)
     return total;
   ProgressLine speed;

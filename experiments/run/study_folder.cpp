@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <set>
 
 #include "core/hash.h"
 #include "core/schema/arrays.h"
@@ -12,6 +11,7 @@
 #include "core/schema/metrics.h"
 #include "core/schema/plan_change.h"
 #include "core/schema/read_record.h"
+#include "core/schema/tuning.h"
 #include "experiments/plan/make_plan.h"
 #include "experiments/run/kept_training.h"
 
@@ -146,10 +146,23 @@ Plan next_plan(const ResolvedStudy& resolved, const fs::path& folder,
   const int64_t threads = has_threads ? standing->threads : threads_of(study);
   Plan plan = make_plan(resolved, threads, {}, catalog);
   if (study.tune.key.empty()) return plan;
-  TunedRates rates = tuned_rates(study, plan, folder);
+  TunedRates rates = tuned_rates(plan, folder);
   if (goes_on) add_standing_rates(*standing, folder, rates);
   if (options.any_rate) rates.merge(first_rates(study));
   return make_plan(resolved, threads, rates, catalog);
+}
+
+/// What the records of a folder say, each read once.
+TrialEnds recorded_ends(const fs::path& folder) {
+  auto known = std::make_shared<std::map<std::string, TrialEnd>>();
+  return [folder, known](const PlannedTrial& trial) {
+    const auto [at, fresh] = known->try_emplace(trial.id);
+    if (!fresh) return at->second;
+    const std::string state = trial_state(folder, trial);
+    if (state == "done" || state == "failed")
+      at->second = end_of(read_record(record_path(folder, trial)));
+    return at->second;
+  };
 }
 
 /// Without a plan the records say whose the folder is.
@@ -215,28 +228,17 @@ std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial)
   return "missing";
 }
 
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
-                                          const fs::path& study_folder) {
-  std::map<std::string, double> rates, best;
-  std::set<std::string> unfinished;
-  if (study.tune.key.empty()) return rates;
-  for (const PlannedTrial& trial : plan.trials) {
-    if (trial.probe != kTuneProbe) continue;
-    const std::string state = trial_state(study_folder, trial);
-    if (state != "done" && state != "failed") {
-      unfinished.insert(trial.variant);
-      continue;
-    }
-    const Record record = read_record(record_path(study_folder, trial));
-    const Metric* loss = record.find_headline(metric::kLossNats);
-    if (record.outcome != "ok" || !loss || !loss->value)
-      continue;  // a rate that diverges is no candidate
-    if (best.count(trial.variant) && best[trial.variant] <= *loss->value) continue;
-    best[trial.variant] = *loss->value;
-    rates[trial.variant] = trial.config.at("train").at("learning_rate").get<double>();
-  }
-  for (const std::string& variant : unfinished) rates.erase(variant);
+std::map<std::string, double> tuned_rates(const Plan& plan, const fs::path& study_folder) {
+  std::map<std::string, double> rates;
+  for (const std::string& variant : plan.variants)
+    if (const RateChoice choice = choose_rate(plan, variant, recorded_ends(study_folder));
+        choice.complete && choice.rate)
+      rates[variant] = *choice.rate;
   return rates;
+}
+
+std::set<std::string> not_needed_trials(const Plan& plan, const fs::path& study_folder) {
+  return not_needed_trials(plan, recorded_ends(study_folder));
 }
 
 std::vector<std::string> untuned_variants(const Plan& plan) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,11 @@ fs::path trial_lock_path(const fs::path& study_folder, const PlannedTrial& trial
 std::string trial_state(const fs::path& study_folder, const PlannedTrial& trial);
 
 /// The learning rate with the lowest validation loss per variant, among the tuning trials that are
-/// done; variants with a tuning trial left to do have none.
-std::map<std::string, double> tuned_rates(const Study& study, const Plan& plan,
-                                          const fs::path& study_folder);
+/// done; variants with a tuning trial left to do, one that widens the grid included, have none.
+std::map<std::string, double> tuned_rates(const Plan& plan, const fs::path& study_folder);
+
+/// Ids of the trials that would widen a grid of learning rates and that nothing asks for, so far.
+std::set<std::string> not_needed_trials(const Plan& plan, const fs::path& study_folder);
 
 /// Variants with tuning trials whose main trials are not planned: no learning rate is chosen.
 std::vector<std::string> untuned_variants(const Plan& plan);

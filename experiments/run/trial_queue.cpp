@@ -27,8 +27,10 @@ TrialQueue::TrialQueue(const Plan& plan, const std::vector<const PlannedTrial*>&
                        const RunOptions& options, RunSummary& summary)
     : plan_(plan), folder_(options.out) {
   const std::vector<size_t> origins = origins_of(trials);
+  const std::set<std::string> not_needed = not_needed_trials(plan, folder_);
   for (size_t i = 0; i < trials.size(); ++i) {
     if (static_cast<int64_t>(origins[i]) % options.n_shards != options.shard - 1) continue;
+    if (not_needed.contains(trials[i]->id)) continue;
     ++summary.matched;
     if (trial_state(folder_, *trials[i]) == "done") {
       ++summary.skipped;

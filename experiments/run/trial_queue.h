@@ -15,8 +15,8 @@ namespace sublab {
 /// from, which this process or another one runs.
 class TrialQueue {
  public:
-  /// Takes those of `trials` that are this shard's and have no good record; `summary` learns how
-  /// many there are. A chain of trials is one shard's.
+  /// Takes those of `trials` that are this shard's, have no good record and are needed; `summary`
+  /// learns how many there are. A chain of trials is one shard's.
   TrialQueue(const Plan& plan, const std::vector<const PlannedTrial*>& trials,
              const RunOptions& options, RunSummary& summary);
 

@@ -99,3 +99,112 @@ TEST_CASE("the process of a trial gets what it needs in a file of its own", "[un
   CHECK(read.threads == 1);
   CHECK_THROWS_WITH(read_trial_order(folder.path, "none"), Contains("no trial none is to be done"));
 }
+
+namespace {
+
+/// A study of a Llama and of SUBLLM at 0.5, of equal cost by `match`.
+json matched(const json& match, const json& changes = json::object()) {
+  json subllm = {
+      {"model.architecture", "subllm"}, {"model.structure", "T(T)T"}, {"model.retention", 0.5}};
+  subllm.update(changes);
+  return {{"base", {{"model", {{"n_layers", 3}, {"d_model", 32}}}}},
+          {"variants", {{"subllm", subllm}}},
+          {"compare_to", "llama"},
+          {"match", json::array({match})}};
+}
+
+json solving(const std::string& by, const std::string& key, double tolerance = 0.05) {
+  return {{"by", by}, {"solve", key}, {"tolerance", tolerance}, {"variants", {"llama", "subllm"}}};
+}
+
+const json& config_of(const Plan& plan, const std::string& variant) {
+  for (const PlannedTrial& trial : plan.trials)
+    if (trial.variant == variant) return trial.config;
+  throw std::logic_error(variant);
+}
+
+std::string error_of(const json& edits) {
+  try {
+    plan_of(edits);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("tokens of equal training FLOPs are picked, whole batches, nearest first", "[unit]") {
+  const Plan plan = plan_of(matched(solving("train_flops", "train.tokens")));
+  REQUIRE(plan.solved.size() == 1);
+  const SolvedValue& solved = plan.solved[0];
+  CHECK(solved.variant == "subllm");
+  CHECK(solved.reference == "llama");
+  const int64_t tokens = solved.value;
+  CHECK(tokens > 4096);
+  CHECK(tokens % 256 == 0);
+  CHECK(config_of(plan, "subllm").at("train").at("tokens") == tokens);
+  CHECK(config_of(plan, "llama").at("train").at("tokens") == 4096);
+  const auto ratio = [&](int64_t n) {
+    return solved.ratio * static_cast<double>(n) / static_cast<double>(tokens);
+  };
+  for (const int64_t other : {tokens - 256, tokens + 256})
+    CHECK(std::abs(solved.ratio - 1) <= std::abs(ratio(other) - 1));
+  // As if it were typed.
+  json typed = matched({{"by", "train_flops"}, {"tolerance", 0.05}}, {{"train.tokens", tokens}});
+  CHECK(plan_of(typed).trials.at(1).id == plan.trials.at(1).id);
+  CHECK(plan_of(typed).solved.empty());
+  // A plan keeps it, and one from before such values is read all the same.
+  const TemporaryFolder folder;
+  write_plan(folder.path, plan);
+  CHECK(write_fields(read_plan(folder.path).solved) == write_fields(plan.solved));
+  json old = json::parse(read_file(folder.path / "plan.json"));
+  old.erase("solved");
+  write_file_durably(folder.path / "plan.json", old.dump());
+  CHECK(read_plan(folder.path).solved.empty());
+}
+
+TEST_CASE("width, depth and retention are picked, too", "[unit]") {
+  const Plan wide = plan_of(matched(solving("train_flops", "model.d_model", 0.3)));
+  const json& model = config_of(wide, "subllm").at("model");
+  CHECK(model.at("d_model") == wide.solved.at(0).value);
+  CHECK(model.at("d_model") > 32);
+  CHECK(model.at("d_model").get<int64_t>() % 4 == 0);  // two heads of an even width
+  CHECK(model.at("d_ff").get<int64_t>() > config_of(wide, "llama").at("model").at("d_ff"));
+  json deep = matched(solving("parameters", "model.n_layers", 0.2));
+  deep["variants"]["subllm"] = {{"model.d_model", 24}};
+  CHECK(plan_of(deep).solved.at(0).value > 3);
+  CHECK(config_of(plan_of(deep), "subllm").at("model").at("n_layers") ==
+        plan_of(deep).solved.at(0).value);
+  json kept = matched(solving("train_flops", "model.retention", 0.02));
+  kept["match"][0]["variants"] = {"half", "subllm"};
+  kept["variants"]["half"] = kept["variants"]["subllm"];
+  kept["variants"]["subllm"] = {{"model.architecture", "subllm"}, {"model.structure", "TT(T)"}};
+  const Plan same = plan_of(kept);
+  CHECK(same.solved.at(0).reference == "half");  // compare_to is none of them
+  CHECK(same.solved.at(0).value == Approx(0.5).margin(0.05));
+}
+
+TEST_CASE("what cannot be picked is refused by name and place", "[unit]") {
+  const auto with = [](const std::string& by, const std::string& key) {
+    return error_of(matched(solving(by, key)));
+  };
+  CHECK_THAT(with("train_flops", "model.d_modle"),
+             Contains("/match/0/solve: unknown") && Contains("did you mean 'model.d_model'?"));
+  CHECK_THAT(with("parameters", "train.tokens"), Contains("/match/0/solve: unknown"));
+  CHECK_THAT(with("train_tokens", "train.tokens"), Contains("/match/0/solve: has no effect"));
+  CHECK_THAT(with("train_seconds", "train.tokens"), Contains("is measured while trials run"));
+  CHECK_THAT(with("peak_memory", "model.d_model"), Contains("is measured while trials run"));
+  CHECK_THAT(with("train_flops", "model.n_layers"),
+             Contains("the structure 'T(T)T' does not say at which level"));
+  CHECK_THAT(error_of(matched(solving("parameters", "model.d_model", 1e-9))),
+             Contains("no model.d_model of subllm has the parameters of llama") &&
+                 Contains("nearest: 28 (0.") && Contains(" and 32 (1.00"));
+  CHECK_THAT(error_of(matched(solving("train_flops", "train.tokens"), {{"train.tokens", 8192}})),
+             Contains("/variants/subllm/train.tokens: is picked by /match/0"));
+  json twice = matched(solving("train_flops", "train.tokens"));
+  twice["match"].push_back(twice["match"][0]);
+  CHECK_THAT(error_of(twice), Contains("/match/1: picks train.tokens of subllm a second time"));
+  json all = matched({{"by", "train_flops"}, {"solve", "train.tokens"}});
+  CHECK_THAT(error_of(all), Contains("/match/0/solve: needs \"variants\""));
+}
