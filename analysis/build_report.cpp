@@ -92,6 +92,7 @@ Report build_report(const fs::path& study_folder) {
   if (data.bench) add_speed_tables(*data.bench, report);
   add_overview_table(data, report);
   add_context_table(data, report);
+  add_held_selection_table(data, report);
   add_kept_by_role_tables(data, report);
   add_selection_tables(data, report);
   add_claims_table(data, report);
