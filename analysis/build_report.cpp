@@ -88,6 +88,7 @@ Report build_report(const fs::path& study_folder) {
   add_cost_table(data, report);
   add_comparison_tables(comparisons, accuracies, report);
   add_equal_cost_tables(data, comparisons, report);
+  add_retention_tables(data, report);
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);
   add_overview_table(data, report);

@@ -63,6 +63,10 @@ void add_comparison_tables(const std::vector<Comparison>& comparisons,
 void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
                            Report& report);
 
+/// One table per group of variants that differ in their retention alone: loss, distance below the
+/// chord, and the knee.
+void add_retention_tables(const StudyData& data, Report& report);
+
 /// What each curve of the plan's `scaling` is worth in training compute of the reference's.
 void add_scaling_table(const StudyData& data, Report& report);
 
