@@ -50,17 +50,6 @@ void add_reading_aid(Table& table) {
   while (table.caption.ends_with(' ')) table.caption.pop_back();
 }
 
-/// Whether trials ended well and none of them was asked for a loss.
-bool lacks_losses(const StudyData& data) {
-  bool any = false;
-  for (const VariantData& variant : data.variants)
-    for (const Record* record : variant.good()) {
-      any = true;
-      if (!record->headline().empty()) return false;
-    }
-  return any;
-}
-
 /// A study that was measured and never run.
 void add_measured_only(const StudyData& data, Report& report) {
   add_speed_tables(*data.bench, report);
@@ -90,16 +79,22 @@ Report build_report(const fs::path& study_folder) {
     add_measured_only(data, report);
     return report;
   }
-  const auto comparisons = declared_comparisons(data);
-  add_quality_table(data, comparisons, report);
-  add_question_tables(data, report);
+  const auto comparisons =
+      lacks_losses(data) ? std::vector<Comparison>() : declared_comparisons(data);
+  const auto accuracies = accuracy_comparisons(data);
+  add_quality_table(data, comparisons, accuracies, report);
+  add_question_tables(data, accuracies, report);
+  add_seed_tables(data, comparisons, accuracies, report);
   add_cost_table(data, report);
-  if (!lacks_losses(data)) add_comparison_table(comparisons, report);
+  add_comparison_tables(comparisons, accuracies, report);
   add_equal_cost_tables(data, comparisons, report);
+  add_retention_tables(data, report);
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);
   add_overview_table(data, report);
   add_context_table(data, report);
+  add_held_selection_table(data, report);
+  add_kept_by_role_tables(data, report);
   add_selection_tables(data, report);
   add_claims_table(data, report);
   add_checkpoints_table(data, report);

@@ -125,7 +125,7 @@ bool read_difference(const Subject& subject, const VariantData& variant,
                      const VariantData& reference, ClaimMeasurement& out) {
   if (subject.is_loss()) {
     const Comparison compared =
-        compare_losses(variant, reference, LossUnit::nats_per_token, subject.question);
+        compare_losses(variant, reference, DifferenceUnit::nats_per_token, subject.question);
     out.estimate = compared.difference;
     out.target = compared.target();
     out.records = compared.records;

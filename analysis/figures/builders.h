@@ -10,6 +10,7 @@ namespace sublab::figures {
 
 void add_loss_curves(const StudyData& data, Report& report);
 void add_quality_figures(const StudyData& data, Report& report);
+void add_loss_against_retention(const StudyData& data, Report& report);
 void add_loss_by_position(const StudyData& data, Report& report);
 void add_accuracy_maps(const StudyData& data, Report& report);
 void add_kept_over_training(const StudyData& data, Report& report);

@@ -12,6 +12,7 @@ namespace sublab {
 void add_figures(const StudyData& data, Report& report) {
   figures::add_loss_curves(data, report);
   figures::add_quality_figures(data, report);
+  figures::add_loss_against_retention(data, report);
   figures::add_loss_by_position(data, report);
   figures::add_accuracy_maps(data, report);
   figures::add_kept_over_training(data, report);

@@ -275,9 +275,10 @@ double seeds_and_documents_p_value(double value, double seed_error, double seeds
   double low = 0, high = 1;  // p lies between them
   for (int i = 0; i < 60; ++i) {
     const double p = 0.5 * (low + high);
-    const double half =
-        std::hypot(seed_error * student_quantile(1 - p / 2, seeds - 1),
-                   document_error * student_quantile(1 - p / 2, std::max(documents - 1, 1.0)));
+    const double of_seeds =
+        seed_error > 0 ? seed_error * student_quantile(1 - p / 2, seeds - 1) : 0;
+    const double half = std::hypot(
+        of_seeds, document_error * student_quantile(1 - p / 2, std::max(documents - 1, 1.0)));
     (half > std::abs(value) ? low : high) = p;
   }
   return high;

@@ -79,9 +79,19 @@ double error_over_seeds(const std::vector<double>& values);
 /// weigh alike it covers 98 % for three seeds and 99 % for two. `per_seed` [S][documents], the same
 /// documents for every seed, S >= 2.
 Estimate mean_over_seeds_and_documents(const std::vector<std::vector<DocumentSum>>& per_seed);
-/// p-value of "it is 0" by inverting that interval, with t in the place of the bootstrap.
+/// p-value of "it is 0" by inverting that interval, with t in the place of the bootstrap. One seed
+/// has no error of seeds.
 double seeds_and_documents_p_value(double value, double seed_error, double seeds,
                                    double document_error, double documents);
+
+/// Standard errors of a difference, and of how many each comes.
+struct DifferenceError {
+  double of_seeds = 0, seeds = 1;
+  double of_documents = 0, documents = 0;
+};
+/// p-value of "it is `margin` or more away from 0": two one-sided tests with the errors and degrees
+/// of freedom of seeds_and_documents_p_value, of which the one of the nearer margin decides.
+double equivalence_p_value(double value, double margin, const DifferenceError& error);
 
 /// Paired differences of sums, a - b, document by document.
 std::vector<DocumentSum> differences(const std::vector<DocumentSum>& a,

@@ -73,8 +73,8 @@ double student_p_value(double t, double freedom) {
   return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 
-double student_detectable(double freedom) {
-  const double t = student_quantile(0.975, freedom);
+double student_detectable(double freedom, double level) {
+  const double t = student_quantile(1 - level / 2, freedom);
   // Beyond a few dozen degrees the sum of the two quantiles is exact to three digits.
   if (freedom > 30) return t + student_quantile(0.8, freedom);
   double low = 0, high = 4 * t;

@@ -10,9 +10,9 @@ double student_quantile(double p, double freedom);
 /// Two-sided p-value of t.
 double student_p_value(double t, double freedom);
 
-/// The true difference, in true standard errors, that a two-sided test at level 0.05 finds 8 times
-/// in 10: the noncentrality of Student's t that has this power.
-double student_detectable(double freedom);
+/// The true difference, in true standard errors, that a two-sided test at `level` finds 8 times in
+/// 10: the noncentrality of Student's t that has this power.
+double student_detectable(double freedom, double level = 0.05);
 /// Mean of an estimated standard error relative to the true one: below 1 where `freedom` is small.
 double student_error_bias(double freedom);
 

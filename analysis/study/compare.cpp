@@ -1,10 +1,10 @@
 // Pairs losses by seed and document, and says what their difference allows.
 #include "analysis/study/compare.h"
 
-#include <cmath>
 #include <map>
 #include <numbers>
 
+#include "analysis/study/estimate_difference.h"
 #include "analysis/text/format.h"
 #include "core/json_text.h"
 #include "core/schema/metrics.h"
@@ -43,7 +43,7 @@ std::string why_no_losses(const Record& record, const std::string& id, bool aske
 }
 
 /// Why losses of two trials cannot be paired; "" when they can.
-std::string obstacle(const Pair& pair, LossUnit unit, bool asked_by_question) {
+std::string obstacle(const Pair& pair, DifferenceUnit unit, bool asked_by_question) {
   if (!pair.refused.empty()) return pair.refused;
   if (!pair.a) return why_no_losses(*pair.record_a, pair.id_a, asked_by_question);
   if (!pair.b) return why_no_losses(*pair.record_b, pair.id_b, asked_by_question);
@@ -53,7 +53,7 @@ std::string obstacle(const Pair& pair, LossUnit unit, bool asked_by_question) {
     return "they were evaluated with other settings: " +
            evaluated_with(*pair.record_a, pair.id_a, of_b) + ", and " +
            evaluated_with(*pair.record_b, pair.id_b, of_a);
-  if (unit == LossUnit::bits_per_byte) {
+  if (unit == DifferenceUnit::bits_per_byte) {
     for (const auto& [record, id] :
          {std::pair{pair.record_a, pair.id_a}, {pair.record_b, pair.id_b}})
       if (const Metric* bits = record->find_in(id, metric::kBitsPerByte); !bits || !bits->value)
@@ -69,8 +69,8 @@ std::string obstacle(const Pair& pair, LossUnit unit, bool asked_by_question) {
 
 /// a - b in nats per token, or in bits per byte over the documents that both scored to the same
 /// byte.
-std::vector<DocumentSum> paired(const Pair& pair, LossUnit unit) {
-  if (unit == LossUnit::nats_per_token) return differences(pair.a->sums, pair.b->sums);
+std::vector<DocumentSum> paired(const Pair& pair, DifferenceUnit unit) {
+  if (unit == DifferenceUnit::nats_per_token) return differences(pair.a->sums, pair.b->sums);
   std::map<uint64_t, size_t> place;
   for (size_t d = 0; d < pair.b->keys.size(); ++d) place[pair.b->keys[d]] = d;
   std::vector<DocumentSum> out;
@@ -124,145 +124,22 @@ std::vector<Pair> pairs_of(const VariantData& a, const VariantData& b,
   return pairs;
 }
 
-/// What a design has drawn: errors as they are expected to be, freed of their bias.
-struct Design {
-  double seeds = 1, seed_spread = 0;
-  double documents = 0, document_error = 0;
-
-  /// The part of the smallest detectable difference that seeds, or documents, are to blame for.
-  double of_seeds() const {
-    return seeds < 2 ? 0 : seed_spread / std::sqrt(seeds) * student_detectable(seeds - 1);
-  }
-  double of_documents() const {
-    return document_error * student_detectable(std::max(documents - 1, 1.0));
-  }
-  double detectable() const { return std::hypot(of_seeds(), of_documents()); }
-
-  Design with_seeds(double n) const { return {n, seed_spread, documents, document_error}; }
-  /// With so many times as much text of the same kind.
-  Design with_text(double times) const {
-    return {seeds, seed_spread, documents * times, document_error / std::sqrt(times)};
-  }
-};
-
-Design design_of(const Comparison& c) {
-  const auto seeds = static_cast<double>(c.n_seeds);
-  Design out{seeds, 0, c.difference.clusters, c.document_error};
-  if (seeds > 1) out.seed_spread = c.seed_error * std::sqrt(seeds) / student_error_bias(seeds - 1);
-  return out;
-}
-
-void estimate(const std::vector<std::vector<DocumentSum>>& per_seed, Comparison& out) {
-  const bool one = per_seed.size() == 1;
-  out.difference = one ? mean_loss(per_seed[0]) : mean_over_seeds_and_documents(per_seed);
-  if (!out.difference.interval) return;
-  if (one) {
-    out.document_error = error_over_documents(per_seed[0]);
-    out.p_value = sign_flip_p_value(per_seed[0]);
-  } else {
-    std::vector<double> means;
-    for (const auto& documents : per_seed) means.push_back(loss_per_token(documents));
-    out.seed_error = error_over_seeds(means);
-    out.document_error = error_of_documents_beside_seeds(per_seed);
-    out.p_value = seeds_and_documents_p_value(out.difference.value, out.seed_error,
-                                              static_cast<double>(means.size()), out.document_error,
-                                              out.difference.clusters);
-  }
-  out.smallest_detectable = design_of(out).detectable();
-}
-
-std::string rounded(double value) { return si_text(std::stod(significant(value, 2))); }
-
-constexpr double kMostSeeds = 100, kMostTimes = 1000;
-
-/// The fewest seeds with which `reached` holds; 0 where even kMostSeeds are too few.
-template <class Reached>
-double seeds_until(const Design& design, const Reached& reached) {
-  for (double n = design.seeds + 1; n <= kMostSeeds; ++n)
-    if (reached(design.with_seeds(n))) return n;
-  return 0;
-}
-
-/// The least text, in times what there is, with which `reached` holds; 0 where none will do.
-template <class Reached>
-double text_until(const Design& design, const Reached& reached) {
-  for (double times = 1.05; times <= kMostTimes; times *= 1.05)
-    if (reached(design.with_text(times))) return times;
-  return 0;
-}
-
 }  // namespace
 
-std::string target_of(int64_t n_seeds) { return n_seeds > 1 ? "the recipe" : "these checkpoints"; }
-
-std::string Comparison::target() const { return target_of(n_seeds); }
-
-bool Comparison::clear() const {
-  return possible && difference.interval && p_holm && *p_holm < 0.05 &&
-         !difference.interval->contains(0);
-}
-
-std::string Comparison::verdict() const {
-  if (!possible) return "";
-  if (!clear()) return "unclear";
-  return difference.value < 0 ? "better" : "worse";
-}
-
-std::string Comparison::verdict_text() const {
-  const std::string word = verdict();
-  if (word != "unclear" || !difference.interval || difference.interval->contains(0)) return word;
-  return *p_value < 0.05 ? "unclear after correction (p = " + fixed(*p_holm, 3) + ", Holm)"
-                         : "unclear (p = " + fixed(*p_value, 3) + ", the interval is approximate)";
-}
-
-const char* Comparison::unit_text() const {
-  return unit == LossUnit::nats_per_token ? "nats per token" : "bits per byte";
-}
-
-std::string Comparison::to_settle() const {
-  if (!possible || !smallest_detectable || *smallest_detectable <= std::abs(difference.value))
-    return "";
-  const double target = std::abs(difference.value);
-  const Design design = design_of(*this);
-  const std::string unit = this->unit == LossUnit::nats_per_token ? "tokens" : "bytes";
-  const auto seeds_text = [&](double n) {
-    const auto more = static_cast<int64_t>(n - design.seeds);
-    return std::to_string(more) + (more == 1 ? " more seed" : " more seeds");
-  };
-  const auto more_text = [&](double times) {
-    return rounded((times - 1) * n_tokens) + " more " + unit + " of text";
-  };
-  const auto enough = [&](const Design& d) { return d.detectable() <= target; };
-  // More of what varies most; of the other where that alone is not enough; else of both.
-  const double seeds = n_seeds > 1 ? seeds_until(design, enough) : 0,
-               times = text_until(design, enough);
-  if (seeds > 0 && (times == 0 || design.of_seeds() >= design.of_documents()))
-    return "about " + seeds_text(seeds);
-  if (times > 0) return "about " + more_text(times);
-  const double share = target / std::numbers::sqrt2;
-  const double both_seeds =
-      n_seeds > 1 ? seeds_until(design, [&](const Design& d) { return d.of_seeds() <= share; }) : 0;
-  const double both_times =
-      text_until(design, [&](const Design& d) { return d.of_documents() <= share; });
-  if (both_seeds > 0 && both_times > 0)
-    return "about " + seeds_text(both_seeds) + " and " + more_text(both_times);
-  return "more than " + (n_seeds > 1 ? rounded(kMostSeeds) + " seeds and " : std::string()) +
-         rounded(kMostTimes * n_tokens) + " " + unit;
-}
-
-Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit unit,
+Comparison compare_losses(const VariantData& a, const VariantData& b, DifferenceUnit unit,
                           const AskedQuestion* question) {
   Comparison out;
   out.a = a.name, out.b = b.name, out.unit = unit;
   const auto pairs = pairs_of(a, b, question, out);
   if (pairs.empty()) return out;
   std::vector<std::vector<DocumentSum>> per_seed;
+  std::vector<int64_t> seeds;
   for (const Pair& pair : pairs) {
     per_seed.push_back(paired(pair, unit));
     out.records.push_back(pair.record_a->id);
     out.records.push_back(pair.record_b->id);
+    seeds.push_back(pair.record_a->seed);
   }
-  out.n_seeds = static_cast<int64_t>(pairs.size());
   out.n_documents = static_cast<int64_t>(per_seed.front().size());
   for (const auto& documents : per_seed)
     if (documents.size() != per_seed.front().size() || documents.empty()) {
@@ -271,16 +148,15 @@ Comparison compare_losses(const VariantData& a, const VariantData& b, LossUnit u
     }
   out.possible = true;
   for (const DocumentSum& document : per_seed.front()) out.n_tokens += document.tokens;
-  estimate(per_seed, out);
-  out.p_holm = out.p_false_discovery = out.p_value;
+  estimate_difference(per_seed, seeds, out);
   return out;
 }
 
 Comparison compare_losses_in_any_unit(const VariantData& a, const VariantData& b,
                                       const AskedQuestion* question) {
-  const Comparison in_nats = compare_losses(a, b, LossUnit::nats_per_token, question);
+  const Comparison in_nats = compare_losses(a, b, DifferenceUnit::nats_per_token, question);
   if (in_nats.possible) return in_nats;
-  const Comparison in_bits = compare_losses(a, b, LossUnit::bits_per_byte, question);
+  const Comparison in_bits = compare_losses(a, b, DifferenceUnit::bits_per_byte, question);
   return in_bits.possible ? in_bits : in_nats;
 }
 

@@ -99,16 +99,20 @@ const Metric* answer_of(const Record& record, const AskedQuestion& question,
   return id.empty() ? nullptr : record.find_in(id, name, conditions);
 }
 
-std::vector<const Record*> answering(const VariantData& variant, const AskedQuestion& question) {
+std::vector<const Record*> answering(const VariantData& variant, const EvaluationOf& of) {
   std::vector<const Record*> out;
   const auto collect = [&](const std::vector<Record>& records) {
     for (const Record* record : good_of(records))
-      if (!answer_to(question, *record).empty()) out.push_back(record);
+      if (!of(*record).empty()) out.push_back(record);
   };
   collect(variant.records);
   for (const auto& [probe, records] : variant.probes)
     if (out.empty() && probe != kTuneProbe) collect(records);
   return out;
+}
+
+std::vector<const Record*> answering(const VariantData& variant, const AskedQuestion& question) {
+  return answering(variant, answer_in(question));
 }
 
 EvaluationOf answer_in(const AskedQuestion& question) {

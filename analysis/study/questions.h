@@ -43,6 +43,8 @@ std::vector<const Record*> answering(const VariantData& variant, const AskedQues
 
 /// Id of the evaluation of a record that a table or a figure speaks of; "" where there is none.
 using EvaluationOf = std::function<std::string(const Record& record)>;
+/// As above, of those for which `of` names an evaluation.
+std::vector<const Record*> answering(const VariantData& variant, const EvaluationOf& of);
 
 /// The record's answer to a question.
 EvaluationOf answer_in(const AskedQuestion& question);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <exception>
 #include <thread>
 
@@ -29,34 +28,6 @@ auto read_mendable(const fs::path& folder, const Read& read) {
   }
 }
 
-/// Losses of each evaluation that has them.
-std::map<std::string, DocumentLossTable> read_losses(const fs::path& folder, const Record& record) {
-  std::map<std::string, DocumentLossTable> out;
-  const fs::path path = arrays_path(folder, record.id);
-  if (!fs::exists(path)) return out;
-  const NpzFile file(path);
-  for (const RecordedEvaluation& evaluation : record.evaluations) {
-    const std::string of_sums = member_name(array::kDocuments, evaluation.id),
-                      of_keys = member_name(array::kDocumentKeys, evaluation.id);
-    if (!file.contains(of_sums) || !file.contains(of_keys)) continue;
-    const NpyArray sums = file.read(of_sums), keys = file.read(of_keys);
-    if (sums.dtype != "<f8" || sums.shape.size() != 2 ||
-        sums.shape[1] != int64_t{array::kDocumentColumns} || keys.dtype != "<u8" ||
-        keys.n_elements() != sums.shape[0])
-      throw UserError(path.string(), "its arrays of documents do not fit together");
-    DocumentLossTable& table = out[evaluation.id];
-    table.keys.resize(static_cast<size_t>(keys.n_elements()));
-    std::memcpy(table.keys.data(), keys.bytes.data(), keys.bytes.size());
-    const std::vector<double> values = sums.as_doubles();
-    for (size_t d = 0; d < table.keys.size(); ++d) {
-      const double* row = &values[array::kDocumentColumns * d];
-      table.sums.push_back({row[0], row[1]});
-      table.bytes.push_back(row[2]);
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::optional<NpyArray> read_array(const fs::path& study_folder, const Record& record,
@@ -74,6 +45,14 @@ const DocumentLossTable* VariantData::losses_of(const Record& record,
                                                 const std::string& evaluation) const {
   const auto trial = losses.find(record.id);
   if (trial == losses.end()) return nullptr;
+  const auto found = trial->second.find(evaluation);
+  return found == trial->second.end() ? nullptr : &found->second;
+}
+
+const AnswerTable* VariantData::answers_of(const Record& record,
+                                           const std::string& evaluation) const {
+  const auto trial = answers.find(record.id);
+  if (trial == answers.end()) return nullptr;
   const auto found = trial->second.find(evaluation);
   return found == trial->second.end() ? nullptr : &found->second;
 }
@@ -128,6 +107,16 @@ const VariantData& StudyData::variant(const std::string& name) const {
     names.push_back(each.name);
   }
   throw_unknown_name(folder.string(), "variant", name, names);
+}
+
+bool lacks_losses(const StudyData& data) {
+  bool any = false;
+  for (const VariantData& variant : data.variants)
+    for (const Record* record : variant.good()) {
+      any = true;
+      if (!record->headline().empty()) return false;
+    }
+  return any;
 }
 
 std::vector<const Record*> shown_records(const StudyData& data) {
@@ -206,6 +195,8 @@ void refuse_other_device(const Record& first, Record& record, VariantData& varia
       if (metric.evaluation == id) metric.value.reset(), metric.note = reason;
     if (const auto found = variant.losses.find(record.id); found != variant.losses.end())
       found->second.erase(id);
+    if (const auto found = variant.answers.find(record.id); found != variant.answers.end())
+      found->second.erase(id);
     variant.refused.emplace(record.id, reason);
   }
 }
@@ -225,10 +216,10 @@ void refuse_other_devices(VariantData& variant) {
     if (probe != kTuneProbe) refuse(records);
 }
 
-/// A trial's record and losses, as far as they are there.
+/// A trial's record and tables, as far as they are there.
 struct TrialData {
   std::optional<Record> record;
-  std::map<std::string, DocumentLossTable> losses;  ///< by evaluation
+  TrialTables tables;
 };
 
 /// Of each trial of the plan, by several threads: parsing is nearly all that reading costs. Of what
@@ -243,7 +234,7 @@ std::vector<TrialData> read_trials(const fs::path& folder, const std::vector<Pla
         const fs::path path = folder / "records" / (trials[i].id + ".json");
         if (!fs::exists(path)) continue;
         out[i].record = read(path);
-        out[i].losses = read_mendable(folder, [&] { return read_losses(folder, *out[i].record); });
+        out[i].tables = read_mendable(folder, [&] { return read_tables(folder, *out[i].record); });
       } catch (...) {
         problems[i] = std::current_exception();
       }
@@ -284,7 +275,7 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
   const std::set<std::string> not_needed = not_needed_by_records(data.plan, read);
   for (size_t i = 0; i < read.size(); ++i) {
     const PlannedTrial& trial = data.plan.trials[i];
-    auto& [record, losses] = read[i];
+    auto& [record, tables] = read[i];
     if (!record) {
       if (not_needed.contains(trial.id))
         data.not_needed.insert(trial.id);
@@ -295,7 +286,8 @@ StudyData read_present(const fs::path& folder, Record (*read_one)(const fs::path
     VariantData& variant = data.variants[places.at(trial.variant)];
     // Two variants may resolve to one trial, whose record names the first of them.
     record->variant = trial.variant;
-    if (!losses.empty()) variant.losses[trial.id] = std::move(losses);
+    if (!tables.losses.empty()) variant.losses[trial.id] = std::move(tables.losses);
+    if (!tables.answers.empty()) variant.answers[trial.id] = std::move(tables.answers);
     auto& records = trial.probe.empty() ? variant.records : variant.probes[trial.probe];
     records.push_back(std::move(*record));
   }

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/statistics/statistics.h"
+#include "analysis/study/read_tables.h"
 #include "analysis/study/unlike_data.h"
 #include "core/npy.h"
 #include "core/schema/bench.h"
@@ -37,13 +37,6 @@ std::vector<double> readings(const std::vector<const Record*>& records, const Re
 /// A control without selection: everything enters, and no score decides.
 bool keeps_everything(const Record& record);
 
-/// Losses of one evaluation per document.
-struct DocumentLossTable {
-  std::vector<uint64_t> keys;
-  std::vector<DocumentSum> sums;
-  std::vector<double> bytes;  ///< of text that was scored
-};
-
 /// Everything known of one variant.
 struct VariantData {
   std::string name;
@@ -52,10 +45,14 @@ struct VariantData {
   /// Trial id -> evaluation id -> losses; absent where arrays are.
   std::map<std::string, std::map<std::string, DocumentLossTable>> losses;
   std::map<std::string, std::string> refused = {};  ///< trial id -> why its losses do not count
+  /// Trial id -> evaluation id -> answers; absent where arrays are.
+  std::map<std::string, std::map<std::string, AnswerTable>> answers = {};
   /// Main records that ended well.
   std::vector<const Record*> good() const { return good_of(records); }
   /// Losses of one evaluation of a trial, or null.
   const DocumentLossTable* losses_of(const Record& record, const std::string& evaluation) const;
+  /// Answers of one evaluation of a trial, or null.
+  const AnswerTable* answers_of(const Record& record, const std::string& evaluation) const;
 };
 
 struct StudyData {
@@ -75,6 +72,9 @@ struct StudyData {
   }
   const VariantData& variant(const std::string& name) const;
 };
+
+/// Whether trials ended well and none of them was asked for a loss.
+bool lacks_losses(const StudyData& data);
 
 /// Main trials and those of probes that ended well; tuning trials are not shown.
 std::vector<const Record*> shown_records(const StudyData& data);

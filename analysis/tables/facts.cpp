@@ -25,12 +25,27 @@ std::string seeds_fact(const StudyData& data) {
     if (const std::string why = too_little_text(variant); !why.empty())
       return "No loss has an interval, and no difference a verdict: " + why +
              ". The numbers hold for these checkpoints on these documents.";
-  return n == 1 ? "One seed: intervals are over documents and hold for these checkpoints; they say "
-                  "nothing about the recipe."
+  const bool rows = lacks_losses(data);
+  const std::string drawn = rows ? "rows" : "documents";
+  return n == 1 ? "One seed: intervals are over " + drawn +
+                      " and hold for these checkpoints; they say nothing about the recipe."
                 : std::to_string(n) + " seeds: intervals are over seeds (t with " +
-                      std::to_string(n - 1) +
-                      " degrees of freedom) and documents (bootstrap), and hold for the recipe on "
-                      "documents like these.";
+                      std::to_string(n - 1) + " degrees of freedom) and " + drawn +
+                      (rows ? " (Wilson)" : " (bootstrap)") + ", and hold for the recipe on " +
+                      drawn + " like these.";
+}
+
+/// What few seeds assume.
+void add_few_seeds_fact(const StudyData& data, Report& report) {
+  const size_t n = data.plan.seeds.size();
+  constexpr size_t kFew = 3;
+  if (n < 2 || n > kFew) return;
+  for (const VariantData& variant : data.variants)
+    if (!too_little_text(variant).empty()) return;  // there is no interval
+  report.facts.push_back(
+      "With " + std::to_string(n) +
+      " seeds the interval assumes that effects of seeds are symmetric; a rare "
+      "bad seed gives false positives. Every seed stands in the tables by seed.");
 }
 
 std::string corpus_text(const json& data) {
@@ -222,10 +237,29 @@ void add_baselines(const StudyData& data, Report& report) {
         (*late < *early ? "it uses its context." : "it does not use its context."));
 }
 
+/// What differences the study can find at all.
+void add_detectable(const std::vector<Comparison>& comparisons, Report& report) {
+  double largest = 0, largest_holm = 0;
+  int64_t n = 1;
+  for (const Comparison& each : comparisons) {
+    largest = std::max(largest, each.smallest_detectable.value_or(0));
+    largest_holm = std::max(largest_holm, each.smallest_detectable_holm.value_or(0));
+    n = std::max(n, each.n_declared);
+  }
+  if (largest == 0) return;
+  report.findings.push_back(
+      "The smallest difference in loss that this design would find 8 times in 10: up to " +
+      fixed(largest, 4) + " nats uncorrected" +
+      (n == 1 ? "."
+              : ", up to " + fixed(largest_holm, 4) + " after Holm's correction over " +
+                    std::to_string(n) + " comparisons."));
+}
+
 }  // namespace
 
 void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons, Report& report) {
   report.facts.push_back(seeds_fact(data));
+  add_few_seeds_fact(data, report);
   if (const Record* record = first_good(data)) {
     report.facts.push_back(training_fact(data, *record));
     if (const Metric* loss = record->find_headline(metric::kLossNats))
@@ -236,14 +270,7 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
   }
   add_code_fact(data, report);
   add_baselines(data, report);
-  double largest = 0;
-  for (const Comparison& each : comparisons)
-    largest = std::max(largest, each.smallest_detectable.value_or(0));
-  if (largest > 0)
-    report.findings.push_back(
-        "The smallest difference in loss that this design would find 8 times in 10, before "
-        "correction: up to " +
-        fixed(largest, 4) + " nats.");
+  add_detectable(comparisons, report);
   if (data.plan.match.empty())
     report.findings.push_back("Nothing was declared to be held equal between the variants.");
   if (data.missing > 0)

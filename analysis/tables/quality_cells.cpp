@@ -53,8 +53,12 @@ Cell loss_cell(const VariantData& variant, const AskedQuestion* question, Report
   return cell;
 }
 
+std::string Chance::text() const {
+  return fixed(any, 4) + (in_row ? " (" + fixed(*in_row, 4) + " among a row's own)" : "");
+}
+
 Cell accuracy_cell(const VariantData& variant, const Slot& slot, const EvaluationOf& of,
-                   double& chance, Report& report) {
+                   Chance& chance, Report& report) {
   Cell cell;
   std::vector<AnswerCounts> per_seed;
   const auto take = [&](const Record& record, bool must_have) {
@@ -63,7 +67,10 @@ Cell accuracy_cell(const VariantData& variant, const Slot& slot, const Evaluatio
     cell.records.push_back(record.id);
     if (metric && metric->value) {
       per_seed.push_back(counts_of(*metric));
-      chance = metric->conditions.value("chance", 0.0);
+      chance.any = metric->conditions.value(condition::kChance, 0.0);
+      if (const auto in_row = metric->conditions.find(condition::kInRowChance);
+          in_row != metric->conditions.end())
+        chance.in_row = in_row->get<double>();
       return;
     }
     cell.notes.push_back(footnote(
@@ -110,11 +117,12 @@ Cell difference_cell(const Comparison& comparison, Report& report) {
         footnote(report, comparison.a + " against " + comparison.b + ": " + comparison.reason));
     return cell;
   }
-  Cell cell = estimate_cell(comparison.difference, 4, comparison.records);
-  cell.text = signed_fixed(*cell.value, 4);
+  const int digits = comparison.unit == DifferenceUnit::accuracy ? 3 : 4;
+  Cell cell = estimate_cell(comparison.difference, digits, comparison.records);
+  cell.text = signed_fixed(*cell.value, digits);
   if (const auto& interval = comparison.difference.interval)
-    cell.text += " " + interval_text(*interval, 4);
-  if (comparison.unit == LossUnit::bits_per_byte)
+    cell.text += " " + interval_text(*interval, digits);
+  if (comparison.unit == DifferenceUnit::bits_per_byte)
     cell.notes.push_back(footnote(
         report, comparison.a + " against " + comparison.b + ": in bits per byte, over the " +
                     std::to_string(comparison.n_documents) +

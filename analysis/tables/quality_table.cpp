@@ -29,24 +29,37 @@ bool is_said_elsewhere(const std::string& name) {
                                               metric::kBitsPerByte,    metric::kSelectionGapNats,
                                               metric::kLossEarlyNats,  metric::kLossLateNats,
                                               metric::kTrigramLossNats};
-  return names.contains(name) || metric::is_of_family(name, metric::kKeptFraction);
+  return names.contains(name) || metric::is_of_family(name, metric::kKeptFraction) ||
+         metric::is_of_family(name, metric::kRoleKept);
 }
 
 /// A column of a task that is asked in one way.
 struct TaskColumn {
   Slot slot;
   EvaluationOf of;
-  double chance = 0;
+  /// Of the task's accuracy, or null where it left no answers per row.
+  const std::vector<Comparison>* comparisons = nullptr;
+  Chance chance = {};
 };
 
-std::vector<TaskColumn> task_columns(const StudyData& data) {
+const std::vector<Comparison>* comparisons_of(const std::vector<AccuracyComparisons>& all,
+                                              const std::string& task, const Slot& slot) {
+  const bool compared = slot.name == metric::accuracy_of(task) && slot.apart.empty();
+  const AccuracyComparisons* found = compared ? find_task(all, task) : nullptr;
+  return found ? &found->comparisons.front() : nullptr;
+}
+
+std::vector<TaskColumn> task_columns(const StudyData& data,
+                                     const std::vector<AccuracyComparisons>& accuracies) {
   std::vector<TaskColumn> out;
   const auto records = shown_records(data);
   for (const TaskQuestions& task : questions_of(data)) {
     if (task.spanned) continue;
     const EvaluationOf of = evaluation_of(task.task);
     for (const Slot& slot : slots_of(records, of))
-      if (!is_said_elsewhere(slot.name)) out.push_back({.slot = slot, .of = of});
+      if (!is_said_elsewhere(slot.name))
+        out.push_back(
+            {.slot = slot, .of = of, .comparisons = comparisons_of(accuracies, task.task, slot)});
   }
   // What a probe was to measure has a column even where none of its trials ended well.
   for (const VariantData& variant : data.variants)
@@ -81,10 +94,28 @@ void add_headline_cells(const VariantData& variant, const Comparison* comparison
   row.cells.push_back(metric_cell(variant, metric::kSelectionGapNats, report));
 }
 
+void add_task_columns(const TaskColumn& task, const std::string& reference, Table& table) {
+  table.columns.push_back({task.slot.heading, task.slot.help});
+  if (!task.comparisons) return;
+  table.columns.push_back({task.slot.heading + ": minus " + reference, kAccuracyDifferenceHelp});
+  table.columns.push_back({task.slot.heading + ": verdict", kTaskVerdictHelp});
+}
+
+void add_task_cells(const VariantData& variant, const std::string& reference, TaskColumn& task,
+                    Row& row, Report& report) {
+  row.cells.push_back(metric::is_accuracy(task.slot.name)
+                          ? accuracy_cell(variant, task.slot, task.of, task.chance, report)
+                          : slot_cell(variant, task.slot, task.of, report));
+  if (!task.comparisons) return;
+  const Comparison* comparison = with_reference(*task.comparisons, variant.name, reference);
+  row.cells.push_back(comparison ? difference_cell(*comparison, report) : Cell{});
+  row.cells.push_back(comparison ? verdict_cell(*comparison) : Cell{});
+}
+
 }  // namespace
 
 void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
-                       Report& report) {
+                       const std::vector<AccuracyComparisons>& accuracies, Report& report) {
   const std::string& reference = data.plan.compare_to;
   const auto column = [](const char* name) {
     const MetricInfo info = metric_info(name);
@@ -99,9 +130,9 @@ void add_quality_table(const StudyData& data, const std::vector<Comparison>& com
                column(metric::kSelectionGapNats)},
               {}};
   const auto kept = kept_slots(data);
-  auto tasks = task_columns(data);
+  auto tasks = task_columns(data, accuracies);
   for (const KeptSlot& slot : kept) table.columns.push_back({slot.heading, slot.help});
-  for (const TaskColumn& task : tasks) table.columns.push_back({task.slot.heading, task.slot.help});
+  for (const TaskColumn& task : tasks) add_task_columns(task, reference, table);
   table.columns.push_back({"causality", "audit of the trained weights in fp64"});
   for (const VariantData& variant : data.variants) {
     Row row{variant.name, {}};
@@ -110,16 +141,13 @@ void add_quality_table(const StudyData& data, const std::vector<Comparison>& com
       row.cells.push_back(metric_cell(
           variant.good(), slot.name, [&](const Record& record) { return slot.of(record); },
           report));
-    for (TaskColumn& task : tasks)
-      row.cells.push_back(metric::is_accuracy(task.slot.name)
-                              ? accuracy_cell(variant, task.slot, task.of, task.chance, report)
-                              : slot_cell(variant, task.slot, task.of, report));
+    for (TaskColumn& task : tasks) add_task_cells(variant, reference, task, row, report);
     row.cells.push_back(causality_cell(variant));
     table.rows.push_back(row);
   }
   for (const TaskColumn& task : tasks)
     if (metric::is_accuracy(task.slot.name))
-      table.caption += "Chance at " + task.slot.heading + " is " + fixed(task.chance, 4) + ". ";
+      table.caption += "Chance at " + task.slot.heading + " is " + task.chance.text() + ". ";
   report.tables.push_back(table);
 }
 

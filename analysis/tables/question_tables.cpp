@@ -53,26 +53,43 @@ void add_loss_table(const StudyData& data, const TaskQuestions& task, Report& re
   report.tables.push_back(table);
 }
 
-void add_accuracy_table(const StudyData& data, const TaskQuestions& task, const Slot& slot,
-                        Report& report) {
-  Table table{capitalised(slot.heading) + " by " + task.axis, {}, {}};
-  for (const AskedQuestion& question : task.questions)
-    table.columns.push_back({question.label, slot.help});
-  std::vector<double> chances(task.questions.size(), 0);
-  for (const VariantData& variant : data.variants) {
-    Row row{variant.name, {}};
-    for (size_t q = 0; q < task.questions.size(); ++q)
-      row.cells.push_back(
-          accuracy_cell(variant, slot, answer_in(task.questions[q]), chances[q], report));
-    table.rows.push_back(row);
-  }
+std::string chance_caption(const TaskQuestions& task, const std::vector<Chance>& chances) {
   const bool alike = std::all_of(chances.begin(), chances.end(),
-                                 [&](double chance) { return chance == chances.front(); });
+                                 [&](const Chance& chance) { return chance == chances.front(); });
   std::vector<std::string> texts;
   for (size_t q = 0; q < chances.size(); ++q)
     if (q == 0 || !alike)
-      texts.push_back(fixed(chances[q], 4) + (alike ? "" : " at " + task.questions[q].label));
-  table.caption = "Chance is " + join(texts) + ". ";
+      texts.push_back(chances[q].text() + (alike ? "" : " at " + task.questions[q].label));
+  return "Chance is " + join(texts) + ". ";
+}
+
+/// `compared` is null where the task left no answers per row.
+void add_accuracy_table(const StudyData& data, const TaskQuestions& task, const Slot& slot,
+                        const AccuracyComparisons* compared, Report& report) {
+  const std::string& reference = data.plan.compare_to;
+  Table table{capitalised(slot.heading) + " by " + task.axis, {}, {}};
+  for (const AskedQuestion& question : task.questions) {
+    table.columns.push_back({question.label, slot.help});
+    if (!compared) continue;
+    table.columns.push_back({question.label + ": minus " + reference, kAccuracyDifferenceHelp});
+    table.columns.push_back({question.label + ": verdict", kTaskVerdictHelp});
+  }
+  std::vector<Chance> chances(task.questions.size());
+  for (const VariantData& variant : data.variants) {
+    Row row{variant.name, {}};
+    for (size_t q = 0; q < task.questions.size(); ++q) {
+      row.cells.push_back(
+          accuracy_cell(variant, slot, answer_in(task.questions[q]), chances[q], report));
+      if (!compared) continue;
+      const Comparison* own = with_reference(compared->comparisons.at(q), variant.name, reference);
+      row.cells.push_back(own ? difference_cell(*own, report) : Cell{});
+      row.cells.push_back(own ? verdict_cell(*own) : Cell{});
+    }
+    table.rows.push_back(row);
+  }
+  table.caption = chance_caption(task, chances);
+  if (compared)
+    table.caption += "Verdicts are corrected over all comparisons of this table together. ";
   report.tables.push_back(table);
 }
 
@@ -95,7 +112,8 @@ void add_other_table(const StudyData& data, const TaskQuestions& task,
 
 }  // namespace
 
-void add_question_tables(const StudyData& data, Report& report) {
+void add_question_tables(const StudyData& data, const std::vector<AccuracyComparisons>& accuracies,
+                         Report& report) {
   const auto records = shown_records(data);
   for (const TaskQuestions& task : questions_of(data)) {
     if (!task.spanned) continue;
@@ -104,8 +122,9 @@ void add_question_tables(const StudyData& data, Report& report) {
       if (slot.name == metric::kLossNats && slot.apart.empty())
         add_loss_table(data, task, report);
       else if (metric::is_accuracy(slot.name))
-        add_accuracy_table(data, task, slot, report);
-      else
+        add_accuracy_table(data, task, slot,
+                           slot.apart.empty() ? find_task(accuracies, task.task) : nullptr, report);
+      else if (!metric::is_of_family(slot.name, metric::kRoleKept))
         others.push_back(slot);
     }
     add_other_table(data, task, others, report);

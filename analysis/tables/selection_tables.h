@@ -10,6 +10,10 @@ namespace sublab {
 /// Adds the tables for the variants that subsample; nothing when there are none.
 void add_selection_tables(const StudyData& data, Report& report);
 
+/// Adds the table of what training selects and evaluation keeps: retention, kept shares and their
+/// largest deviation from it, selection gap, share of scores that have a gradient; over all seeds.
+void add_held_selection_table(const StudyData& data, Report& report);
+
 /// Agreement of two sets of kept tokens over the same text.
 struct Overlap {
   double jaccard = 0;   ///< |A and B| / |A or B|; 1 when both are empty

@@ -12,13 +12,23 @@ namespace sublab {
 void add_cost_table(const StudyData& data, Report& report);
 
 /// Loss with its difference to the reference and the verdict, bits per byte, gap, kept fractions,
-/// task accuracies, causality.
+/// task accuracies with theirs, causality.
 void add_quality_table(const StudyData& data, const std::vector<Comparison>& comparisons,
-                       Report& report);
+                       const std::vector<AccuracyComparisons>& accuracies, Report& report);
 
 /// Loss, difference and verdict, accuracies and all other metrics of tasks that the study asks in
 /// several ways, spanning what varies between these.
-void add_question_tables(const StudyData& data, Report& report);
+void add_question_tables(const StudyData& data, const std::vector<AccuracyComparisons>& accuracies,
+                         Report& report);
+
+/// Loss of each variant seed by seed, with its difference to the reference; the same of accuracies.
+/// Nothing with one seed.
+void add_seed_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
+                     const std::vector<AccuracyComparisons>& accuracies, Report& report);
+
+/// What share of each role's tokens (query, key, value, ...) was kept while a task was evaluated
+/// that says which tokens have which role.
+void add_kept_by_role_tables(const StudyData& data, Report& report);
 
 inline constexpr const char* kQualityTitle = "Quality";
 
@@ -29,6 +39,10 @@ inline constexpr const char* kDifferenceHelp =
 inline constexpr const char* kVerdictHelp =
     "after Holm's correction over the study's comparisons; it says so where the interval excludes "
     "0 and the corrected p-value does not";
+inline constexpr const char* kTaskVerdictHelp =
+    "after Holm's correction over all comparisons of this task's accuracy";
+inline constexpr const char* kAccuracyDifferenceHelp =
+    "paired by row and seed, with the 95 % interval of this comparison alone";
 
 /// Puts before all other tables one of loss, verdict and kept fractions, as the quality table has
 /// them, beside the speed-up in each mode at its longest context. Nothing without a measurement.
@@ -39,13 +53,19 @@ Cell difference_cell(const Comparison& comparison, Report& report);
 Cell verdict_cell(const Comparison& comparison);
 
 /// Every declared comparison: difference, p-value as it is and corrected in both ways, verdict, the
-/// smallest difference that could have been found, what would settle it.
-void add_comparison_table(const std::vector<Comparison>& comparisons, Report& report);
+/// smallest difference that could have been found, what would settle it. A table of losses, and one
+/// per task of accuracies.
+void add_comparison_tables(const std::vector<Comparison>& comparisons,
+                           const std::vector<AccuracyComparisons>& accuracies, Report& report);
 
 /// One table per entry of the plan's `match`: the variants at that equal cost, whether it was
 /// equal, and what else was not.
 void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
                            Report& report);
+
+/// One table per group of variants that differ in their retention alone: loss, distance below the
+/// chord, and the knee.
+void add_retention_tables(const StudyData& data, Report& report);
 
 /// What each curve of the plan's `scaling` is worth in training compute of the reference's.
 void add_scaling_table(const StudyData& data, Report& report);

@@ -24,6 +24,9 @@ const std::vector<ArrayKind>& known_arrays() {
       {kDepths, Keep::first_seed, {}, false},
       {kKeptByClass, Keep::main, {"kept", "seen"}, false},
       {kKeptByPosition, Keep::main, {"kept", "seen"}, false},
+      {kAnswers, Keep::main, {"right", "asked"}, false},
+      {kAnswerKeys, Keep::main, {}, false},
+      {kKeptByRole, Keep::main, {"kept", "seen"}, false},
       {kByLengthDepth, Keep::main, {"length", "depth", "right", "asked"}, false}};
   return kinds;
 }

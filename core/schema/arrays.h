@@ -37,12 +37,18 @@ inline constexpr const char* kTokenLosses = "token_losses";
 inline constexpr const char* kDepths = "depths";
 inline constexpr const char* kKeptByClass = "kept_by_class";
 inline constexpr const char* kKeptByPosition = "kept_by_position";
-// Of a task with questions.
+// Of a task with questions: of each row (what was read once, with all that was asked about it) how
+// many answers were right of how many, and a hash of the row, by which two models are paired.
+inline constexpr const char* kAnswers = "answers";
+inline constexpr const char* kAnswerKeys = "answer_keys";
+/// [levels, roles, 2]; the roles are those of the metrics kRoleKept, in their order.
+inline constexpr const char* kKeptByRole = "kept_by_role";
 inline constexpr const char* kByLengthDepth = "by_length_depth";
 
 /// Columns of kDocuments, kPositions, kSelectionCurve and kByLengthDepth that readers ask for.
 inline constexpr size_t kDocumentColumns = 3, kPositionColumns = 3, kLengthDepthColumns = 4;
-inline constexpr size_t kStep = 0, kModule = 1, kAboveThreshold = 2;
+inline constexpr size_t kAnswerColumns = 2;
+inline constexpr size_t kStep = 0, kModule = 1, kAboveThreshold = 2, kInside = 3;
 
 }  // namespace array
 

@@ -37,4 +37,7 @@ struct MeasureConfig {
   }
 };
 
+/// Throws UserError below `path` for a list that names a value twice and for what has no effect.
+void check_measure(const MeasureConfig& measure, const std::string& path);
+
 }  // namespace sublab

@@ -52,6 +52,24 @@ MetricInfo active_fraction() {
   return out;
 }
 
+/// Beside the accuracy of a task with questions.
+std::vector<MetricInfo> of_answers() {
+  using namespace metric;
+  MetricInfo accuracy_gap =
+      of_module(kAccuracyGap, "accuracy gap",
+                "accuracy with train-mode selection, which sees later tokens, minus that with "
+                "evaluate-mode selection");
+  accuracy_gap.shown = NumberStyle::signed_fixed, accuracy_gap.better = Better::neither;
+  MetricInfo in_row = of_module(kAnswersInRow, "answers in row",
+                                "share of the answers that are some answer of their row, right or "
+                                "not");
+  in_row.high = 1;
+  MetricInfo role_kept =
+      of_module(kRoleKept, "kept", "share of the role's tokens that reach the level in evaluation");
+  role_kept.high = 1;
+  return {accuracy_gap, in_row, role_kept};
+}
+
 std::vector<MetricInfo> all() {
   using namespace metric;
   std::vector<MetricInfo> out = {
@@ -99,6 +117,7 @@ std::vector<MetricInfo> all() {
               "loss with train-mode selection, which sees later tokens, minus that with "
               "evaluate-mode selection",
               4, NumberStyle::signed_fixed)};
+  for (MetricInfo& each : of_answers()) out.push_back(std::move(each));
   MetricInfo context_kept = of_module(kContextKept, "context kept",
                                       "tokens of the contexts after compression, of those before");
   context_kept.better = Better::lower, context_kept.high = 1;
@@ -159,8 +178,8 @@ std::string level_of(const std::string& name, const std::string& family) {
 }  // namespace metric
 
 bool condition::is_count(const std::string& key) {
-  static const std::vector<std::string> counts = {"n",         "of",    kRows,    "tokens",
-                                                  "documents", "empty", "failed", "chance"};
+  static const std::vector<std::string> counts = {
+      "n", "of", kRows, "tokens", "documents", "empty", "failed", kChance, kInRowChance};
   return std::find(counts.begin(), counts.end(), key) != counts.end();
 }
 

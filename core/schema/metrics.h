@@ -62,6 +62,12 @@ inline constexpr const char* kLossLateNats = "loss_late_nats";
 inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
 inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
 
+// Of a task with questions.
+inline constexpr const char* kAccuracyGap = "accuracy_selection_gap";
+inline constexpr const char* kAnswersInRow = "answers_in_row_fraction";
+/// at_level() adds the level; the condition kRole says of which tokens.
+inline constexpr const char* kRoleKept = "role_kept_fraction";
+
 // Of an evaluation whose prompts were shortened.
 inline constexpr const char* kContextKept = "context_kept_fraction";
 inline constexpr const char* kCompressionTokens = "compression_tokens_read";
@@ -91,6 +97,10 @@ namespace condition {
 
 inline constexpr const char* kPhase = "phase";
 inline constexpr const char* kModule = "module";
+inline constexpr const char* kRole = "role";
+/// Accuracy of guessing, and of guessing among what the row itself offers.
+inline constexpr const char* kChance = "chance";
+inline constexpr const char* kInRowChance = "in_row_chance";
 inline constexpr const char* kDevice = "device";
 inline constexpr const char* kSplit = "split";
 inline constexpr const char* kWindow = "window";

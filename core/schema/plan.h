@@ -9,6 +9,7 @@
 #include "core/fields.h"
 #include "core/files.h"
 #include "core/schema/equal_cost.h"
+#include "core/schema/equivalence.h"
 #include "core/schema/plan_content.h"
 
 namespace sublab {
@@ -56,7 +57,8 @@ struct Plan {
   /// Pairs whose difference the report states, with p-values corrected over them; empty = every
   /// variant with compare_to.
   std::vector<std::vector<std::string>> comparisons;
-  json scaling = json::object();  ///< curve -> variants, smallest first; one holds compare_to
+  EquivalenceMargins equivalence;  ///< none in older plans
+  json scaling = json::object();   ///< curve -> variants, smallest first; one holds compare_to
   json match = json::array();  ///< what is held equal: [{"by": "train_tokens", "tolerance": 0.01}]
   std::vector<SolvedValue> solved;  ///< what the program picked so that costs are equal
   json measure = json::object();    ///< modes, contexts, batches, rounds of the speed measurement
@@ -76,6 +78,7 @@ struct Plan {
     f("seeds", seeds, "trial seeds");
     f("threads", threads, "of each trial; 0 = not known", within(0, 1 << 20));
     f("comparisons", comparisons, "pairs that are compared");
+    equivalence.fields(f);
     f("scaling", scaling, "ladders of sizes");
     f("match", match, "what is held equal");
     f("solved", solved, "what was picked so that costs are equal");

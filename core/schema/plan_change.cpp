@@ -124,6 +124,14 @@ PlanChange compare_plans(const Plan& standing, const Plan& next,
     return out;
   }
   const Places before(standing), now(next);
+  if (standing.equivalence != next.equivalence &&
+      std::any_of(standing.trials.begin(), standing.trials.end(), is_done)) {
+    out.conflict = "states other margins of equivalence in its plan (" +
+                   write_fields(standing.equivalence).dump() + ") than the study does now (" +
+                   write_fields(next.equivalence).dump() +
+                   "), and trials are done: a margin is stated before there are results";
+    return out;
+  }
   int64_t n_lost = 0, n_done = 0;
   std::string first;
   for (const PlannedTrial& trial : standing.trials) {

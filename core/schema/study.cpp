@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/distinct.h"
 #include "core/json_text.h"
 #include "core/schema/equal_cost.h"
 
@@ -30,14 +31,6 @@ void check_name(const std::string& name, const std::string& path) {
 void check_free_name(const std::string& name, const std::string& taken, const std::string& use,
                      const std::string& path) {
   if (name == taken) refuse(path, "'" + name + "' is taken: it names " + use);
-}
-
-void check_distinct(const json& values, const std::string& path) {
-  for (size_t i = 0; i < values.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (values[i] == values[j])
-        refuse(path + "/" + std::to_string(i),
-               values[i].dump() + " is the value of entry " + std::to_string(j) + " already");
 }
 
 void check_part(const std::string& key, const std::string& path) {
@@ -130,6 +123,7 @@ struct StudyFields {
        claims = json::array(), comparisons = json::array(), scaling = json::object();
   std::vector<int64_t> seeds = {1};
   int64_t threads = 0;
+  EquivalenceMargins equivalence;
 
   template <class F>
   void fields(F& f) {
@@ -144,6 +138,7 @@ struct StudyFields {
     f("threads", threads, "of each trial", within(1, kMostThreads));
     f("compare_to", compare_to, "reference variant");
     f("comparisons", comparisons, "pairs of variants that the study compares");
+    equivalence.fields(f);
     f("scaling", scaling, "curve -> variants of growing size");
     f("match", match, "what is held equal");
     f("claims", claims, "a paper's values");
@@ -273,6 +268,16 @@ void check_measure(const MeasureConfig& measure, const std::string& path) {
              std::to_string(measure.modelled_context[i]) + " is measured already");
 }
 
+/// A margin judges differences, so there must be some.
+void check_equivalence(const Study& study, const std::string& at) {
+  if (study.variants.size() > 1) return;
+  if (study.equivalence.loss_nats)
+    refuse(at + "/equivalence_margin", "has no effect: one variant is compared with nothing");
+  if (study.equivalence.accuracy)
+    refuse(at + "/equivalence_margin_accuracy",
+           "has no effect: one variant is compared with nothing");
+}
+
 void check_seeds(const std::vector<int64_t>& seeds, const std::string& path) {
   if (seeds.empty()) refuse(path, "is empty; give at least one seed");
   if (std::set<int64_t>(seeds.begin(), seeds.end()).size() != seeds.size())
@@ -324,6 +329,8 @@ Study read_study(const fs::path& path, const std::vector<std::string>& assignmen
   study.compare_to = read.compare_to.empty() ? names.front() : read.compare_to;
   check_variant(study.compare_to, names, at + "/compare_to");
   study.comparisons = comparisons_of(read.comparisons, names, at + "/comparisons");
+  study.equivalence = read.equivalence;
+  check_equivalence(study, at);
   study.scaling = scaling_of(read.scaling, names, study.compare_to, at + "/scaling");
   read_match(read.match, names, at + "/match");
   study.match = read.match;

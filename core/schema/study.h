@@ -21,6 +21,7 @@
 
 #include "core/fields.h"
 #include "core/files.h"
+#include "core/schema/equivalence.h"
 #include "core/schema/measure_config.h"
 
 namespace sublab {
@@ -68,6 +69,7 @@ struct Study {
   /// Which pairs the study compares; the report corrects its p-values over them. Empty = every
   /// variant with compare_to.
   std::vector<std::pair<std::string, std::string>> comparisons;
+  EquivalenceMargins equivalence;
   /// Ladders of sizes: curve -> variants, smallest first. One of them holds compare_to.
   std::map<std::string, std::vector<std::string>> scaling;
   json match = json::array();

@@ -59,6 +59,21 @@ TokenRow RecallRows::row(int64_t index) const {
   return out;
 }
 
+const std::vector<std::string>& RecallRows::role_names() {
+  static const std::vector<std::string> names = {"query key", "stated key", "stated value",
+                                                 "answer"};
+  return names;
+}
+
+std::vector<uint8_t> RecallRows::roles_of(const TokenRow& row) const {
+  std::vector<uint8_t> out;
+  for (size_t i = 0; i < row.tokens.size(); ++i) {
+    const bool key = i % 2 == 0, stated = static_cast<int64_t>(i) < 2 * n_pairs_;
+    out.push_back(stated ? (key ? 1 : 2) : (key ? 0 : 3));
+  }
+  return out;
+}
+
 RowMaker recall_rows_maker() {
   RowMaker maker;
   maker.name = "recall";

@@ -4,6 +4,7 @@
 //   tokens  k1 v1 k2 v2 k1 v1 k2 v2 k2 v2 ...
 //   labels   .  .  .  . v1  . v2  . v2  . ...      (. = not scored)
 //   hints    1  1  1  1  1  0  1  0  1  0 ...      (0 = nothing later needs it)
+//   roles    stated key, stated value, ..., query key, answer, ...
 //
 // The answer to a query is the next token, so the task is next-token prediction. Chance: 1 /
 // kSymbols.
@@ -29,6 +30,9 @@ class RecallRows : public RowSource {
                          const std::string& path);
 
   TokenRow row(int64_t index) const override;
+  /// What a token is to the task, and of each token of a row its place among these names.
+  static const std::vector<std::string>& role_names();
+  std::vector<uint8_t> roles_of(const TokenRow& row) const;
   int64_t context_len() const override { return length_ / 2 * 2; }
   int64_t vocab_size() const override { return kVocabSize; }
 

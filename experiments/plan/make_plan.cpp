@@ -24,6 +24,7 @@ Plan frame_of(const ResolvedStudy& resolved, int64_t threads) {
   plan.solved = resolved.solved;
   plan.claims = resolved.claims;
   for (const auto& [a, b] : study.comparisons) plan.comparisons.push_back({a, b});
+  plan.equivalence = study.equivalence;
   plan.scaling = study.scaling;
   if (study.has_measure) plan.measure = write_fields(study.measure);
   for (const Variant& variant : study.variants) plan.variants.push_back(variant.name);

@@ -1,9 +1,14 @@
 // Multi-query associative recall (arXiv:2312.04927): asks and scores. Its rows, and those that
 // teach it, are data/tasks/recall_rows.h's. Several entries with a length each ask one model at
 // several.
+#include <array>
+
+#include "core/random.h"
 #include "core/schema/arrays.h"
 #include "core/schema/metrics.h"
 #include "data/tasks/recall_rows.h"
+#include "experiments/observe/keep_counter.h"
+#include "experiments/tasks/kept_by_role.h"
 #include "experiments/tasks/task.h"
 #include "experiments/train/step.h"
 #include "models/parts/lm_head.h"
@@ -57,8 +62,8 @@ class PlaceCounts {
         n_places_(std::min<int64_t>(8, context_len)),
         counts_(n_places_ * kDepths * 2, 0) {}
 
-  /// `hits` holds one flag per token of the row.
-  void add(const TokenRow& row, const bool* hits) {
+  /// `guesses` holds the most likely next token behind each token of the row.
+  void add(const TokenRow& row, const int64_t* guesses) {
     std::vector<int64_t> stated(kSymbols, 0);  // where each key stood last
     for (size_t i = 0; i < row.tokens.size(); i += 2) {
       const auto query = static_cast<int64_t>(i);
@@ -66,7 +71,7 @@ class PlaceCounts {
       if (row.labels[i] >= 0) {
         double* cell =
             &counts_[2 * (query * n_places_ / context_len_ * kDepths + last * kDepths / query)];
-        cell[0] += hits[i];
+        cell[0] += guesses[i] == row.labels[i];
         cell[1] += 1;
       }
       last = query;
@@ -94,36 +99,114 @@ class PlaceCounts {
   std::vector<double> counts_;
 };
 
+/// Right answers row by row, and how many were some value of their row.
+class Answers {
+ public:
+  /// `guesses` holds the most likely next token behind each token of the row.
+  void add(const TokenRow& row, const int64_t* guesses, int64_t n_pairs) {
+    double right = 0, asked = 0;
+    uint64_t key = 0;
+    std::array<bool, RecallRows::kVocabSize> stated{};  // values
+    for (int64_t pair = 0; pair < n_pairs; ++pair) stated[row.tokens[2 * pair + 1]] = true;
+    for (size_t i = 0; i < row.tokens.size(); ++i) {
+      key = mix_bits(key ^ static_cast<uint64_t>(row.tokens[i]));
+      if (row.labels[i] < 0) continue;
+      right += guesses[i] == row.labels[i];
+      in_row_ += stated[guesses[i]];
+      asked += 1;
+    }
+    by_row_.insert(by_row_.end(), {right, asked});
+    keys_.push_back(key);
+    right_ += right, asked_ += asked;
+  }
+
+  double asked() const { return asked_; }
+  double accuracy() const { return right_ / asked_; }
+  double in_row() const { return in_row_ / asked_; }
+  void write(Evaluation& evaluation) const {
+    const auto n = static_cast<int64_t>(keys_.size());
+    evaluation.add_array(array::kAnswers, by_row_, {n, array::kAnswerColumns});
+    evaluation.add_array(array::kAnswerKeys, keys_, {n});
+  }
+
+ private:
+  double right_ = 0, asked_ = 0, in_row_ = 0;
+  std::vector<double> by_row_;
+  std::vector<uint64_t> keys_;
+};
+
+/// Reads all rows in passes; `each` gets a row, its place in the pass and the guesses behind its
+/// tokens, and `run` is that of each pass.
+template <class Each>
+void for_rows(const RecallRows& rows, int64_t n_rows, const LanguageModel& model, const Run& run,
+              const Each& each) {
+  constexpr int64_t kMostRows = 64, kMostTokens = 1 << 14;  // of a pass
+  const int64_t length = rows.context_len();
+  const int64_t per_pass = std::clamp<int64_t>(kMostTokens / length, 1, kMostRows);
+  for (int64_t first = 0; first < n_rows; first += per_pass) {
+    const int64_t n = std::min(per_pass, n_rows - first);
+    const auto batch = make_batch(rows, first, n, model.device());
+    if (run.recorded) run.recorded->decided.clear();
+    const at::Tensor hidden = run_model(model, batch.batch, nullptr, run);
+    const at::Tensor guesses = token_guesses(hidden, model.head_weight()).cpu().contiguous();
+    for (int64_t r = 0; r < n; ++r)
+      each(rows.row(first + r), r, guesses.const_data_ptr<int64_t>() + r * length);
+  }
+}
+
+/// What selection kept and what looking ahead would have changed.
+void add_selection(const KeepCounter& kept, double training_accuracy, double accuracy,
+                   const LanguageModel& model, Evaluation& out) {
+  out.add(metric::kAccuracyGap, training_accuracy - accuracy);
+  const auto sites = model.selection_sites();
+  const auto fractions = kept.fractions();
+  for (size_t m = 0; m < fractions.size(); ++m)
+    out.add(metric::at_level(metric::kKeptFraction, sites[m].level), fractions[m],
+            {{condition::kModule, m}});
+}
+
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   at::NoGradGuard no_grad;
   const Config config = read(resolved, "/evaluate");
+  const LanguageModel& model = context.model;
   const RecallRows rows(config.length, config.n_pairs, context.seed, "recall/evaluate");
-  constexpr int64_t kMostRows = 64, kMostTokens = 1 << 14;  // of a pass
-  const int64_t rows_per_pass = std::clamp<int64_t>(kMostTokens / config.length, 1, kMostRows);
+  const bool subsamples = !model.selection_sites().empty();
+  KeepCounter kept;
+  RecordedKeeps keeps;
+  KeptByRole by_role(model, RecallRows::role_names());
   Run run;
   run.activity = &out.activity();
   run.declared_length = config.length;
-  double hits = 0, asked = 0;
+  if (subsamples) run.observer = &kept, run.recorded = &keeps;
+  Answers answers;
   PlaceCounts places(rows.context_len());
-  for (int64_t first = 0; first < config.n_rows; first += rows_per_pass) {
-    const auto batch = make_batch(rows, first, std::min(rows_per_pass, config.n_rows - first),
-                                  context.model.device());
-    const at::Tensor hidden = run_model(context.model, batch.batch, nullptr, run);
-    const at::Tensor hit =
-        token_hits(hidden, context.model.head_weight(), batch.labels).cpu().contiguous();
-    hits += hit.sum().item<double>();
-    asked += static_cast<double>(batch.n_labels);
-    const int64_t n_rows = std::min(rows_per_pass, config.n_rows - first);
-    for (int64_t r = 0; r < n_rows; ++r)
-      places.add(rows.row(first + r), hit.const_data_ptr<bool>() + r * rows.context_len());
-  }
+  for_rows(rows, config.n_rows, model, run,
+           [&](const TokenRow& row, int64_t place, const int64_t* guesses) {
+             answers.add(row, guesses, config.n_pairs);
+             places.add(row, guesses);
+             if (subsamples) by_role.add(keeps, place, rows.roles_of(row));
+           });
   places.write(out);
-  out.add(metric::accuracy_of(out.about().task), hits / asked,
-          {{"chance", 1.0 / kSymbols},
-           {"n", asked},
-           {"n_rows", config.n_rows},
+  answers.write(out);
+  out.add(metric::accuracy_of(out.about().task), answers.accuracy(),
+          {{condition::kChance, 1.0 / kSymbols},
+           {condition::kInRowChance, 1.0 / static_cast<double>(config.n_pairs)},
+           {"n", answers.asked()},
+           {condition::kRows, config.n_rows},
            {"n_pairs", config.n_pairs},
            {"context", context.config.data.context_len}});
+  out.add(metric::kAnswersInRow, answers.in_row());
+  if (!subsamples) return;
+  Answers looking_ahead;
+  Run training = run;
+  training.mode = Mode::train;  // coins stay off
+  training.activity = nullptr, training.observer = nullptr, training.recorded = nullptr;
+  for_rows(rows, config.n_rows, model, training,
+           [&](const TokenRow& row, int64_t, const int64_t* guesses) {
+             looking_ahead.add(row, guesses, config.n_pairs);
+           });
+  add_selection(kept, looking_ahead.accuracy(), answers.accuracy(), model, out);
+  by_role.write(out);
 }
 
 }  // namespace recall

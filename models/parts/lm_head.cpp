@@ -109,11 +109,11 @@ at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Ten
   return linear_map(of_last, head, at::Tensor());
 }
 
-at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {
+at::Tensor token_guesses(const at::Tensor& hidden, const at::Tensor& head) {
   at::NoGradGuard no_grad;
-  at::Tensor out = at::zeros({hidden.size(0)}, hidden.options().dtype(at::kBool));
+  at::Tensor out = at::zeros({hidden.size(0)}, hidden.options().dtype(at::kLong));
   lm_head::for_chunks(hidden, head, [&](int64_t begin, int64_t end, const at::Tensor& logits) {
-    out.slice(0, begin, end).copy_(logits.argmax(1).eq(labels.slice(0, begin, end)));
+    out.slice(0, begin, end).copy_(logits.argmax(1));
   });
   return out;
 }

@@ -32,8 +32,7 @@ at::Tensor token_entropies(const at::Tensor& hidden, const at::Tensor& head);
 /// Logits [B, V] of what follows each row's last token. hidden [N, D]; no row is empty.
 at::Tensor next_logits(const at::Tensor& hidden, const Rows& rows, const at::Tensor& head);
 
-/// Whether the most likely next token is the label, per token, [N] bool; false where the label is
-/// below 0.
-at::Tensor token_hits(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels);
+/// The most likely next token behind each token, [N] int64.
+at::Tensor token_guesses(const at::Tensor& hidden, const at::Tensor& head);
 
 }  // namespace sublab

@@ -72,7 +72,7 @@ TEST_CASE(
   CHECK(tokens.reason.find("tokenizers differ") != std::string::npos);
   const Comparison bits = compare_losses_in_any_unit(data.variant("other"), data.variant("a"));
   REQUIRE(bits.possible);
-  CHECK(bits.unit == LossUnit::bits_per_byte);
+  CHECK(bits.unit == DifferenceUnit::bits_per_byte);
   CHECK(bits.difference.value == Approx(-0.2 / std::log(2.0)).epsilon(0.02));
   CHECK(compare_losses(data.variant("elsewhere"), data.variant("a")).reason ==
         "the validation documents differ");

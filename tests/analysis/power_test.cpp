@@ -2,50 +2,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "analysis/study/compare.h"
-#include "tests/analysis/simulation.h"
+#include "tests/analysis/simulated_study.h"
 
 using namespace sublab;
-
-namespace {
-
-/// What a difference is made of: drawn per seed, per document, and per both.
-struct Spread {
-  double seed, document, together;
-};
-
-Comparison study(RandomSequence& random, int seeds, int documents, double mean, Spread spread) {
-  std::vector<DocumentSum> text;
-  std::vector<double> own;
-  for (int d = 0; d < documents; ++d) {
-    text.push_back({300, 40 + std::floor(60 * random.uniform())});
-    own.push_back(spread.document * normal(random));
-  }
-  VariantData a, b;
-  a.name = "a", b.name = "b";
-  for (int s = 0; s < seeds; ++s) {
-    const double seed = spread.seed * normal(random);
-    DocumentLossTable table_a, table_b;
-    for (size_t d = 0; d < text.size(); ++d) {
-      table_a.keys.push_back(d);
-      const double drawn = mean + seed + own[d] + spread.together * normal(random);
-      table_a.sums.push_back({text[d].loss + text[d].tokens * drawn, text[d].tokens});
-    }
-    table_b = table_a;
-    table_b.sums = text;
-    Record record;
-    record.seed = s;
-    record.id = "a" + std::to_string(s);
-    a.losses[record.id][""] = table_a;
-    a.records.push_back(record);
-    record.id = "b" + std::to_string(s);
-    b.losses[record.id][""] = table_b;
-    b.records.push_back(record);
-  }
-  return compare_losses(a, b);
-}
-
-}  // namespace
 
 TEST_CASE("what document and seed draw together is counted once, not twice", "[unit]") {
   RandomSequence random(21, "together");
@@ -53,7 +12,7 @@ TEST_CASE("what document and seed draw together is counted once, not twice", "[u
   for (const int seeds : {2, 3, 5}) {
     int covered = 0, found = 0;
     for (int i = 0; i < kStudies; ++i) {
-      const Comparison c = study(random, seeds, 40, 0, {0, 0.02, 0.3});
+      const Comparison c = simulated_comparison(random, seeds, 40, 0, {0, 0.02, 0.3});
       covered += c.difference.interval.value().contains(0);
       found += c.p_value.value() < 0.05;
     }
@@ -72,12 +31,13 @@ TEST_CASE("the smallest detectable difference is found 8 times in 10, with two s
   for (const int seeds : {1, 2, 3, 5}) {
     double detectable = 0;
     for (int i = 0; i < kStudies; ++i)
-      detectable += study(random, seeds, 40, 0, spread).smallest_detectable.value() / kStudies;
+      detectable +=
+          simulated_comparison(random, seeds, 40, 0, spread).smallest_detectable.value() / kStudies;
     int found = 0;
     for (int i = 0; i < kStudies; ++i) {
       // One seed speaks of these checkpoints: what the seed drew is no part of the error.
       const Spread drawn{seeds == 1 ? 0 : spread.seed, spread.document, spread.together};
-      found += study(random, seeds, 40, detectable, drawn).p_value.value() < 0.05;
+      found += simulated_comparison(random, seeds, 40, detectable, drawn).p_value.value() < 0.05;
     }
     INFO(seeds << " seeds: " << found << " of " << kStudies);
     CHECK(found >= 0.74 * kStudies);
@@ -102,7 +62,7 @@ TEST_CASE("what would settle a difference is what varies, or both", "[unit]") {
   CHECK(both.find("more seeds and ") != std::string::npos);
   CHECK(both.ends_with("more tokens of text"));
   CHECK(with(1, 1, 1e-4) == "more than 100 seeds and 1.00 G tokens");
-  c.unit = LossUnit::bits_per_byte;
+  c.unit = DifferenceUnit::bits_per_byte;
   CHECK(with(1, 1, 1e-4).ends_with(" bytes"));
 }
 

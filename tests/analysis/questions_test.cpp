@@ -176,14 +176,14 @@ TEST_CASE("comparisons pair documents of one question alone", "[unit]") {
   const auto all = declared_comparisons(data, tasks[0].questions);
   REQUIRE(all.size() == 4);
   CHECK(*all[3][0].p_holm >= *all[3][0].p_value);
-  CHECK_FALSE(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token,
+  CHECK_FALSE(compare_losses(data.variant("b"), data.variant("a"), DifferenceUnit::nats_per_token,
                              &tasks[1].questions[0])
                   .possible);
-  CHECK(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token,
+  CHECK(compare_losses(data.variant("b"), data.variant("a"), DifferenceUnit::nats_per_token,
                        &tasks[1].questions[0])
             .reason == "b: no loss was measured");
   const AskedQuestion never{.task = "recall", .conditions = {{"length", 7}}};
-  CHECK(compare_losses(data.variant("b"), data.variant("a"), LossUnit::nats_per_token, &never)
+  CHECK(compare_losses(data.variant("b"), data.variant("a"), DifferenceUnit::nats_per_token, &never)
             .reason == "b was not asked");
 }
 

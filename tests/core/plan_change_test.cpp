@@ -55,6 +55,11 @@ TEST_CASE("a plan may grow: trials, evaluations, other words about them", "[unit
       change(standing, plan({trial("a", 1, 100, both), trial("b", 1, 100, both)}));
   CHECK(evaluated.conflict.empty());
   CHECK(evaluated.evaluations_grow);
+  Plan margin = standing;
+  margin.equivalence.loss_nats = 0.01;
+  CHECK(change(standing, margin, false).conflict.empty());
+  CHECK(change(standing, margin, false).differs);
+  CHECK_THAT(change(standing, margin).conflict, Contains("a margin is stated before"));
   Plan asked = standing;
   asked.question = "Why?";
   CHECK(change(standing, asked).conflict.empty());

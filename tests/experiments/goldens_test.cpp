@@ -84,7 +84,7 @@ json evaluation_of(const LanguageModel& model, const RowSource& rows, Mode mode)
   const at::Tensor hidden = run_model(model, batch.batch, nullptr, run);
   const auto n = static_cast<double>(batch.n_labels);
   const at::Tensor losses = token_losses(hidden, model.head_weight(), batch.labels);
-  const at::Tensor hits = token_hits(hidden, model.head_weight(), batch.labels);
+  const at::Tensor hits = token_guesses(hidden, model.head_weight()).eq(batch.labels);
   return {{"loss_nats", losses.to(at::kDouble).sum().item<double>() / n},
           {"accuracy", hits.sum().item<double>() / n}};
 }

@@ -1,7 +1,9 @@
 // The recall task against its definition.
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <map>
 
+#include "data/tasks/recall_rows.h"
 #include "experiments/catalog.h"
 #include "experiments/plan/resolve.h"
 #include "experiments/train/train.h"
@@ -28,6 +30,27 @@ void check_map(const Evaluation& out) {
   CHECK(values[4 * 39 + 3] > 0);
 }
 
+const Metric& metric_of(const Evaluation& out, const std::string& name) {
+  for (const Metric& metric : out.metrics())
+    if (metric.name == name) return metric;
+  throw std::out_of_range(name);
+}
+
+/// Right and asked of each row are those that the metric counts.
+void check_answers(const Evaluation& out, int64_t n_rows) {
+  const NpyArray& answers = out.arrays().at("answers");
+  REQUIRE(answers.shape == std::vector<int64_t>{n_rows, 2});
+  CHECK(out.arrays().at("answer_keys").shape == std::vector<int64_t>{n_rows});
+  const auto values = answers.as_doubles();
+  double right = 0, asked = 0;
+  for (size_t i = 0; i < values.size(); i += 2) right += values[i], asked += values[i + 1];
+  const Metric& accuracy = metric_of(out, "recall_accuracy");
+  CHECK(asked == accuracy.conditions.at("n").get<double>());
+  CHECK(right / asked == *accuracy.value);
+  CHECK(accuracy.conditions.at("in_row_chance") == 0.25);
+  CHECK(*metric_of(out, "answers_in_row_fraction").value >= *accuracy.value);
+}
+
 /// Trains `model` on recall as `data` and `train` say and returns its accuracy.
 double recall_accuracy(const json& model_config, const DataConfig& data,
                        const TrainConfig& train_config) {
@@ -45,6 +68,7 @@ double recall_accuracy(const json& model_config, const DataConfig& data,
   Evaluation out(recorded_evaluation(resolved, task.numerics_version, json::object()));
   task.evaluate(resolved, {*model, config, nullptr, 1}, out);
   check_map(out);
+  check_answers(out, 256);
   return *out.metrics().at(0).value;
 }
 
@@ -67,6 +91,52 @@ TEST_CASE("recall says which tokens matter, and the oracle needs a task that say
                              "recall"));
   given["model"] = {{"architecture", "subllm"}, {"train_scorer", "oracle"}};
   CHECK_THROWS_WITH(resolve_trial(given, "s", catalog), Contains("s/model/train_scorer: 'oracle'"));
+}
+
+TEST_CASE("recall says what of each role was kept, and what looking ahead would change", "[unit]") {
+  const Catalog catalog = built_in_catalog();
+  DataConfig data;
+  data.context_len = 48;
+  data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
+  const auto& task = catalog.task("recall", "");
+  const json resolved = task.resolve({{"task", "recall"}, {"n_rows", 32}}, "/evaluate/0", data);
+  const auto ask = [&](json model_config) {
+    model_config.update({{"architecture", "subllm"},
+                         {"structure", "T(T)"},
+                         {"d_model", 32},
+                         {"n_heads", 2},
+                         {"retention", 0.64}});
+    const auto& entry = catalog.architecture("subllm", "");
+    const auto model = entry.make(entry.resolve(model_config, "/model", catalog.parts),
+                                  RecallRows::kVocabSize, 1, catalog.parts);
+    TrialConfig config;
+    config.data = data;
+    Evaluation out(recorded_evaluation(resolved, task.numerics_version, json::object()));
+    task.evaluate(resolved, {*model, config, nullptr, 1}, out);
+    return out;
+  };
+  // The oracle keeps what its hints say matters: all but the answers that follow a query.
+  const Evaluation oracle = ask({{"scorer", "oracle"}});
+  check_answers(oracle, 32);
+  const NpyArray& by_role = oracle.arrays().at("kept_by_role");
+  REQUIRE(by_role.shape == std::vector<int64_t>{1, 4, 2});
+  std::map<std::string, double> shares, seen;
+  for (const Metric& metric : oracle.metrics())
+    if (metric.name == "role_kept_fraction_1") {
+      shares[metric.conditions.at("role")] = *metric.value;
+      seen[metric.conditions.at("role")] = metric.conditions.at("n");
+    }
+  CHECK(shares == std::map<std::string, double>{
+                      {"query key", 1}, {"stated key", 1}, {"stated value", 1}, {"answer", 0}});
+  CHECK(seen == std::map<std::string, double>{{"query key", 32 * 20},
+                                              {"stated key", 32 * 4},
+                                              {"stated value", 32 * 4},
+                                              {"answer", 32 * 20}});
+  CHECK(*metric_of(oracle, "kept_fraction_1").value == Approx(28.0 / 48));
+  CHECK(metric_of(oracle, "accuracy_selection_gap").value);
+  // A stride keeps its share of every role.
+  const Evaluation stride = ask({{"scorer", "stride"}});
+  CHECK(*metric_of(stride, "kept_fraction_1").value == Approx(0.64).margin(0.03));
 }
 
 TEST_CASE("two layers of attention learn recall, a model without attention does not",
