@@ -58,6 +58,35 @@ Cost cache_cost(const BenchMeasurement& decode) {
           }};
 }
 
+/// Time of a mode as it was measured with all variants in turns, at its longest context.
+Cost measured_cost(const BenchMeasurement& measurement) {
+  const std::string& mode = measurement.mode;
+  const std::string condition = "context " + std::to_string(measurement.context) + ", batch " +
+                                std::to_string(measurement.batch);
+  return {"measured_" + mode, "measured time of " + mode,
+          "measured time of " + mode + ", seconds per token (" + condition + ")",
+          "Time: median over the rounds, all variants in turns. ",
+          [&measurement](const VariantData& variant) -> std::vector<double> {
+            const BenchSeries* series = measurement.find(variant.name);
+            if (!series || series->tokens_per_round <= 0) return {};
+            return {median(series->seconds) / series->tokens_per_round};
+          }};
+}
+
+/// Of each mode the first measurement at its longest context.
+std::vector<const BenchMeasurement*> longest_of_modes(const BenchFile& bench) {
+  std::vector<const BenchMeasurement*> out;
+  for (const BenchMeasurement& each : bench.measurements) {
+    const auto same = std::find_if(out.begin(), out.end(),
+                                   [&](const auto* other) { return other->mode == each.mode; });
+    if (same == out.end())
+      out.push_back(&each);
+    else if (each.context > (*same)->context)
+      *same = &each;
+  }
+  return out;
+}
+
 std::string busy_variants(const StudyData& data) {
   std::vector<std::string> names;
   for (const VariantData& variant : data.variants)
@@ -83,12 +112,14 @@ std::vector<Cost> costs_of(const StudyData& data) {
          const Metric* peak = train_memory(record);
          return peak ? peak->value : std::nullopt;
        })}};
-  if (data.bench)
-    for (const BenchMeasurement& measurement : data.bench->measurements)
-      if (measurement.mode == "decode") {
-        out.push_back(cache_cost(measurement));
-        break;  // one condition is enough: a cache grows with context and batch alike for all
-      }
+  if (!data.bench) return out;
+  for (const BenchMeasurement* measurement : longest_of_modes(*data.bench))
+    out.push_back(measured_cost(*measurement));
+  for (const BenchMeasurement& measurement : data.bench->measurements)
+    if (measurement.mode == "decode") {
+      out.push_back(cache_cost(measurement));
+      break;  // one condition is enough: a cache grows with context and batch alike for all
+    }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "analysis/print/print.h"
 #include "analysis/report/report.h"
 #include "analysis/text/format.h"
+#include "core/error.h"
 
 namespace sublab {
 namespace {

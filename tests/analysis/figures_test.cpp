@@ -165,6 +165,21 @@ TEST_CASE("accuracy maps add up over seeds and leave empty cells empty", "[unit]
   CHECK(figure.title == "Accuracy of " + SmallStudy::kOddName + " in recall");
 }
 
+TEST_CASE("quality stands against measured time, at the longest context of each mode", "[unit]") {
+  SmallStudy study;
+  add_bench(study);
+  BenchMeasurement longer = study.data.bench->measurements[0];
+  longer.context = 128;
+  for (BenchSeries& series : longer.series)
+    for (double& seconds : series.seconds) seconds *= 3;
+  study.data.bench->measurements.push_back(longer);
+  const Figure figure = figure_of(study.data, "loss_against_measured_decode");
+  REQUIRE(figure.series.size() == 3);  // and the front
+  CHECK(figure.series[0].x == std::vector<double>{0.06});
+  CHECK(figure.series[1].x == std::vector<double>{0.03});
+  CHECK(figure.x.label.find("context 128") != std::string::npos);
+}
+
 TEST_CASE("speed stands against the ledger's and the machine's ceilings", "[unit]") {
   SmallStudy study;
   add_bench(study);
