@@ -242,32 +242,6 @@ std::map<std::string, std::vector<std::string>> scaling_of(const json& value,
   return out;
 }
 
-void check_measure(const MeasureConfig& measure, const std::string& path) {
-  const auto has = [](const auto& list, const auto& item) {
-    return std::find(list.begin(), list.end(), item) != list.end();
-  };
-  const auto& modes = measure.modes;
-  check_distinct(modes, path + "/modes");
-  check_distinct(measure.context, path + "/context");
-  check_distinct(measure.batch, path + "/batch");
-  check_distinct(measure.modelled_context, path + "/modelled_context");
-  if (measure.memory_budget_bytes > 0 && !has(modes, "train") && !has(modes, "decode"))
-    refuse(path + "/memory_budget_bytes",
-           "has no effect without \"train\" or \"decode\" among modes");
-  if (measure.modelled_context.empty()) return;
-  const std::string at = path + "/modelled_context";
-  if (std::set<int64_t>(measure.context.begin(), measure.context.end()).size() < 2)
-    refuse(at, "needs two or more contexts that are measured; /base/measure/context names one");
-  if (!has(modes, "prefill") && !has(modes, "decode"))
-    refuse(at, "has no effect without \"prefill\" or \"decode\" among modes");
-  if (!has(measure.batch, int64_t{1}))
-    refuse(at, "has no effect without 1 in /base/measure/batch: one row at a time is modelled");
-  for (size_t i = 0; i < measure.modelled_context.size(); ++i)
-    if (has(measure.context, measure.modelled_context[i]))
-      refuse(at + "/" + std::to_string(i),
-             std::to_string(measure.modelled_context[i]) + " is measured already");
-}
-
 /// A margin judges differences, so there must be some.
 void check_equivalence(const Study& study, const std::string& at) {
   if (study.variants.size() > 1) return;
