@@ -117,7 +117,6 @@ std::vector<MetricInfo> all() {
               "loss with train-mode selection, which sees later tokens, minus that with "
               "evaluate-mode selection",
               4, NumberStyle::signed_fixed)};
-  for (MetricInfo& each : of_answers()) out.push_back(std::move(each));
   MetricInfo context_kept = of_module(kContextKept, "context kept",
                                       "tokens of the contexts after compression, of those before");
   context_kept.better = Better::lower, context_kept.high = 1;
@@ -184,7 +183,11 @@ bool condition::is_count(const std::string& key) {
 }
 
 const std::vector<MetricInfo>& known_metrics() {
-  static const std::vector<MetricInfo> metrics = all();
+  static const std::vector<MetricInfo> metrics = [] {
+    std::vector<MetricInfo> out = all();
+    for (MetricInfo& each : of_answers()) out.push_back(std::move(each));
+    return out;
+  }();
   return metrics;
 }
 

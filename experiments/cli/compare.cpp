@@ -124,13 +124,13 @@ void print_json(const std::vector<Named>& all) {
   std::cout << out.dump(1) << "\n";
 }
 
-void compare(const std::string& folder, const std::string& a, const std::string& b, bool json) {
+void compare(const std::string& folder, const std::string& a, const std::string& b, bool in_json) {
   const StudyData data = read_study_data(folder);
   if (a == b) throw UserError(folder, "'" + a + "' is compared with itself");
   std::string reason;
   const std::vector<Named> all = all_of(data, a, b, reason);
   if (all.empty()) throw UserError(folder, a + " and " + b + " cannot be compared: " + reason);
-  if (json) return print_json(all);
+  if (in_json) return print_json(all);
   for (size_t i = 0; i < all.size(); ++i) {
     if (i > 0) std::printf("\n");
     print_text(all[i].second, all[i].first);

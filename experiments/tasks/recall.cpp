@@ -138,19 +138,18 @@ class Answers {
 /// Reads all rows in passes; `each` gets a row, its place in the pass and the guesses behind its
 /// tokens, and `run` is that of each pass.
 template <class Each>
-void for_rows(const RecallRows& rows, int64_t n_rows, const LanguageModel& model, const Run& run,
-              const Each& each) {
+void for_rows(const RecallRows& rows, const Config& config, const LanguageModel& model,
+              const Run& run, const Each& each) {
   constexpr int64_t kMostRows = 64, kMostTokens = 1 << 14;  // of a pass
-  const int64_t length = rows.context_len();
-  const int64_t per_pass = std::clamp<int64_t>(kMostTokens / length, 1, kMostRows);
-  for (int64_t first = 0; first < n_rows; first += per_pass) {
-    const int64_t n = std::min(per_pass, n_rows - first);
+  const int64_t per_pass = std::clamp<int64_t>(kMostTokens / config.length, 1, kMostRows);
+  for (int64_t first = 0; first < config.n_rows; first += per_pass) {
+    const int64_t n = std::min(per_pass, config.n_rows - first);
     const auto batch = make_batch(rows, first, n, model.device());
     if (run.recorded) run.recorded->decided.clear();
     const at::Tensor hidden = run_model(model, batch.batch, nullptr, run);
     const at::Tensor guesses = token_guesses(hidden, model.head_weight()).cpu().contiguous();
     for (int64_t r = 0; r < n; ++r)
-      each(rows.row(first + r), r, guesses.const_data_ptr<int64_t>() + r * length);
+      each(rows.row(first + r), r, guesses.const_data_ptr<int64_t>() + r * rows.context_len());
   }
 }
 
@@ -180,7 +179,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   if (subsamples) run.observer = &kept, run.recorded = &keeps;
   Answers answers;
   PlaceCounts places(rows.context_len());
-  for_rows(rows, config.n_rows, model, run,
+  for_rows(rows, config, model, run,
            [&](const TokenRow& row, int64_t place, const int64_t* guesses) {
              answers.add(row, guesses, config.n_pairs);
              places.add(row, guesses);
@@ -201,7 +200,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   Run training = run;
   training.mode = Mode::train;  // coins stay off
   training.activity = nullptr, training.observer = nullptr, training.recorded = nullptr;
-  for_rows(rows, config.n_rows, model, training,
+  for_rows(rows, config, model, training,
            [&](const TokenRow& row, int64_t, const int64_t* guesses) {
              looking_ahead.add(row, guesses, config.n_pairs);
            });

@@ -71,7 +71,7 @@ TEST_CASE("accuracies pair by row: one seed speaks of checkpoints", "[unit]") {
   write_fixture(place.path, {}, {{"a", 1, wavy_losses(3)}, {"b", 1, wavy_losses(2.9, 0.31)}});
   add_answers(place.path, "a", 1, right_answers(0.4), 100);
   auto right = right_answers(0.6);
-  right[3] -= 1;
+  for (size_t r = 3; r < right.size(); r += 5) right[r] -= 1;
   add_answers(place.path, "b", 1, right, 100);
   const StudyData data = read_study_data(place.path);
   const Comparison c = compare_accuracies(data.variant("b"), data.variant("a"), kNeedle);
@@ -186,7 +186,8 @@ TEST_CASE("verdicts on accuracies are corrected over a task's comparisons at all
   CHECK(shorter.n_declared == 2);
   CHECK(shorter.p_holm.value() == Approx(2 * shorter.p_value.value()));
   CHECK(longer.p_holm.value() == Approx(longer.p_value.value()));
-  const Table& table = table_of(build_report(place.path), "Needle by length");
+  const Report report = build_report(place.path);
+  const Table& table = table_of(report, "Needle by length");
   CHECK(cell_of(table, "b", "64: verdict").text == "better");
   CHECK(cell_of(table, "b", "128: verdict").text == "unclear");
 }

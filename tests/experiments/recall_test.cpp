@@ -100,12 +100,10 @@ TEST_CASE("recall says what of each role was kept, and what looking ahead would 
   data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
   const auto& task = catalog.task("recall", "");
   const json resolved = task.resolve({{"task", "recall"}, {"n_rows", 32}}, "/evaluate/0", data);
-  const auto ask = [&](json model_config) {
-    model_config.update({{"architecture", "subllm"},
-                         {"structure", "T(T)"},
-                         {"d_model", 32},
-                         {"n_heads", 2},
-                         {"retention", 0.64}});
+  const auto ask = [&](const char* scorer) {
+    const json model_config = {
+        {"architecture", "subllm"}, {"structure", "T(T)"}, {"d_model", 32}, {"n_heads", 2},
+        {"retention", 0.64},        {"scorer", scorer}};
     const auto& entry = catalog.architecture("subllm", "");
     const auto model = entry.make(entry.resolve(model_config, "/model", catalog.parts),
                                   RecallRows::kVocabSize, 1, catalog.parts);
@@ -116,7 +114,7 @@ TEST_CASE("recall says what of each role was kept, and what looking ahead would 
     return out;
   };
   // The oracle keeps what its hints say matters: all but the answers that follow a query.
-  const Evaluation oracle = ask({{"scorer", "oracle"}});
+  const Evaluation oracle = ask("oracle");
   check_answers(oracle, 32);
   const NpyArray& by_role = oracle.arrays().at("kept_by_role");
   REQUIRE(by_role.shape == std::vector<int64_t>{1, 4, 2});
@@ -135,7 +133,7 @@ TEST_CASE("recall says what of each role was kept, and what looking ahead would 
   CHECK(*metric_of(oracle, "kept_fraction_1").value == Approx(28.0 / 48));
   CHECK(metric_of(oracle, "accuracy_selection_gap").value);
   // A stride keeps its share of every role.
-  const Evaluation stride = ask({{"scorer", "stride"}});
+  const Evaluation stride = ask("stride");
   CHECK(*metric_of(stride, "kept_fraction_1").value == Approx(0.64).margin(0.03));
 }
 
