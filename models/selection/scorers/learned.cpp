@@ -49,8 +49,10 @@ class Learned : public Scorer {
   }
 
   void add_cost(const ScorerShape& shape, Ledger& ledger) const override {
-    ledger.add(linear_cost("scorer", -1, shape.level, shape.n_tokens(),
-                           static_cast<double>(weight_.size(1)), 1, shape.bytes_per_number));
+    LedgerLine line = linear_cost("scorer", -1, shape.level, shape.n_tokens(),
+                                  static_cast<double>(weight_.size(1)), 1, shape.bytes_per_number);
+    line.bytes *= shape.reached;
+    ledger.add(line);
   }
 
  private:
