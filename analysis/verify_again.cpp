@@ -68,6 +68,18 @@ std::string first_difference(const json& before, const json& now, const std::str
   return path + " is " + shown(now) + " instead of " + shown(before);
 }
 
+/// Root of the mean square of the differences between two arrays; nothing for unlike ones.
+std::optional<double> apart(const NpyArray& a, const NpyArray& b) {
+  if (a.shape != b.shape || a.dtype != b.dtype) return std::nullopt;
+  const std::vector<double> x = a.as_doubles(), y = b.as_doubles();
+  double sum = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
+    sum += same ? 0 : (x[i] - y[i]) * (x[i] - y[i]);
+  }
+  return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
+}
+
 class Comparison {
  public:
   Comparison(const TrialFiles& before, const TrialFiles& now, const std::vector<TrialFiles>& seeds,
@@ -143,18 +155,6 @@ class Comparison {
     if (untold > 0)
       out_.remarks.push_back(std::to_string(untold) +
                              " numbers are held against nothing: one seed has no spread");
-  }
-
-  /// Root of the mean square of the differences between two arrays; nothing for unlike ones.
-  static std::optional<double> apart(const NpyArray& a, const NpyArray& b) {
-    if (a.shape != b.shape || a.dtype != b.dtype) return std::nullopt;
-    const std::vector<double> x = a.as_doubles(), y = b.as_doubles();
-    double sum = 0;
-    for (size_t i = 0; i < x.size(); ++i) {
-      const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
-      sum += same ? 0 : (x[i] - y[i]) * (x[i] - y[i]);
-    }
-    return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
   }
 
   /// How far apart the seeds' arrays of this name lie at most.
