@@ -67,8 +67,13 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   const auto ask = [&](std::unique_ptr<LanguageModel> model, const char* weights, bool noise) {
     convert_model(*model, at::kDouble);
     if (noise) audit_detail::add_noise(*model, settings.seed);
-    for (AuditCheck& check : Auditor(*model, settings, weights, subject.exact_cut).run())
-      report.checks.push_back(std::move(check));
+    Auditor auditor(*model, settings, weights, subject);
+    for (AuditCheck& check : auditor.run()) report.checks.push_back(std::move(check));
+    const AuditPlaces& places = auditor.places();
+    report.longest_row = places.longest_row();
+    report.borders = places.within;
+    for (const auto* more : {&places.beyond, &places.packed})
+      report.borders.insert(report.borders.end(), more->begin(), more->end());
     return model->vocab_size();
   };
   const int64_t vocab_size = ask(subject.make(), "as given", false);

@@ -1,4 +1,5 @@
-// Suffixes replaced, gradients, prefixes, steps and neighbours: one question each.
+// Suffixes replaced, gradients, prefixes and neighbours: one question each. Steps are in
+// audit_steps.cpp.
 #include "experiments/audit/audit_checks.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -25,14 +26,18 @@ class ScoreSum : public Observer {
 /// relative to the largest number of the row.
 constexpr double kExtreme = 100;
 
+/// What the graph of a gradient may keep, by the ledger: rows of large models are cut for it.
+constexpr double kGraphBytes = 8e9;
+
 }  // namespace audit_checks
 
 Auditor::Auditor(LanguageModel& model, const AuditSettings& settings, std::string weights,
-                 std::function<bool(int64_t ordinal)> exact_cut)
+                 const AuditSubject& subject)
     : model_(model),
       settings_(settings),
       weights_(std::move(weights)),
-      exact_cut_(std::move(exact_cut)),
+      exact_cut_(subject.exact_cut),
+      places_(audit_places(model, subject, settings)),
       random_(settings.seed, "audit") {}
 
 std::vector<AuditCheck> Auditor::run() {
@@ -98,26 +103,34 @@ void Auditor::compare_row(AuditCheck& out, const at::Tensor& expected, const at:
   out.margin = std::max(out.margin, std::isfinite(largest) ? largest : 1e300);
 }
 
-namespace audit_checks {
-
-double largest_logit(const at::Tensor& logits) {
+double Auditor::largest_logit(const at::Tensor& logits) {
   return std::max(logits.abs().max().item<double>(), 1e-300);
 }
 
-}  // namespace audit_checks
-
-/// [N, D] of the size of embeddings: the direction in which the later scores grow, or a random one
-/// where no score depends on the embeddings.
+/// [N, D] of the size of embeddings, for one row: the direction in which the later scores grow, or
+/// a random one where no score depends on the embeddings. Piece by piece where the graph of the
+/// whole row would be too large.
 at::Tensor Auditor::upward(const Input& input) const {
-  audit_checks::ScoreSum scores;
-  Run run;
-  run.observer = &scores;
-  const at::Tensor x = input.x.detach().clone().requires_grad_();
-  model_.forward(with_token_hints({input.tokens, Rows::contiguous(input.lengths)}), x, nullptr,
-                 run);
+  const int64_t n = input.tokens.size(0);
+  const int64_t piece = model_.selection_sites().empty() ? n : graph_tokens(n);
+  std::vector<at::Tensor> pieces;
+  for (int64_t begin = 0; begin < n; begin += piece)
+    pieces.push_back(direction_of_scores(part(input, 0, begin, std::min(begin + piece, n))));
+  return at::cat(pieces);
+}
+
+at::Tensor Auditor::direction_of_scores(const Input& input) const {
   at::Tensor direction;
-  if (scores.sum.defined())
-    direction = torch::autograd::grad({scores.sum}, {x}, {}, {}, false, /*allow_unused=*/true)[0];
+  if (!model_.selection_sites().empty()) {
+    audit_checks::ScoreSum scores;
+    Run run;
+    run.observer = &scores;
+    const at::Tensor x = input.x.detach().clone().requires_grad_();
+    model_.forward(with_token_hints({input.tokens, Rows::contiguous(input.lengths)}), x, nullptr,
+                   run);
+    if (scores.sum.defined())
+      direction = torch::autograd::grad({scores.sum}, {x}, {}, {}, false, /*allow_unused=*/true)[0];
+  }
   if (!direction.defined() || direction.abs().max().item<double>() == 0)
     direction = at::empty(input.x.sizes(), input.x.scalar_type())
                     .normal_(0, 1, generator(settings_.seed, "audit/upward"))
@@ -150,23 +163,22 @@ Auditor::Input Auditor::replaced(const Input& input, Suffix suffix, int64_t cut,
   return out;
 }
 
-/// Logits before a replaced suffix must not move.
-AuditCheck Auditor::suffix_replacement(bool forced) {
-  AuditCheck out = check("suffix replacement", forced);
-  const int64_t n = settings_.row_tokens;
+/// In a row of `n` tokens, a suffix from each of `cuts` on gives way to another one; what stands
+/// before it must not move. Gives the shares of later tokens that were kept when driven up, down.
+std::pair<double, double> Auditor::replace_suffixes(AuditCheck& out, int64_t n,
+                                                    const std::vector<int64_t>& cuts, bool forced) {
   const Input input = random_input({n});
   RecordedKeeps keeps;
   Run first;
   first.recorded = &keeps;
   const Output before = evaluate(input, first);
-  const double scale = audit_checks::largest_logit(before.logits);
+  const double scale = largest_logit(before.logits);
   const at::Tensor direction = upward(input);
   Run second;
   second.forced = forced ? &keeps : nullptr;
   double kept_up = 1, kept_down = 0;
-  for (int64_t i = 0; i < settings_.replacements; ++i) {
-    const auto suffix = static_cast<Suffix>(i % 8);
-    const int64_t cut = suffix == Suffix::last_token ? n - 1 : 1 + random_below(n - 1);
+  for (const int64_t cut : cuts) {
+    const auto suffix = static_cast<Suffix>(n_replaced_++ % kSuffixes);
     const Output after = evaluate(replaced(input, suffix, cut, direction), second);
     const auto tie = before.decisions.tie(0, after.decisions, 0, settings_.tolerance);
     if (tie && *tie < cut) ++out.ties;
@@ -174,6 +186,31 @@ AuditCheck Auditor::suffix_replacement(bool forced) {
     if (suffix == Suffix::up) kept_up = std::min(kept_up, after.decisions.kept_share(cut));
     if (suffix == Suffix::down) kept_down = std::max(kept_down, after.decisions.kept_share(cut));
   }
+  return {kept_up, kept_down};
+}
+
+/// Logits before a replaced suffix must not move: cut at random and at the last token, around every
+/// border, and in rows that end a little behind a border.
+AuditCheck Auditor::suffix_replacement(bool forced) {
+  AuditCheck out = check("suffix replacement", forced);
+  const int64_t n = places_.row;
+  std::vector<int64_t> cuts;
+  for (int64_t i = 0; i < settings_.replacements; ++i)
+    cuts.push_back(i % kSuffixes == 0 ? n - 1 : 1 + random_below(n - 1));
+  // Forced decisions leave nothing to selectors: one cut a border tells what kernels do, and where
+  // nobody selects the free run told it.
+  const auto around = [&](const std::vector<int64_t>& all) {
+    std::vector<int64_t> some;
+    if (forced && model_.selection_sites().empty()) return some;
+    for (size_t i = forced ? 1 : 0; i < all.size(); i += forced ? 3 : 1) some.push_back(all[i]);
+    return some;
+  };
+  for (const int64_t cut : around(places_.cuts(n))) cuts.push_back(cut);
+  n_replaced_ = 0;
+  const auto [kept_up, kept_down] = replace_suffixes(out, n, cuts, forced);
+  for (const int64_t border : places_.beyond)
+    if (const auto some = around({border - 1, border, border + 1}); !some.empty())
+      replace_suffixes(out, border + AuditPlaces::kPast, some, forced);
   if (!forced && !model_.selection_sites().empty()) {
     char text[80];
     std::snprintf(text, sizeof text, "later tokens kept: %.2f when driven up, %.2f down", kept_up,
@@ -183,16 +220,15 @@ AuditCheck Auditor::suffix_replacement(bool forced) {
   return out;
 }
 
-/// d logit_t / d embedding_s must vanish for s > t.
-AuditCheck Auditor::gradient_reach() {
-  AuditCheck out = check("gradient reach");
-  const int64_t n = settings_.row_tokens;
+/// d logit_t / d embedding_s must vanish for s > t, for each t of `from` in a row of `n` tokens.
+void Auditor::reach_of(AuditCheck& out, int64_t n, const std::set<int64_t>& from) {
   const Input input = random_input({n});
   const at::Tensor x = input.x.detach().requires_grad_();
   const at::Tensor hidden =
       model_.forward(with_token_hints({input.tokens, Rows::contiguous({n})}), x, nullptr, Run{});
   const at::Tensor all = at::mm(hidden, model_.head_weight().t());
-  for (int64_t t = 0; t + 1 < n; t += std::max<int64_t>(1, n / 8)) {
+  for (const int64_t t : from) {
+    if (t < 0 || t + 1 >= n) continue;
     const at::Tensor reach =
         torch::autograd::grad({all[t].square().sum()}, {x}, {}, /*retain_graph=*/true)[0].abs();
     const double most = reach.max().item<double>();
@@ -200,19 +236,50 @@ AuditCheck Auditor::gradient_reach() {
     out.margin = std::max(out.margin, std::isfinite(margin) ? margin : 1e300);
     if (margin <= settings_.tolerance) continue;
     out.passed = false;
-    if (!out.position) out.position = t;
+    out.position = std::min(out.position.value_or(t), t);
   }
+}
+
+/// The longest row up to `n` tokens whose graph the memory of an audit holds.
+int64_t Auditor::graph_tokens(int64_t n) const {
+  for (;; n /= 2) {
+    CostShape shape = CostShape::whole_rows(1, n);
+    shape.bytes_per_number = 8;
+    shape.plain = true;
+    Ledger ledger;
+    model_.add_cost(shape, ledger);
+    if (n < 64 || ledger.activation_bytes(false) <= audit_checks::kGraphBytes) return n;
+  }
+}
+
+AuditCheck Auditor::gradient_reach() {
+  AuditCheck out = check("gradient reach");
+  const int64_t longest = graph_tokens(places_.longest_row()), n = std::min(places_.row, longest);
+  std::set<int64_t> from;
+  for (int64_t t = 0; t < n; t += std::max<int64_t>(1, n / 3)) from.insert(t);
+  for (const int64_t border : places_.within) from.insert(border - 1);
+  reach_of(out, n, from);
+  for (const int64_t border : places_.beyond)
+    if (border + AuditPlaces::kPast <= longest)
+      reach_of(out, border + AuditPlaces::kPast, {border - 1});
+  if (longest < places_.longest_row())
+    out.note = "of rows up to " + std::to_string(longest) + " tokens, for memory";
   return out;
 }
 
 /// A row's first tokens alone give what they give in the whole row.
 AuditCheck Auditor::prefix() {
   AuditCheck out = check("prefix = whole row");
-  const int64_t n = settings_.row_tokens;
+  const int64_t n = places_.longest_row();
+  std::set<int64_t> lengths;
+  for (int64_t length = 1; length < n; length += std::max<int64_t>(1, n / 4))
+    lengths.insert(length);
+  for (const auto* borders : {&places_.within, &places_.beyond})
+    for (const int64_t border : *borders) lengths.insert({border, border + 1});
   const Input input = random_input({n});
   const Output whole = evaluate(input);
-  const double scale = audit_checks::largest_logit(whole.logits);
-  for (int64_t length = 1; length < n; length += std::max<int64_t>(1, n / 8)) {
+  const double scale = largest_logit(whole.logits);
+  for (const int64_t length : lengths) {
     const Output alone = evaluate(part(input, 0, 0, length));
     const auto tie = alone.decisions.tie(0, whole.decisions, 0, settings_.tolerance);
     if (tie) ++out.ties;
@@ -221,106 +288,22 @@ AuditCheck Auditor::prefix() {
   return out;
 }
 
-/// Ragged rows, one of them empty, in steps: single tokens; most of each row at once and then the
-/// rest; random pieces, some of them empty.
-AuditCheck Auditor::stepwise(bool forced) {
-  AuditCheck out = check("stepwise = whole row", forced);
-  const int64_t n = settings_.row_tokens;
-  const Input input = random_input({n, 1, 0, n / 2 + 1});
-  RecordedKeeps keeps;
-  Run run;
-  run.recorded = &keeps;
-  const Output whole = evaluate(input, run);
-  try {
-    for (const int64_t plan : {0, 1, 2})
-      compare_steps(out, input, whole, plan, forced ? &keeps : nullptr, /*exact_cuts=*/true);
-    if (exact_cut_) {
-      AuditCheck others = check("other cuts", forced);
-      compare_steps(others, input, whole, 0, forced ? &keeps : nullptr, /*exact_cuts=*/false);
-      char text[80];
-      std::snprintf(text, sizeof text, "cuts that are not exact, as declared: margin %.2g",
-                    others.margin);
-      out.note = text;
-    }
-  } catch (const UserError& error) {
-    out.passed = false;
-    out.note = std::string("refused: ") + error.what();
-  }
-  return out;
-}
-
-/// How many tokens each row gets in the next step, at least one of them if any are left.
-std::vector<int64_t> Auditor::step_lengths(int64_t plan, const std::vector<int64_t>& left) {
-  std::vector<int64_t> out;
-  int64_t sum = 0;
-  for (const int64_t n : left) {
-    const int64_t wanted = plan == 0   ? 1
-                           : plan == 1 ? std::max<int64_t>(1, n * 3 / 4)
-                                       : random_below(6);
-    out.push_back(std::min(wanted, n));
-    sum += out.back();
-  }
-  if (sum == 0) out.front() = std::min<int64_t>(1, left.front());
-  return out;
-}
-
-/// Steps of a model for which only some cuts are exact end at those, or with the row.
-void Auditor::lengthen_to_exact_cuts(std::vector<int64_t>& take, const std::vector<int64_t>& begin,
-                                     const std::vector<int64_t>& left) const {
-  for (size_t b = 0; b < take.size(); ++b)
-    while (take[b] > 0 && take[b] < left[b] && !exact_cut_(begin[b] + take[b])) ++take[b];
-}
-
-void Auditor::compare_steps(AuditCheck& out, const Input& input, const Output& whole, int64_t plan,
-                            const KeepRule* forced, bool exact_cuts) {
-  at::NoGradGuard no_grad;
-  const RowsPtr rows = Rows::contiguous(input.lengths);
-  const auto state = model_.new_state(rows->n_rows(), 4);
-  Output stepped;
-  Run run;
-  run.mode = Mode::step;
-  run.forced = forced;
-  run.observer = &stepped.decisions;
-  stepped.logits = at::empty_like(whole.logits);
-  while (state->lengths() != input.lengths) {
-    const std::vector<int64_t> begin = state->lengths();
-    std::vector<int64_t> left;
-    for (int64_t b = 0; b < rows->n_rows(); ++b) left.push_back(rows->length(b) - begin[b]);
-    std::vector<int64_t> take = step_lengths(plan, left);
-    if (exact_cuts && exact_cut_) lengthen_to_exact_cuts(take, begin, left);
-    std::vector<at::Tensor> tokens, x;
-    for (int64_t b = 0; b < rows->n_rows(); ++b) {
-      const Input piece = part(input, b, begin[b], begin[b] + take[b]);
-      tokens.push_back(piece.tokens), x.push_back(piece.x);
-    }
-    const Batch batch = with_token_hints(continue_rows(*state, at::cat(tokens), take));
-    const at::Tensor logits =
-        at::mm(model_.forward(batch, at::cat(x), state.get(), run), model_.head_weight().t());
-    for (int64_t b = 0; b < rows->n_rows(); ++b) {
-      const int64_t to = rows->begin(b) + begin[b], from = batch.rows->begin(b);
-      stepped.logits.slice(0, to, to + take[b]).copy_(logits.slice(0, from, from + take[b]));
-    }
-  }
-  const double scale = audit_checks::largest_logit(whole.logits);
-  for (int64_t b = 0; b < rows->n_rows(); ++b) {
-    const auto tie = whole.decisions.tie(b, stepped.decisions, b, settings_.tolerance);
-    if (tie) ++out.ties;
-    const int64_t first = rows->begin(b), end = first + rows->length(b);
-    compare_row(out, whole.logits.slice(0, first, end), stepped.logits.slice(0, first, end), 0,
-                scale, tie);
-  }
-}
-
-/// A row of a batch is the row alone.
+/// A row of a batch is the row alone. Of the rows that only fill the batch up to a border of packed
+/// tokens, the last two lie on it.
 AuditCheck Auditor::row_independence() {
   AuditCheck out = check("rows independent");
-  const Input input = random_input({7, settings_.row_tokens, 0, 1, 12});
+  constexpr int64_t kRaggedRows = 5;
+  std::vector<int64_t> lengths = {7, places_.row, 0, 1, 12};
+  int64_t n_tokens = places_.row + 20;
+  for (; !places_.packed.empty() && n_tokens <= places_.packed.back(); n_tokens += places_.row)
+    lengths.push_back(places_.row);
+  const Input input = random_input(lengths);
   const RowsPtr rows = Rows::contiguous(input.lengths);
   const Output together = evaluate(input);
-  const double scale = audit_checks::largest_logit(together.logits);
+  const double scale = largest_logit(together.logits);
   for (int64_t b = 0; b < rows->n_rows(); ++b) {
     const int64_t begin = rows->begin(b), n = rows->length(b);
-    if (n == 0) continue;
+    if (n == 0 || (b >= kRaggedRows && b + 2 < rows->n_rows())) continue;
     const Output alone = evaluate(part(input, b, 0, n));
     const auto tie = together.decisions.tie(b, alone.decisions, 0, settings_.tolerance);
     if (tie) ++out.ties;

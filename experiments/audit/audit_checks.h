@@ -2,19 +2,22 @@
 #pragma once
 
 #include <functional>
+#include <set>
+#include <utility>
 
 #include "core/random.h"
 #include "experiments/audit/audit_decisions.h"
-#include "experiments/audit/audit_report.h"
+#include "experiments/audit/audit_places.h"
 
 namespace sublab {
 
 class Auditor {
  public:
-  /// `weights` names them in the checks. `model` is fp64. `exact_cut` is AuditSubject's.
+  /// `weights` names them in the checks. `model` is fp64.
   Auditor(LanguageModel& model, const AuditSettings& settings, std::string weights,
-          std::function<bool(int64_t ordinal)> exact_cut);
+          const AuditSubject& subject);
   std::vector<AuditCheck> run();
+  const AuditPlaces& places() const { return places_; }
 
  private:
   /// A batch with its embeddings, which may be none of the tokens'.
@@ -27,7 +30,10 @@ class Auditor {
     DecisionLog decisions;
   };
   /// What can stand in place of a suffix. `up` and `down` drive all later scores high and low.
-  enum class Suffix { fresh, up, repeated, down, last_token, huge, reversed, zero };
+  enum class Suffix { fresh, up, repeated, down, huge, reversed, zero };
+  static constexpr int64_t kSuffixes = 7;
+  /// How rows are cut into steps.
+  enum class Pieces { single, most, random, around_borders };
 
   AuditCheck check(const std::string& name, bool forced = false) const;
   int64_t random_below(int64_t n);
@@ -38,16 +44,25 @@ class Auditor {
   void compare_row(AuditCheck& out, const at::Tensor& expected, const at::Tensor& got,
                    int64_t first, double scale, std::optional<int64_t> until) const;
   at::Tensor upward(const Input& input) const;
+  at::Tensor direction_of_scores(const Input& input) const;
   Input replaced(const Input& input, Suffix suffix, int64_t cut, const at::Tensor& upward);
 
+  static double largest_logit(const at::Tensor& logits);
+  std::pair<double, double> replace_suffixes(AuditCheck& out, int64_t n,
+                                             const std::vector<int64_t>& cuts, bool forced);
   AuditCheck suffix_replacement(bool forced);
+  int64_t graph_tokens(int64_t n) const;
+  void reach_of(AuditCheck& out, int64_t n, const std::set<int64_t>& from);
   AuditCheck gradient_reach();
   AuditCheck prefix();
   AuditCheck stepwise(bool forced);
-  std::vector<int64_t> step_lengths(int64_t plan, const std::vector<int64_t>& left);
+  void step_through(AuditCheck& out, const std::vector<int64_t>& lengths,
+                    const std::vector<Pieces>& plans, bool forced);
+  std::vector<int64_t> step_lengths(Pieces plan, const std::vector<int64_t>& begin,
+                                    const std::vector<int64_t>& left);
   void lengthen_to_exact_cuts(std::vector<int64_t>& take, const std::vector<int64_t>& begin,
                               const std::vector<int64_t>& left) const;
-  void compare_steps(AuditCheck& out, const Input& input, const Output& whole, int64_t plan,
+  void compare_steps(AuditCheck& out, const Input& input, const Output& whole, Pieces plan,
                      const KeepRule* forced, bool exact_cuts);
   AuditCheck row_independence();
 
@@ -55,6 +70,8 @@ class Auditor {
   const AuditSettings& settings_;
   std::string weights_;
   std::function<bool(int64_t ordinal)> exact_cut_;
+  AuditPlaces places_;
+  int64_t n_replaced_ = 0;  ///< picks the kind of the next suffix
   RandomSequence random_;
 };
 

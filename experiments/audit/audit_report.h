@@ -11,8 +11,10 @@
 namespace sublab {
 
 struct AuditSettings {
+  /// At least so many tokens in a row; borders, the context and the selectors ask for more
+  /// (experiments/audit/audit_places.h).
   int64_t row_tokens = 40;
-  int64_t replacements = 32;  ///< of a whole suffix, per kind of weights
+  int64_t replacements = 32;  ///< of a suffix at random places, per kind of weights
   bool noise =
       true;  ///< once more with noise on every parameter, so that no closed gate hides a path
   double tolerance = 1e-10;  ///< of the largest logit, fp64
@@ -20,8 +22,8 @@ struct AuditSettings {
   int64_t canary_steps = 200;  ///< at most; 0 = no canary
   bool untrained = false;      ///< once more with the architecture's initial weights
 
-  /// What each trial does: short rows, and no canary, which trains a model of its own.
-  static AuditSettings brief() { return {24, 32, true, 1e-10, 1, 0, false}; }
+  /// What each trial does: fewer replacements, and no canary, which trains a model of its own.
+  static AuditSettings brief() { return {24, 8, true, 1e-10, 1, 0, false}; }
 };
 
 /// One question that was put to the model.
@@ -47,10 +49,16 @@ struct AuditCheck {
   }
 };
 
+/// Raised when the audit asks other questions, so that checks are held against those of equal ones.
+inline constexpr int64_t kAuditVersion = 2;
+
 struct AuditReport {
   /// "causal", "causal, cut dependent", "leaks(position p, margin m)" or "inconsistent(where)"
   std::string verdict;
   std::string expects = "causal";
+  int64_t version = kAuditVersion;
+  int64_t longest_row = 0;       ///< tokens
+  std::vector<int64_t> borders;  ///< looked at on both sides (experiments/audit/audit_places.h)
   std::vector<AuditCheck> checks;
 
   bool as_expected() const { return verdict.starts_with(expects); }
@@ -58,6 +66,9 @@ struct AuditReport {
   void fields(F& f) {
     f("verdict", verdict, "what was found");
     f("expects", expects, "what the catalog says of the architecture");
+    f("version", version, "of the questions");
+    f("longest_row", longest_row, "tokens of the longest row that was read");
+    f("borders", borders, "of tiles, chunks and the context, looked at on both sides");
     f("checks", checks, "each question");
   }
 };

@@ -1,11 +1,11 @@
 // `sublab audit`: who is asked, and how the answers are printed.
-#include "experiments/audit/audit.h"
-
 #include <cstdio>
 #include <iostream>
 #include <set>
 
 #include "core/schema/checkpoint_path.h"
+#include "experiments/audit/audit.h"
+#include "experiments/audit/audit_places.h"
 #include "experiments/checkpoint/checkpoint.h"
 #include "experiments/cli/device_option.h"
 #include "experiments/cli/run.h"
@@ -19,7 +19,7 @@ namespace {
 
 struct Arguments {
   std::string what;
-  bool all = false, as_json = false, extrapolate = false;
+  bool all = false, as_json = false;
   std::vector<std::string> assignments;
   AuditSettings settings;
   at::Device device = at::kCPU;
@@ -54,6 +54,7 @@ AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int
   out.expects = entry.expects;
   out.exact_cut = entry.exact_cut_of(resolved);
   out.make_untrained = make;
+  out.borders = borders_of(resolved);
   return out;
 }
 
@@ -73,21 +74,13 @@ Subject checkpoint_subject(Arguments& arguments, const Catalog& catalog) {
   const fs::path folder = find_checkpoint(arguments.what);
   const json changes = given.value("model", json::object());
   const Checkpoint checkpoint = load_checkpoint(folder, catalog, changes, arguments.device);
-  // Rows of the audit are no longer than those of training.
-  constexpr int64_t kShortest = 13;
-  const int64_t context_len = checkpoint.info.context_len;
-  if (context_len < kShortest && !arguments.extrapolate)
-    throw UserError(folder, "had rows of " + std::to_string(context_len) +
-                                " tokens in training, the audit reads " +
-                                std::to_string(kShortest) + "; --extrapolate allows it");
-  if (!arguments.extrapolate)
-    arguments.settings.row_tokens = std::min(arguments.settings.row_tokens, context_len);
   const auto& entry = catalog.architecture(checkpoint.info.model.at("architecture"), "audit");
   Subject subject{arguments.what, untrained(entry, checkpoint.info.model,
                                             checkpoint.info.vocab_size, catalog, arguments.device)};
   subject.model.make = [folder, &catalog, changes, device = arguments.device] {
     return load_checkpoint(folder, catalog, changes, device).model;
   };
+  subject.model.context_len = checkpoint.info.context_len;
   arguments.settings.untrained = true;
   return subject;
 }
@@ -108,6 +101,7 @@ std::vector<Subject> subjects_of(Arguments& arguments, const Catalog& catalog) {
     const json& model = trial.config.model;
     const auto& entry = catalog.architecture(model.at("architecture"), arguments.what);
     subjects.push_back({trial.variant, untrained(entry, model, kVocab, catalog, arguments.device)});
+    subjects.back().model.context_len = trial.config.data.context_len;
   }
   return subjects;
 }
@@ -127,8 +121,9 @@ void audit(Arguments& arguments, CommandContext& context) {
     if (!report.as_expected()) context.exit_code = kCheckFailed;
     out.push_back({{"name", subject.name}, {"report", write_fields(report)}});
     if (arguments.as_json) continue;
-    std::printf("%s %-28s %s\n", report.as_expected() ? "ok  " : "FAIL", subject.name.c_str(),
-                report.verdict.c_str());
+    std::printf("%s %-28s %s (rows of up to %lld tokens)\n", report.as_expected() ? "ok  " : "FAIL",
+                subject.name.c_str(), report.verdict.c_str(),
+                static_cast<long long>(report.longest_row));
     for (const AuditCheck& check : report.checks)
       if (!check.passed || !arguments.all) print_check(check);
     std::fflush(stdout);
@@ -158,8 +153,6 @@ void add_audit_command(CLI::App& app, CommandContext& context) {
                    "training steps of the canary at most; 0 = no canary")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_flag("--extrapolate", arguments->extrapolate,
-                    "rows of 40 tokens, also where a checkpoint had shorter ones in training");
   add_threads_option(*command);
   add_device_option(*command, arguments->device);
   command->add_flag("--json", arguments->as_json, "print JSON");

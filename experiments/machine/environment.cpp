@@ -3,6 +3,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ json environment(at::Device device) {
           {"cores", std::thread::hardware_concurrency()},
           {"caches", caches},
           {"instruction_set", instruction_set()},
+          {"cpu_capability", at::get_cpu_capability()},
           {"threads", at::get_num_threads()},
           {"memory_bytes", kilobytes("/proc/meminfo", "MemTotal")},
           {"gpu", card_state(device)},

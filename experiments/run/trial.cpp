@@ -12,6 +12,7 @@
 #include "core/schema/metrics.h"
 #include "core/temporary_files.h"
 #include "experiments/audit/audit.h"
+#include "experiments/audit/audit_places.h"
 #include "experiments/kinds.h"
 #include "experiments/machine/device.h"
 #include "experiments/machine/memory_room.h"
@@ -209,6 +210,8 @@ class Trial {
       return load_checkpoint(folders_.checkpoint, catalog_, json::object(), device_).model;
     };
     AuditSubject subject{fresh, entry_.expects, entry_.exact_cut_of(config_.model)};
+    subject.borders = borders_of(config_.model);
+    subject.context_len = context_len_;
     if (data_->text()) subject.rows = &data_->rows();
     record_.audit = write_fields(audit_model(subject, settings));
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/kernels/cache_attention.h"
+#include "models/token_pairs.h"
 #include "models/transfer.h"
 
 namespace sublab {
@@ -58,9 +59,10 @@ class Full : public KvPolicy {
   }
 
   AttentionCost cost(double t, double past) const override {
-    return {.causal_pairs = t * past + t * (t + 1) / 2,
-            .square_pairs = t * (past + t),
-            .tokens_read = t > 0 ? std::min(t, 1.0) * (past + t) : 0,
+    const TokenPairs own = pairs_among(t);
+    return {.causal_pairs = t * past + own.causal,
+            .square_pairs = t * past + own.square,
+            .tokens_read = std::min(t, 1.0) * (past + std::max(t, 1.0)),
             .tokens_held = past + t};
   }
 

@@ -29,8 +29,14 @@ at::Tensor Projection::scores(const at::Tensor& x) const {
 }
 
 void Projection::add_cost(const ScorerShape& shape, Ledger& ledger) const {
-  ledger.add(linear_cost("scorer", -1, shape.level, shape.n_tokens(),
-                         static_cast<double>(weight_.size(1)), 1, shape.bytes_per_number));
+  const auto width = static_cast<double>(weight_.size(1));
+  LedgerLine line =
+      linear_cost("scorer", -1, shape.level, shape.n_tokens(), width, 1, shape.bytes_per_number);
+  line.bytes *= shape.reached;
+  // The divided stream is kept for the gradient of the weights.
+  if (config_.input == "normed")
+    line.activation_bytes += shape.n_tokens() * width * shape.bytes_per_number;
+  ledger.add(line);
 }
 
 }  // namespace sublab

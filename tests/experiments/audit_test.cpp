@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "experiments/audit/audit_places.h"
 #include "experiments/train/train.h"
 #include "tests/experiments/cut_dependent_model.h"
 #include "tests/experiments/leaky_models.h"
@@ -57,6 +58,81 @@ TEST_CASE("models that look ahead are caught", "[contract]") {
     for (const AuditSettings& settings : {AuditSettings{}, AuditSettings::brief()})
       CHECK_THAT(audit_model({make}, settings).verdict, Contains("leaks(position"));
   }
+}
+
+TEST_CASE("leaks that show in long rows alone are caught", "[contract]") {
+  const auto verdict = [](const Make& make, std::vector<int64_t> borders, int64_t context_len) {
+    AuditSubject subject{make};
+    subject.borders = std::move(borders);
+    subject.context_len = context_len;
+    return audit_model(subject, AuditSettings::brief()).verdict;
+  };
+  for (const int64_t from : {64, 128, 256}) {
+    INFO(from);
+    const Make late = maker<LateLeak>(from, 1 << 20), border = maker<ChunkBorderLeak>(from);
+    CHECK_THAT(verdict(late, {}, from), Contains("leaks(position " + std::to_string(from)));
+    CHECK_THAT(verdict(late, {}, 256), Contains("leaks(position"));
+    CHECK_THAT(verdict(late, {from}, 0), Contains("leaks(position"));
+    CHECK_THAT(verdict(border, {}, 256), Contains("leaks(position " + std::to_string(from - 1)));
+  }
+  // At the context's end, and where a chunk is no power of two or lies far beyond the context.
+  CHECK_THAT(verdict(maker<LateLeak>(100, 101), {}, 100), Contains("leaks(position 100"));
+  CHECK_THAT(verdict(maker<LateLeak>(99, 100), {}, 100), Contains("leaks(position 99"));
+  CHECK_THAT(verdict(maker<ChunkBorderLeak>(90), {90}, 100), Contains("leaks(position 89"));
+  CHECK_THAT(verdict(maker<ChunkBorderLeak>(768), {768}, 100), Contains("leaks(position 767"));
+  CHECK(verdict(maker<Mixed>(), {90, 512}, 100) == "causal");
+}
+
+TEST_CASE("whole numbers among a model's settings are borders, its widths are none", "[unit]") {
+  const json model = {{"d_model", 640},
+                      {"n_layers", 12},
+                      {"rope_theta", 1000},
+                      {"segment", 90},
+                      {"kv_policy", {{"type", "some"}, {"recent", 33}}},
+                      {"factor", 100.5},
+                      {"few", 7},
+                      {"far", 5000}};
+  CHECK(borders_of(model) == std::vector<int64_t>{16, 32, 33, 64, 90, 128, 192, 256, 512, 768});
+}
+
+TEST_CASE("each question passes the borders", "[contract]") {
+  for (const Make& make : {maker<ChunkBorderLeak>(90), maker<ChunkBorderLeak>(300)}) {
+    AuditSubject subject{make};
+    subject.borders = {90, 300};
+    subject.context_len = 100;
+    const AuditReport report = audit_model(subject, AuditSettings::brief());
+    CHECK(report.longest_row == 300 + AuditPlaces::kPast);
+    CHECK(report.borders == std::vector<int64_t>{16, 32, 64, 90, 100, 300});
+    for (const char* name : {"suffix replacement", "gradient reach", "prefix = whole row"})
+      for (const char* weights : {"as given", "with noise"}) {
+        INFO(name << ", " << weights);
+        CHECK_FALSE(named(report, name, weights).passed);
+      }
+  }
+}
+
+TEST_CASE("top-k that drops next to nothing is caught, with and without noise", "[contract]") {
+  for (const double retention : {0.98, 0.99}) {
+    INFO(retention);
+    json config = kSmallSubllm;
+    config["retention"] = retention;
+    const auto verdict = [&](const char* selector) {
+      config["evaluate_selector"] = selector;
+      return audit_model({[config] { return small_model(config); }}, AuditSettings::brief());
+    };
+    const AuditReport leaks = verdict("top_k");
+    CHECK_THAT(leaks.verdict, Contains("leaks(position"));
+    for (const char* weights : {"as given", "with noise"})
+      CHECK_FALSE(named(leaks, "suffix replacement", weights).passed);
+    CHECK(verdict("threshold").verdict == "causal");
+  }
+}
+
+TEST_CASE("noise finds a leak beside a logit that hides it", "[contract]") {
+  const AuditReport report = audited(maker<HugeLogit>());
+  CHECK(named(report, "suffix replacement", "as given").passed);
+  CHECK_FALSE(named(report, "suffix replacement", "with noise").passed);
+  CHECK_THAT(report.verdict, Contains("leaks(position"));
 }
 
 TEST_CASE("a leak says where and how much", "[contract]") {

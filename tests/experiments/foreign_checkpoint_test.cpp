@@ -111,7 +111,7 @@ TEST_CASE("the shortest row length that a checkpoint names is the one that count
   check_all(17);
   place.set({{"max_position_embeddings", 12}});
   check_all(13);
-  place.check_needs_extrapolate("audit ckpt --canary-steps 0");
+  CHECK(place.run("audit ckpt --canary-steps 0").code == 0);  // reads past the context by itself
   // Weights that a study takes over and does not train.
   json study = place.study();
   study["base"]["model"] = {{"architecture", "llama"}};

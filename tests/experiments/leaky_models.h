@@ -149,6 +149,43 @@ struct RowScale : Mixed {
   }
 };
 
+/// The next token, in some places alone.
+struct LateLeak : Mixed {
+  LateLeak(int64_t from, int64_t until) : from(from), until(until) {}
+  at::Tensor mix(const at::Tensor& row) const override {
+    const at::Tensor place = at::arange(row.size(0), row.options()).unsqueeze(1);
+    const at::Tensor open = place.ge(from).logical_and(place.lt(until)).to(row.scalar_type());
+    return row + 1e-3 * open * successors(row);
+  }
+  int64_t from, until;  ///< tokens [from, until) see their successors
+};
+
+/// The last token of the first chunk sees the first one of the next, in rows that have one.
+struct ChunkBorderLeak : Mixed {
+  explicit ChunkBorderLeak(int64_t chunk) : chunk(chunk) {}
+  at::Tensor mix(const at::Tensor& row) const override {
+    if (row.size(0) <= chunk) return row;
+    at::Tensor out = row.clone();
+    out[chunk - 1] += 1e-3 * row[chunk];
+    return out;
+  }
+  int64_t chunk;
+};
+
+/// A little of the next token beside a logit of 1e13 that nothing moves: relative to it the leak is
+/// nothing, until noise on the head lets all logits be of its size.
+struct HugeLogit : Mixed {
+  HugeLogit() {
+    at::NoGradGuard no_grad;
+    head_weight()[0].zero_();
+    head_weight()[0][0] = 1e13;
+  }
+  at::Tensor mix(const at::Tensor& row) const override {
+    const at::Tensor rest = (row + 1e-4 * successors(row)).slice(1, 1);
+    return at::cat({at::ones_like(row.slice(1, 0, 1)), rest}, 1);
+  }
+};
+
 /// A subllm of which `more` parts are swapped for those that `extend` adds to the catalog.
 inline std::unique_ptr<LanguageModel> subllm_with(const std::function<void(Parts&)>& extend,
                                                   json more) {

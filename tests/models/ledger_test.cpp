@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "models/parts/lm_head.h"
+#include "models/token_pairs.h"
 #include "tests/models/small_models.h"
 
 using namespace sublab;
@@ -93,6 +94,70 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
 }
 
 #endif
+
+namespace {
+
+std::vector<LedgerLine> lines_of(const LanguageModel& model, const CostShape& shape) {
+  Ledger ledger;
+  model.add_cost(shape, ledger);
+  return ledger.lines();
+}
+
+/// Whole rows, prompts that go on and single steps, at kept shares down to a tenth.
+std::vector<CostShape> shapes_of(const LanguageModel& model) {
+  std::vector<CostShape> out = {CostShape::whole_rows(2, 24), CostShape::decode(1, 0),
+                                CostShape::decode(1, 24), CostShape::decode(3, 25)};
+  out.push_back(CostShape::whole_rows(3, 5));
+  out.back().past_tokens = {0, 7, 24};
+  const size_t n = out.size(), n_sites = model.selection_sites().size();
+  for (size_t i = 0; i < n; ++i)
+    for (const double share : {1.0, 0.64, 0.5, 0.37, 0.1}) {
+      out.push_back(out[i]);
+      out.back().kept_fraction.assign(n_sites, share);
+    }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("no line of the ledger has more pairs than its square", "[contract]") {
+  for (const ModelCase& each : model_cases(tree_catalog())) {
+    INFO(each.name);
+    const auto model = fitted_model(each);
+    for (const CostShape& shape : shapes_of(*model))
+      for (const LedgerLine& line : lines_of(*model, shape)) {
+        INFO(line.part << " at level " << line.level << ", " << line.tokens << " tokens");
+        CHECK(line.flops_causal <= line.flops_square * (1 + 1e-12));
+        CHECK(line.flops_causal >= 0);
+      }
+  }
+  // A token that comes with probability t < 1 sees the past and itself.
+  CHECK(pairs_among(0.25).causal == 0.25);
+  CHECK(pairs_among(0.25).square == 0.25);
+  CHECK(pairs_among(3).causal == 6);
+  CHECK(pairs_among(3).square == 9);
+}
+
+TEST_CASE("weights of an inner level are read as often as it is reached", "[contract]") {
+  for (const ModelCase& each : model_cases(tree_catalog())) {
+    INFO(each.name);
+    const auto model = fitted_model(each);
+    const size_t n_sites = model->selection_sites().size();
+    const auto reached = [&](double share) {
+      CostShape shape = CostShape::decode(2, 24);
+      shape.reached_fraction.assign(n_sites, share);
+      return lines_of(*model, shape);
+    };
+    const auto never = reached(0), half = reached(0.5), always = reached(1);
+    for (size_t i = 0; i < always.size(); ++i) {
+      INFO(always[i].part << " at level " << always[i].level);
+      // The cache is counted by the tokens that come, not by the steps in which any does.
+      const bool weights = always[i].level > 0 && always[i].part != "attention.scores";
+      CHECK(never[i].bytes == (weights ? 0 : always[i].bytes));
+      CHECK(half[i].bytes == Approx(weights ? always[i].bytes / 2 : always[i].bytes));
+    }
+  }
+}
 
 #ifndef __SANITIZE_ADDRESS__  // its allocator keeps no such statistics
 TEST_CASE("the ledger's activations are what the allocator holds for the backward pass",

@@ -6,6 +6,7 @@
 
 #include "models/parts/kv_policy.h"
 #include "models/selection/scorer.h"
+#include "models/token_pairs.h"
 
 namespace sublab {
 namespace attention_scorer_detail {
@@ -61,8 +62,9 @@ class Attention : public Scorer {
     line.level = shape.level;
     line.tokens = shape.n_tokens();
     for (const double t : shape.tokens) {
-      line.flops_causal += 2 * q_width_ * t * (t + 1) / 2;
-      line.flops_square += 2 * q_width_ * t * t;
+      const TokenPairs pairs = pairs_among(t);
+      line.flops_causal += 2 * q_width_ * pairs.causal;
+      line.flops_square += 2 * q_width_ * pairs.square;
     }
     ledger.add(line);
   }

@@ -1,0 +1,31 @@
+// Who is asked.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/row_source.h"
+#include "models/language_model.h"
+
+namespace sublab {
+
+/// What is audited.
+struct AuditSubject {
+  /// The model anew each time, weights as given: the audit converts them to fp64 and adds noise.
+  std::function<std::unique_ptr<LanguageModel>()> make;
+  std::string expects = "causal";  ///< what the catalog says of the architecture
+  /// Whether a row may be cut before the token of this ordinal so that steps equal whole rows.
+  /// Empty: everywhere. At other cuts they need not.
+  std::function<bool(int64_t ordinal)> exact_cut = {};
+  /// The architecture with its initial weights and any vocabulary; empty = no canary.
+  std::function<std::unique_ptr<LanguageModel>(int64_t vocab_size)> make_untrained = {};
+  /// Rows that the model is trained on as a predictor of the next token; null = none to check.
+  const RowSource* rows = nullptr;
+  /// Ordinals of a row before which a tile, chunk or segment ends (borders_of, audit_places.h).
+  std::vector<int64_t> borders = {};
+  int64_t context_len = 0;  ///< tokens of a row in training, which the audit passes; 0 = not known
+};
+
+}  // namespace sublab
