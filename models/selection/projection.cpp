@@ -34,7 +34,7 @@ void Projection::add_cost(const ScorerShape& shape, Ledger& ledger) const {
       linear_cost("scorer", -1, shape.level, shape.n_tokens(), width, 1, shape.bytes_per_number);
   line.bytes *= shape.reached;
   // The divided stream is kept for the gradient of the weights.
-  if (config_.input == "normed")
+  if (config_.input == "normed" && weight_.requires_grad())
     line.activation_bytes += shape.n_tokens() * width * shape.bytes_per_number;
   ledger.add(line);
 }
