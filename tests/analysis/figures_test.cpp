@@ -100,6 +100,33 @@ TEST_CASE("quality stands against every cost that is known and differs", "[unit]
   CHECK(accuracy.series[2].x == std::vector<double>{50'000});  // cheaper, and more is better
 }
 
+TEST_CASE("quality stands against measured time and memory, mode by mode", "[unit]") {
+  SmallStudy study;
+  CHECK(figure_of(study.data, "loss_against_prefill_token").id.empty());
+  BenchFile& bench = study.data.bench.emplace();
+  bench.compare_to = "llama";
+  for (const int64_t context : {64, 256}) {
+    BenchMeasurement& measured = bench.measurements.emplace_back();
+    measured.mode = "prefill";
+    measured.context = context;
+    measured.batch = 1;
+    for (const auto& [variant, seconds] :
+         {std::pair<std::string, double>{"llama", 2.0}, {SmallStudy::kOddName, 1.0}}) {
+      BenchSeries& series = measured.series.emplace_back();
+      series.variant = variant;
+      series.tokens_per_round = static_cast<double>(context);
+      series.seconds = {seconds, seconds, 9 * seconds};
+      series.peak_memory_bytes = 100 * seconds;
+    }
+  }
+  const Figure time = figure_of(study.data, "loss_against_prefill_token");
+  REQUIRE(time.series.size() == 3);
+  CHECK(time.series[0].x[0] == Approx(2e6 / 256));  // at the longest context
+  CHECK(time.series[2].x == std::vector<double>{1e6 / 256, 2e6 / 256, 2e6 / 256});
+  CHECK_THAT(time.x.label, Catch::Contains("microseconds per token (context 256, batch 1)"));
+  CHECK(figure_of(study.data, "loss_against_prefill_memory").series.at(1).x[0] == 100);
+}
+
 TEST_CASE("positions stand at the middle of their buckets", "[unit]") {
   SmallStudy study;
   for (size_t seed : {0, 1}) {
