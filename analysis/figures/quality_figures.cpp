@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 
 #include "analysis/figures/builders.h"
 #include "analysis/figures/figures.h"
+#include "analysis/statistics/statistics.h"
 #include "analysis/study/busy_machine.h"
 #include "analysis/study/slots.h"
 #include "core/schema/metrics.h"
@@ -58,33 +60,39 @@ Cost cache_cost(const BenchMeasurement& decode) {
           }};
 }
 
-/// Time of a mode as it was measured with all variants in turns, at its longest context.
-Cost measured_cost(const BenchMeasurement& measurement) {
-  const std::string& mode = measurement.mode;
-  const std::string condition = "context " + std::to_string(measurement.context) + ", batch " +
-                                std::to_string(measurement.batch);
-  return {"measured_" + mode, "measured time of " + mode,
-          "measured time of " + mode + ", seconds per token (" + condition + ")",
-          "Time: median over the rounds, all variants in turns. ",
-          [&measurement](const VariantData& variant) -> std::vector<double> {
-            const BenchSeries* series = measurement.find(variant.name);
-            if (!series || series->tokens_per_round <= 0) return {};
-            return {median(series->seconds) / series->tokens_per_round};
-          }};
-}
-
-/// Of each mode the first measurement at its longest context.
-std::vector<const BenchMeasurement*> longest_of_modes(const BenchFile& bench) {
-  std::vector<const BenchMeasurement*> out;
-  for (const BenchMeasurement& each : bench.measurements) {
-    const auto same = std::find_if(out.begin(), out.end(),
-                                   [&](const auto* other) { return other->mode == each.mode; });
-    if (same == out.end())
-      out.push_back(&each);
-    else if (each.context > (*same)->context)
-      *same = &each;
+/// Per mode the measurement at its longest context, of these at its smallest batch.
+std::map<std::string, const BenchMeasurement*> longest_by_mode(const BenchFile& bench) {
+  const auto rank = [](const BenchMeasurement& m) { return std::pair(m.context, -m.batch); };
+  std::map<std::string, const BenchMeasurement*> out;
+  for (const BenchMeasurement& measurement : bench.measurements) {
+    const BenchMeasurement*& best = out[measurement.mode];
+    if (!best || rank(measurement) > rank(*best)) best = &measurement;
   }
   return out;
+}
+
+/// Time per token and memory at the peak, as the rounds of a measurement had them.
+void add_measured_costs(const BenchMeasurement& measurement, std::vector<Cost>& out) {
+  const std::string mode = measurement.mode,
+                    condition = " (context " + std::to_string(measurement.context) + ", batch " +
+                                std::to_string(measurement.batch) + ")";
+  const auto of = [&measurement](double (*read)(const BenchSeries&)) {
+    return [&measurement, read](const VariantData& variant) -> std::vector<double> {
+      const BenchSeries* series = measurement.find(variant.name);
+      const double value = series ? read(*series) : 0;
+      return value > 0 ? std::vector<double>{value} : std::vector<double>{};
+    };
+  };
+  out.push_back({mode + "_token", "measured time of " + mode,
+                 mode + ", measured microseconds per token" + condition,
+                 "Time is the median of rounds taken in turns. ", of([](const BenchSeries& series) {
+                   return series.tokens_per_round > 0
+                              ? 1e6 * median(series.seconds) / series.tokens_per_round
+                              : 0;
+                 })});
+  out.push_back({mode + "_memory", "measured memory of " + mode,
+                 mode + ", measured peak memory, bytes" + condition, "",
+                 of([](const BenchSeries& series) { return series.peak_memory_bytes; })});
 }
 
 std::string busy_variants(const StudyData& data) {
@@ -113,8 +121,8 @@ std::vector<Cost> costs_of(const StudyData& data) {
          return peak ? peak->value : std::nullopt;
        })}};
   if (!data.bench) return out;
-  for (const BenchMeasurement* measurement : longest_of_modes(*data.bench))
-    out.push_back(measured_cost(*measurement));
+  for (const auto& [mode, measurement] : longest_by_mode(*data.bench))
+    add_measured_costs(*measurement, out);
   for (const BenchMeasurement& measurement : data.bench->measurements)
     if (measurement.mode == "decode") {
       out.push_back(cache_cost(measurement));

@@ -89,7 +89,7 @@ int64_t first_at(const Candidates& candidates, double wanted) {
 
 std::string ratio_text(double ratio) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g", ratio);
+  std::snprintf(text, sizeof text, "%.6g", ratio);
   return text;
 }
 

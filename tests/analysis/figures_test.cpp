@@ -100,6 +100,33 @@ TEST_CASE("quality stands against every cost that is known and differs", "[unit]
   CHECK(accuracy.series[2].x == std::vector<double>{50'000});  // cheaper, and more is better
 }
 
+TEST_CASE("quality stands against measured time and memory, mode by mode", "[unit]") {
+  SmallStudy study;
+  CHECK(figure_of(study.data, "loss_against_prefill_token").id.empty());
+  BenchFile& bench = study.data.bench.emplace();
+  bench.compare_to = "llama";
+  for (const int64_t context : {64, 256}) {
+    BenchMeasurement& measured = bench.measurements.emplace_back();
+    measured.mode = "prefill";
+    measured.context = context;
+    measured.batch = 1;
+    for (const auto& [variant, seconds] :
+         {std::pair<std::string, double>{"llama", 2.0}, {SmallStudy::kOddName, 1.0}}) {
+      BenchSeries& series = measured.series.emplace_back();
+      series.variant = variant;
+      series.tokens_per_round = static_cast<double>(context);
+      series.seconds = {seconds, seconds, 9 * seconds};
+      series.peak_memory_bytes = 100 * seconds;
+    }
+  }
+  const Figure time = figure_of(study.data, "loss_against_prefill_token");
+  REQUIRE(time.series.size() == 3);
+  CHECK(time.series[0].x[0] == Approx(2e6 / 256));  // at the longest context
+  CHECK(time.series[2].x == std::vector<double>{1e6 / 256, 2e6 / 256, 2e6 / 256});
+  CHECK_THAT(time.x.label, Catch::Contains("microseconds per token (context 256, batch 1)"));
+  CHECK(figure_of(study.data, "loss_against_prefill_memory").series.at(1).x[0] == 100);
+}
+
 TEST_CASE("positions stand at the middle of their buckets", "[unit]") {
   SmallStudy study;
   for (size_t seed : {0, 1}) {
@@ -163,21 +190,6 @@ TEST_CASE("accuracy maps add up over seeds and leave empty cells empty", "[unit]
   using Row = std::vector<std::optional<double>>;
   CHECK(figure.heat_map->rows == std::vector<Row>{{0.25, std::nullopt}, {1.0, 0.0}});
   CHECK(figure.title == "Accuracy of " + SmallStudy::kOddName + " in recall");
-}
-
-TEST_CASE("quality stands against measured time, at the longest context of each mode", "[unit]") {
-  SmallStudy study;
-  add_bench(study);
-  BenchMeasurement longer = study.data.bench->measurements[0];
-  longer.context = 128;
-  for (BenchSeries& series : longer.series)
-    for (double& seconds : series.seconds) seconds *= 3;
-  study.data.bench->measurements.push_back(longer);
-  const Figure figure = figure_of(study.data, "loss_against_measured_decode");
-  REQUIRE(figure.series.size() == 3);  // and the front
-  CHECK(figure.series[0].x == std::vector<double>{0.06});
-  CHECK(figure.series[1].x == std::vector<double>{0.03});
-  CHECK(figure.x.label.find("context 128") != std::string::npos);
 }
 
 TEST_CASE("speed stands against the ledger's and the machine's ceilings", "[unit]") {

@@ -23,17 +23,17 @@ PlannedTrial trial_at(double rate, int64_t widens) {
   return trial;
 }
 
-/// Rates 1, 2, 4 with two further ones on each side, and the main trial.
+/// Rates 0.1, 0.2, 0.4 with two further ones on each side, and the main trial.
 struct Grid {
   Plan plan;
   std::map<std::string, TrialEnd> ended;
 
   explicit Grid(int64_t widen = 2) {
     plan.variants = {"a"};
-    for (const double rate : {1.0, 2.0, 4.0}) plan.trials.push_back(trial_at(rate, 0));
-    for (const auto& [step, rate] : widened_rates({1, 2, 4}, widen))
+    for (const double rate : {0.1, 0.2, 0.4}) plan.trials.push_back(trial_at(rate, 0));
+    for (const auto& [step, rate] : widened_rates({0.1, 0.2, 0.4}, widen))
       plan.trials.push_back(trial_at(rate, step));
-    PlannedTrial& main = plan.trials.emplace_back(trial_at(1, 0));
+    PlannedTrial& main = plan.trials.emplace_back(trial_at(0.1, 0));
     main.id = "main";
     main.probe = "";
   }
@@ -66,62 +66,62 @@ TEST_CASE("a grid goes on by its own ratio on both sides", "[unit]") {
 
 TEST_CASE("a rate inside the grid needs nothing further", "[unit]") {
   Grid grid;
-  grid.end(1, 3.0);
-  grid.end(2, 2.0);
+  grid.end(0.1, 3.0);
+  grid.end(0.2, 2.0);
   CHECK_FALSE(grid.choice().complete);  // the third is still to come
   CHECK(grid.choice().asked_for.empty());
-  grid.end(4, std::nullopt);  // diverged: tried, and worse than all
+  grid.end(0.4, std::nullopt);  // diverged: tried, and worse than all
   CHECK(grid.choice().complete);
-  CHECK(grid.choice().rate == 2.0);
+  CHECK(grid.choice().rate == 0.2);
   CHECK_FALSE(grid.choice().at_edge);
   CHECK(grid.idle().size() == 4);
 }
 
 TEST_CASE("an edge that is best is followed step by step", "[unit]") {
   Grid grid;
-  for (const auto& [rate, loss] : {std::pair{1.0, 3.0}, {2.0, 2.0}, {4.0, 1.0}})
+  for (const auto& [rate, loss] : {std::pair{0.1, 3.0}, {0.2, 2.0}, {0.4, 1.0}})
     grid.end(rate, loss);
-  CHECK(grid.choice().asked_for == std::set{id_of(8)});
+  CHECK(grid.choice().asked_for == std::set{id_of(0.8)});
   CHECK_FALSE(grid.choice().complete);
-  CHECK(grid.idle() == std::set{id_of(0.25), id_of(0.5), id_of(16)});
+  CHECK(grid.idle() == std::set{id_of(0.025), id_of(0.05), id_of(1.6)});
   SECTION("it is inside now") {
-    grid.end(8, 1.5);
+    grid.end(0.8, 1.5);
     CHECK(grid.choice().complete);
-    CHECK(grid.choice().rate == 4.0);
+    CHECK(grid.choice().rate == 0.4);
     CHECK_FALSE(grid.choice().at_edge);
-    CHECK(grid.idle() == std::set{id_of(0.25), id_of(0.5), id_of(16)});
+    CHECK(grid.idle() == std::set{id_of(0.025), id_of(0.05), id_of(1.6)});
   }
   SECTION("it goes on to the last one") {
-    grid.end(8, 0.5);
-    CHECK(grid.choice().asked_for == std::set{id_of(8), id_of(16)});
+    grid.end(0.8, 0.5);
+    CHECK(grid.choice().asked_for == std::set{id_of(0.8), id_of(1.6)});
     CHECK_FALSE(grid.choice().complete);
-    grid.end(16, 0.25);
+    grid.end(1.6, 0.25);
     CHECK(grid.choice().complete);
-    CHECK(grid.choice().rate == 16.0);
+    CHECK(grid.choice().rate == 1.6);
     CHECK(grid.choice().at_edge);
-    CHECK(grid.idle() == std::set{id_of(0.25), id_of(0.5)});
+    CHECK(grid.idle() == std::set{id_of(0.025), id_of(0.05)});
   }
   SECTION("a main trial that is done settles what was chosen before grids widened") {
     grid.ended["main"] = {true, 2.5};
     CHECK(grid.idle().size() == 4);
-    grid.end(8, 0.5);
-    CHECK_FALSE(grid.idle().contains(id_of(8)));
-    CHECK(grid.idle().contains(id_of(16)));
+    grid.end(0.8, 0.5);
+    CHECK_FALSE(grid.idle().contains(id_of(0.8)));
+    CHECK(grid.idle().contains(id_of(1.6)));
   }
 }
 
 TEST_CASE("the low edge, a grid that may not widen, and one without any loss", "[unit]") {
   Grid low;
-  for (const auto& [rate, loss] : {std::pair{1.0, 1.0}, {2.0, 2.0}, {4.0, 3.0}})
+  for (const auto& [rate, loss] : {std::pair{0.1, 1.0}, {0.2, 2.0}, {0.4, 3.0}})
     low.end(rate, loss);
-  CHECK(low.choice().asked_for == std::set{id_of(0.5)});
+  CHECK(low.choice().asked_for == std::set{id_of(0.05)});
   Grid fixed(0);
   fixed.ended = low.ended;
   CHECK(fixed.choice().complete);
-  CHECK(fixed.choice().rate == 1.0);
+  CHECK(fixed.choice().rate == 0.1);
   CHECK(fixed.choice().at_edge);
   Grid lost;
-  for (const double rate : {1.0, 2.0, 4.0}) lost.end(rate, std::nullopt);
+  for (const double rate : {0.1, 0.2, 0.4}) lost.end(rate, std::nullopt);
   CHECK(lost.choice().complete);
   CHECK_FALSE(lost.choice().rate);
   CHECK(lost.idle().size() == 4);

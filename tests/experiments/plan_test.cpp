@@ -165,7 +165,8 @@ TEST_CASE("tokens of equal training FLOPs are picked, whole batches, nearest fir
 }
 
 TEST_CASE("width, depth and retention are picked, too", "[unit]") {
-  const Plan wide = plan_of(matched(solving("train_flops", "model.d_model", 0.3)));
+  const Plan wide = plan_of(matched(solving("train_flops", "model.d_model", 0.3),
+                                    {{"model.structure", "T(TT)"}, {"model.retention", 0.1}}));
   const json& model = config_of(wide, "subllm").at("model");
   CHECK(model.at("d_model") == wide.solved.at(0).value);
   CHECK(model.at("d_model") > 32);
@@ -199,7 +200,7 @@ TEST_CASE("what cannot be picked is refused by name and place", "[unit]") {
              Contains("the structure 'T(T)T' does not say at which level"));
   CHECK_THAT(error_of(matched(solving("parameters", "model.d_model", 1e-9))),
              Contains("no model.d_model of subllm has the parameters of llama") &&
-                 Contains("nearest: 28 (0.") && Contains(" and 32 (1.00"));
+                 Contains("nearest: 28 (0.") && Contains(" and 32 (1.0"));
   CHECK_THAT(error_of(matched(solving("train_flops", "train.tokens"), {{"train.tokens", 8192}})),
              Contains("/variants/subllm/train.tokens: is picked by /match/0"));
   json twice = matched(solving("train_flops", "train.tokens"));
