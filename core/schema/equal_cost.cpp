@@ -51,9 +51,10 @@ std::vector<EqualCost> read_match(const json& value, const std::vector<std::stri
     EqualCost& entry = out.emplace_back();
     read_fields(value[i], at, entry);
     if (entry.by.empty()) throw UserError(at, "lacks 'by': what is held equal");
-    for (const std::string& name : entry.variants)
-      if (std::find(names.begin(), names.end(), name) == names.end())
-        throw_unknown_name(at + "/variants", "variant", name, names);
+    for (size_t v = 0; v < entry.variants.size(); ++v)
+      if (std::find(names.begin(), names.end(), entry.variants[v]) == names.end())
+        throw_unknown_name(at + "/variants/" + std::to_string(v), "variant", entry.variants[v],
+                           names);
     const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
     if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
       throw UserError(at + "/variants",

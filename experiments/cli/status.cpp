@@ -31,6 +31,20 @@ TrialStatus status_of(const fs::path& folder, const PlannedTrial& trial) {
   }
 }
 
+/// One line of a trial.
+void print_trial(const json& trial) {
+  const std::string probe = trial["probe"], outcome = trial.value("outcome", ""),
+                    detail = trial.value("detail", "");
+  const std::string checkpoint =
+      trial["checkpoint"].is_null() ? "" : "  " + trial["checkpoint"].get<std::string>();
+  std::printf("%-10s %-28s %-7s seed %-4ld %s%s%s\n", trial["state"].get<std::string>().c_str(),
+              trial["variant"].get<std::string>().c_str(), probe.c_str(),
+              trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
+              checkpoint.c_str(),
+              detail.empty() ? (outcome.empty() || outcome == "ok" ? "" : "  " + outcome).c_str()
+                             : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
+}
+
 void print_status(const fs::path& folder, bool as_json) {
   const Plan plan = read_plan(folder);
   const std::set<std::string> not_needed = not_needed_trials(plan, folder);
@@ -75,18 +89,7 @@ void print_status(const fs::path& folder, bool as_json) {
   if (counts["damaged"] > 0) std::printf(", %ld damaged", counts["damaged"]);
   if (counts["not needed"] > 0) std::printf(", %ld not needed", counts["not needed"]);
   std::printf(left > 0 ? ", about %s of training left\n" : "\n", duration_text(left).c_str());
-  for (const json& trial : trials) {
-    const std::string probe = trial["probe"], outcome = trial.value("outcome", ""),
-                      detail = trial.value("detail", "");
-    const std::string checkpoint =
-        trial["checkpoint"].is_null() ? "" : "  " + trial["checkpoint"].get<std::string>();
-    std::printf("%-10s %-28s %-7s seed %-4ld %s%s%s\n", trial["state"].get<std::string>().c_str(),
-                trial["variant"].get<std::string>().c_str(), probe.c_str(),
-                trial["seed"].get<int64_t>(), trial["id"].get<std::string>().c_str(),
-                checkpoint.c_str(),
-                detail.empty() ? (outcome.empty() || outcome == "ok" ? "" : "  " + outcome).c_str()
-                               : ("  " + (outcome.empty() ? "" : outcome + ": ") + detail).c_str());
-  }
+  for (const json& trial : trials) print_trial(trial);
   for (const std::string& variant : untuned)
     std::printf("%-10s %-28s %zu main trials wait for a learning rate\n", "missing",
                 variant.c_str(), plan.seeds.size());

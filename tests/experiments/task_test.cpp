@@ -135,9 +135,9 @@ TEST_CASE("recall is asked at lengths of its own", "[unit]") {
     Evaluation out(recorded_evaluation(resolved, 1, json::object()));
     run_task(task, resolved, {*model, config, nullptr, 1}, out);
     // Every other token but the pairs' asks.
-    const auto accuracy = std::find_if(out.metrics().begin(), out.metrics().end(), [](const auto& m) {
-      return m.name == "recall_accuracy";
-    });
+    const auto accuracy =
+        std::find_if(out.metrics().begin(), out.metrics().end(),
+                     [](const Metric& metric) { return metric.name == "recall_accuracy"; });
     REQUIRE(accuracy != out.metrics().end());
     const json& about = accuracy->conditions;
     CHECK(about.at("n") == 20.0 * static_cast<double>(length / 2 - 4));
