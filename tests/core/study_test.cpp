@@ -97,7 +97,7 @@ TEST_CASE("each mistake in a study is one line with its place", "[unit]") {
   CHECK_THAT(error_with(R"("match":[{"by":"train_seconds","variants":["x"]}])"),
              Contains("/match/0/variants: must name two or more variants"));
   CHECK_THAT(error_with(R"("match":[{"by":"peak_memory","variants":["x","q"]}])"),
-             Contains("/match/0/variants: unknown variant 'q'"));
+             Contains("/match/0/variants/1: unknown variant 'q'"));
   const auto modelled = [&](const std::string& measure) {
     return error_with(R"("base":{"measure":{"context":[8,16],)" + measure + "}}");
   };
