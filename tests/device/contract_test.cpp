@@ -78,6 +78,8 @@ TEST_CASE("every example of the catalog trains on the device", "[contract]") {
     {
       const at::NoGradGuard no_grad;
       run_model(*twins.here, batch, nullptr, decisions.recording(training_run(coins)));
+      // What follows training (a threshold) has moved on the CPU alone.
+      copy_shared_weights(*twins.here, *twins.there, "test");
     }
     const Run run = decisions.following(training_run(coins));
     const at::Tensor expected_loss = loss_of(*twins.here, batch, run);
