@@ -21,6 +21,7 @@ struct Forger {
     json study = place.study();
     study["variants"].erase("subllm");
     study["variants"]["wide"] = {{"model.d_model", 24}};
+    study["base"]["evaluate"][0]["max_document_tokens"] = 100;  // several documents
     study["comparisons"] = json::array({json::array({"wide", "llama"})});
     place.write("tiny.json", study.dump());
     REQUIRE(place.run("run tiny.json").code == 0);
@@ -59,6 +60,7 @@ TEST_CASE("losses of documents that keep their sum are found by doing the trial 
     const std::string name = member_name(array::kDocuments, record.evaluations.at(0).id);
     NpyArray& documents = arrays.at(name);
     std::vector<double> losses = documents.as_doubles();
+    REQUIRE(documents.shape.at(0) > 1);
     losses[0] += 0.25;  // sums over the tokens of a document: what one gains the other loses
     losses[array::kDocumentColumns] -= 0.25;
     documents = npy_array(losses, documents.shape);
