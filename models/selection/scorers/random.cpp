@@ -5,7 +5,8 @@
 // in the row of the parent level, modulo 2^64, with unit(x) the upper 53 bits as a number in
 // [0, 1). The draw hashes what the row has been so far: causal, the same for every way of cutting
 // the row, another one in every row and at every site. The key comes from the seed and the site and
-// is stored in the checkpoint. All of it is done on the model's device.
+// is stored in the checkpoint. A loop on the CPU; on a device the same in tensors, so that nothing
+// waits.
 #include "models/selection/drawn_key.h"
 #include "models/selection/scorer.h"
 #include "models/transfer.h"
@@ -46,7 +47,9 @@ class Random : public Scorer {
 
   at::Tensor scores(const ScorerInput& input) const override {
     if (input.rows.n_tokens() == 0) return at::empty({0}, input.x.options());
-    const at::Tensor h = prefix_sums(input, static_cast<Sums&>(*input.memory).of_row);
+    at::Tensor& of_row = static_cast<Sums&>(*input.memory).of_row;
+    if (input.x.is_cpu()) return on_host(input, of_row).to(input.x.scalar_type());
+    const at::Tensor h = prefix_sums(input, of_row);
     const at::Tensor u =
         shifted(mixed(at::bitwise_xor(h, key_.tensor())), 11).to(at::kDouble) * 0x1.0p-53;
     return (retention_ - u).to(input.x.scalar_type());
@@ -57,6 +60,25 @@ class Random : public Scorer {
   }
 
  private:
+  /// The scores, [N] fp64; `of_row` goes from the rows' last h to their new ones.
+  at::Tensor on_host(const ScorerInput& input, at::Tensor& of_row) const {
+    const auto key = static_cast<uint64_t>(key_.tensor().item<int64_t>());
+    const at::Tensor tokens = input.tokens.contiguous();
+    at::Tensor out = at::empty({input.rows.n_tokens()}, at::kDouble);
+    const auto* token = tokens.const_data_ptr<int64_t>();
+    auto* value = out.data_ptr<double>();
+    for (int64_t b = 0; b < input.rows.n_rows(); ++b) {
+      auto h = static_cast<uint64_t>(of_row.const_data_ptr<int64_t>()[b]);
+      for (int64_t i = 0; i < input.rows.length(b); ++i) {
+        const auto ordinal = static_cast<uint64_t>(input.rows.ordinal(b, i));
+        h += mix_bits(static_cast<uint64_t>(*token++) ^ mix_bits(ordinal));
+        *value++ = retention_ - unit_interval(mix_bits(key ^ h));
+      }
+      of_row.data_ptr<int64_t>()[b] = static_cast<int64_t>(h);
+    }
+    return out;
+  }
+
   /// h_t of every token; `of_row` goes from the rows' last sums to their new ones.
   static at::Tensor prefix_sums(const ScorerInput& input, at::Tensor& of_row) {
     const Rows& rows = input.rows;
