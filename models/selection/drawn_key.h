@@ -17,6 +17,7 @@ class DrawnKey {
 
   /// Scalar, int64, on the host.
   const at::Tensor& tensor() const { return key_; }
+  uint64_t bits() const { return static_cast<uint64_t>(key_.item<int64_t>()); }
   Buffer buffer() const { return {name_, key_}; }
 
  private:

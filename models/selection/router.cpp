@@ -141,14 +141,14 @@ double Router::selector_threshold() const {
   return own.defined() ? own.item<double>() : 0;
 }
 
-/// A threshold on the host that is 0 costs nothing; one on a device is not read.
+/// Thresholds on the host are read, and cost nothing where they are 0; one on a device is not read.
 at::Tensor Router::without_threshold(const at::Tensor& scores, bool training) const {
   at::Tensor of_selector = training ? train_selector_->threshold() : at::Tensor();
   if (!of_selector.defined()) of_selector = evaluate_selector_->threshold();
-  at::Tensor total = threshold_;
-  if (of_selector.defined()) total = total + of_selector;
-  if (total.is_cpu() && total.item<double>() == 0) return scores;
-  return scores - total;
+  if (of_selector.defined() && !of_selector.is_cpu()) return scores - (threshold_ + of_selector);
+  const double zero =
+      threshold_.item<double>() + (of_selector.defined() ? of_selector.item<double>() : 0);
+  return zero == 0 ? scores : scores - zero;
 }
 
 /// By forced decisions, or by the selector of this mode.

@@ -81,6 +81,7 @@ struct RouterConfig {
 
  private:
   void resolve_choices(const std::string& path, const SelectionParts& parts);
+  void check_no_balancer(const std::string& path, bool learns, const RouterConfig& defaults) const;
 };
 
 /// What a router remembers between the steps of a decode state.

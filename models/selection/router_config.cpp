@@ -45,6 +45,23 @@ void RouterConfig::resolve_choices(const std::string& path, const SelectionParts
       resolve_choice(parts.selectors, "selector", train_selector, path + "/train_selector", "auto");
 }
 
+/// Settings of a balancer that never acts.
+void RouterConfig::check_no_balancer(const std::string& path, bool learns,
+                                     const RouterConfig& defaults) const {
+  const auto none = [&](const char* key, const json& given, const json& usual) {
+    if (given != usual)
+      throw UserError(path + "/" + key,
+                      given.dump() + " has no effect with " +
+                          (learns ? "balancer_strength 0" : "gate " + chosen_type(gate)));
+  };
+  if (!learns) none("balancer_strength", balancer_strength, defaults.balancer_strength);
+  none("balancer", balancer, defaults.balancer);
+  none("balancer_probability_end", balancer_probability_end, defaults.balancer_probability_end);
+  none("balancer_ramp", balancer_ramp, defaults.balancer_ramp);
+  none("balancer_min_abs", balancer_min_abs, defaults.balancer_min_abs);
+  none("balancer_max_abs", balancer_max_abs, defaults.balancer_max_abs);
+}
+
 void RouterConfig::resolve(const std::string& path, size_t n_sites, const SelectionParts& parts,
                            const RouterConfig& defaults) {
   router_config::check_retention(retention, n_sites, path + "/retention");
@@ -70,15 +87,7 @@ void RouterConfig::resolve(const std::string& path, size_t n_sites, const Select
                     selects +
                         " changes the weights that the selecting scores give, so it needs a gate "
                         "that reads them (score) and no train_scorer");
-  const auto none = [&](const char* key, double given, double usual) {
-    if (given != usual)
-      throw UserError(path + "/" + key,
-                      json(given).dump() + " has no effect with gate " + chosen_type(gate));
-  };
-  if (learns) return;
-  none("balancer_strength", balancer_strength, defaults.balancer_strength);
-  none("balancer_probability_end", balancer_probability_end, defaults.balancer_probability_end);
-  none("balancer_ramp", balancer_ramp, defaults.balancer_ramp);
+  if (!learns || balancer_strength == 0) check_no_balancer(path, learns, defaults);
 }
 
 }  // namespace sublab

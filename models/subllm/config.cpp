@@ -39,6 +39,13 @@ Config preset_values(const Config& config, const json& given, const std::string&
   return out;
 }
 
+/// What stands where nothing is given.
+Config preset_defaults(const std::string& preset, const std::string& path) {
+  Config out;
+  out.preset = preset;
+  return preset_values(out, json::object(), path);
+}
+
 /// Settings that would have no effect are refused unless they are left at their default.
 class Effects {
  public:
@@ -57,9 +64,7 @@ class Effects {
 
 void check_effects(const Config& config, const std::string& path, size_t n_modules,
                    const Parts& parts) {
-  Config defaults;
-  defaults.preset = config.preset;
-  defaults = preset_values(defaults, json::object(), path);
+  Config defaults = preset_defaults(config.preset, path);
   defaults.RouterConfig::resolve(path, 1, parts, RouterConfig());
   const Effects effects(config, defaults, path);
   const std::string gate = chosen_type(config.gate);
@@ -88,9 +93,7 @@ void Config::resolve(const std::string& path, const json& given, const Parts& pa
   DecoderConfig::resolve(path);
   AttentionConfig::resolve(path, parts);
   const size_t n_modules = parsed.module_levels.size();
-  Config defaults;
-  defaults.preset = preset;
-  RouterConfig::resolve(path, n_modules, parts, preset_values(defaults, json::object(), path));
+  RouterConfig::resolve(path, n_modules, parts, preset_defaults(preset, path));
   for (const json& choice : {scorer, train_scorer}) {
     const std::string name = chosen_type(choice);
     if (name != "same" && find_entry(parts.scorers, "scorer", name, path).needs.attention)

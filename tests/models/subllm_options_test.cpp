@@ -163,7 +163,8 @@ TEST_CASE("schedules run over the run, or over the paper's steps", "[unit]") {
   at::manual_seed(1);
   const Batch batch = random_batch({20});
   const auto balancer_probability = [&](const char* schedule, double progress, int64_t step) {
-    const auto model = small_model(subllm({{"schedule", schedule}, {"preset", "published"}}, "T(T)"));
+    const auto model =
+        small_model(subllm({{"schedule", schedule}, {"preset", "published"}}, "T(T)"));
     const AskedCoins coins;
     Run run;
     run.mode = Mode::train;
@@ -220,6 +221,9 @@ TEST_CASE("options without effect are refused", "[unit]") {
   refuses({{"scorer", {{"type", "random"}, {"init_std", 0.1}}}},
           "has no settings, so no 'init_std'");
   refuses({{"gate", "one"}, {"balancer_strength", 0.1}}, "has no effect with gate one");
+  refuses({{"gate", "one"}, {"balancer", "loss"}}, "has no effect with gate one");
+  refuses({{"balancer", "loss"}}, "has no effect with balancer_strength 0");
+  refuses({{"balancer_min_abs", 0.5}}, "has no effect with balancer_strength 0");
   refuses({{"scorer", "stride"}, {"attention_log_weight", true}}, "has no effect with gate one");
   refuses({{"schedule", "paper_steps"}, {"bypass_ramp", 0.1}}, "has no effect with schedule");
   refuses({{"structure", "TT"}, {"retention", 0.5}}, "has no effect in a structure without '('");

@@ -1,8 +1,8 @@
 // A linear map of the residual stream, trained through the gate: s_t = w . x_t  (SUBLLM,
 // arXiv:2406.06571). No bias, no auxiliary loss. The paper puts no norm on its input (`raw`);
 // `normed` divides x_t by its root mean square first, so that scores do not leave (0, 1), where the
-// gate lets gradients through, just because the stream grows. It also starts larger and learns
-// faster: init_scale 1, learning_rate_scale 0.5.
+// gate lets gradients through, just because the stream grows. The paper's also starts larger and
+// learns faster: init_scale 1, learning_rate_scale 0.5.
 #include "models/selection/projection.h"
 
 namespace sublab {

@@ -62,7 +62,7 @@ class Random : public Scorer {
  private:
   /// The scores, [N] fp64; `of_row` goes from the rows' last h to their new ones.
   at::Tensor on_host(const ScorerInput& input, at::Tensor& of_row) const {
-    const auto key = static_cast<uint64_t>(key_.tensor().item<int64_t>());
+    const uint64_t key = key_.bits();
     const at::Tensor tokens = input.tokens.contiguous();
     at::Tensor out = at::empty({input.rows.n_tokens()}, at::kDouble);
     const auto* token = tokens.const_data_ptr<int64_t>();

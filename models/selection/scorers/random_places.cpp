@@ -17,7 +17,7 @@ class RandomPlaces : public Scorer {
       : key_(context, "random_scorer"), retention_(context.retention) {}
 
   at::Tensor scores(const ScorerInput& input) const override {
-    const auto key = static_cast<uint64_t>(key_.tensor().item<int64_t>());
+    const uint64_t key = key_.bits();
     at::Tensor out = at::empty({input.rows.n_tokens()}, at::kDouble);
     auto* value = out.data_ptr<double>();
     for (int64_t b = 0; b < input.rows.n_rows(); ++b)
