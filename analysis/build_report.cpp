@@ -53,6 +53,7 @@ void add_reading_aid(Table& table) {
 /// A study that was measured and never run.
 void add_measured_only(const StudyData& data, Report& report) {
   add_speed_tables(*data.bench, report);
+  add_break_even_tables(*data.bench, report);
   add_context_table(data, report);
   add_claims_table(data, report);
   add_figures(data, report);
@@ -92,6 +93,7 @@ Report build_report(const fs::path& study_folder) {
   add_scaling_table(data, report);
   if (data.bench) add_speed_tables(*data.bench, report);
   add_overview_table(data, report);
+  if (data.bench) add_break_even_tables(*data.bench, report);
   add_context_table(data, report);
   add_held_selection_table(data, report);
   add_kept_by_role_tables(data, report);
@@ -111,6 +113,7 @@ void add_bench_report(const fs::path& study_folder, Report& report) {
   if (!bench) throw UserError(study_folder.string(), "has no speed measurement");
   report.study = read_plan(study_folder).study;
   add_speed_tables(*bench, report);
+  add_break_even_tables(*bench, report);
   finish_tables(report);
 }
 

@@ -16,6 +16,7 @@ void add_accuracy_maps(const StudyData& data, Report& report);
 void add_kept_over_training(const StudyData& data, Report& report);
 void add_kept_by_position(const StudyData& data, Report& report);
 void add_speed_up_figures(const StudyData& data, Report& report);
+void add_speed_by_context(const StudyData& data, Report& report);
 void add_rooflines(const StudyData& data, Report& report);
 
 /// The arrays of this name that `records` left in the evaluations `of` them (null: in training),

@@ -18,6 +18,7 @@ void add_figures(const StudyData& data, Report& report) {
   figures::add_kept_over_training(data, report);
   figures::add_kept_by_position(data, report);
   figures::add_speed_up_figures(data, report);
+  figures::add_speed_by_context(data, report);
   figures::add_rooflines(data, report);
 }
 

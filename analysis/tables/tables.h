@@ -70,6 +70,10 @@ void add_retention_tables(const StudyData& data, Report& report);
 /// What each curve of the plan's `scaling` is worth in training compute of the reference's.
 void add_scaling_table(const StudyData& data, Report& report);
 
+/// The context from which on each variant is faster than the reference, in each mode that was
+/// measured at two contexts or more; one table per batch and number format.
+void add_break_even_tables(const BenchFile& bench, Report& report);
+
 /// Prompts and steps by context, where the study's measurement names contexts to model.
 void add_context_table(const StudyData& data, Report& report);
 
