@@ -111,6 +111,10 @@ std::vector<MetricInfo> all() {
       of_text(kLossEarlyNats, "early", "nats per token", "loss over the first quarter of windows",
               4),
       of_text(kLossLateNats, "late", "nats per token", "loss over the last quarter of windows", 4),
+      of_text(kWindowMeanLossNats, "mean of windows", "nats per token",
+              "mean over windows of the mean loss of what each scores: long documents weigh less, "
+              "and a first window of many tokens as much as one of a few",
+              4),
       of_text(kTrigramLossNats, "trigram", "nats per token",
               "loss of an interpolated trigram counted on the same training tokens", 4),
       of_text(kSelectionGapNats, "gap", "nats per token",

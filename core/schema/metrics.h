@@ -59,6 +59,7 @@ inline constexpr const char* kPerplexity = "perplexity";
 inline constexpr const char* kBitsPerByte = "bits_per_byte";
 inline constexpr const char* kLossEarlyNats = "loss_early_nats";
 inline constexpr const char* kLossLateNats = "loss_late_nats";
+inline constexpr const char* kWindowMeanLossNats = "window_mean_loss_nats";
 inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
 inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
 

@@ -140,8 +140,10 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
       if (depths)
         depth = depths_of(keeps, model, static_cast<int64_t>(i - first), pieces[i].n_inputs());
       const bool from_start = w.begin == -1 && pieces[i].n_inputs() == window;
+      double window_sum = 0;
       for (int64_t place = w.begin; place < w.end; ++place, ++loss) {
         if (place + 1 < w.first_scored) continue;
+        window_sum += *loss;
         document.token_losses[place + 1] = *loss;
         if (depths) document.depths[place + 1] = depth[place - w.begin];
         result.loss_sum += *loss;
@@ -152,6 +154,8 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
         result.positions.loss[bucket] += *loss;
         ++result.positions.tokens[bucket];
       }
+      result.window_mean_sum += window_sum / static_cast<double>(w.end + 1 - w.first_scored);
+      ++result.n_windows;
     }
     first = last;
   }
@@ -240,6 +244,8 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   add(metric::kBitsPerByte, bytes.bits_per_byte, bytes.note);
   add(metric::kLossEarlyNats, mean_loss(result.positions, 0, kBuckets / 4));
   add(metric::kLossLateNats, mean_loss(result.positions, kBuckets - kBuckets / 4, kBuckets));
+  if (config.mean_of_windows)
+    add(metric::kWindowMeanLossNats, result.window_mean_sum / result.n_windows);
   add(metric::kTrigramLossNats, trigram);
   if (result.kept_fraction.empty()) return;
   add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss);
@@ -301,7 +307,9 @@ TaskEntry perplexity_task() {
       throw UserError(path, "perplexity needs a trial with data.train_on text, not '" +
                                 data.train_task() + "'");
     config.resolve(path, data.context_len);
-    return write_fields(config);
+    json out = write_fields(config);
+    if (!config.mean_of_windows) out.erase("mean_of_windows");  // no condition: it adds a number
+    return out;
   };
   entry.evaluate = perplexity::evaluate;
   entry.examples = {{"", {{"max_tokens", 2000}}}};

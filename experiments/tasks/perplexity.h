@@ -20,6 +20,7 @@ struct PerplexityConfig {
   int64_t max_tokens = 200'000;
   int64_t max_document_tokens = 0;
   bool extrapolate = false;
+  bool mean_of_windows = false;
   std::vector<std::string> keep;
 
   template <class F>
@@ -34,6 +35,9 @@ struct PerplexityConfig {
       "of each document its first tokens only, so that many documents count; 0 = whole documents",
       within(0, 1e15));
     f("extrapolate", extrapolate, "allow a window that is longer than data.context_len");
+    f("mean_of_windows", mean_of_windows,
+      "also give the mean over windows of the mean loss of each, which the scripts of YaRN and "
+      "PoSE print as perplexity");
     f("keep", keep, "arrays to keep of every trial that are not kept by themselves",
       one_of({array::kTokenLosses, array::kDepths}));
   }
@@ -60,7 +64,8 @@ struct PerplexityResult {
   std::vector<DocumentLosses> documents;
   PositionLosses positions;
   double loss_sum = 0, n_tokens = 0;
-  std::vector<double> kept_fraction;  ///< per subsampling module, of its parent level
+  double window_mean_sum = 0, n_windows = 0;  ///< of the mean loss of what each window scores
+  std::vector<double> kept_fraction;          ///< per subsampling module, of its parent level
 };
 
 /// Loss per byte of the documents whose text the tokenizer gives back.
