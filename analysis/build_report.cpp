@@ -88,6 +88,7 @@ Report build_report(const fs::path& study_folder) {
   add_seed_tables(data, comparisons, accuracies, report);
   add_cost_table(data, report);
   add_comparison_tables(comparisons, accuracies, report);
+  add_signal_table(data, report);
   add_equal_cost_tables(data, comparisons, report);
   add_retention_tables(data, report);
   add_scaling_table(data, report);

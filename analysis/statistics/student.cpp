@@ -58,6 +58,10 @@ double student_cdf(double t, double freedom) {
   return t > 0 ? 1 - tail : tail;
 }
 
+double fisher_p_value(double f, double over, double under) {
+  return incomplete_beta(under / 2, over / 2, under / (under + over * f));
+}
+
 double student_quantile(double p, double freedom) {
   double low = -1, high = 1;
   while (student_cdf(low, freedom) > p) low *= 2;

@@ -1,4 +1,4 @@
-// Student's t: quantiles, p-values, and the difference that a test by it finds.
+// Student's t: quantiles, p-values, and the difference that a test by it finds; Fisher's F.
 #pragma once
 
 namespace sublab {
@@ -9,6 +9,10 @@ double student_cdf(double t, double freedom);
 double student_quantile(double p, double freedom);
 /// Two-sided p-value of t.
 double student_p_value(double t, double freedom);
+
+/// P(F >= f) of Fisher's F with `over` degrees above and `under` below, by the incomplete beta
+/// function.
+double fisher_p_value(double f, double over, double under);
 
 /// The true difference, in true standard errors, that a two-sided test at `level` finds 8 times in
 /// 10: the noncentrality of Student's t that has this power.

@@ -26,6 +26,10 @@ void add_question_tables(const StudyData& data, const std::vector<AccuracyCompar
 void add_seed_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
                      const std::vector<AccuracyComparisons>& accuracies, Report& report);
 
+/// Of every loss and accuracy: how far variants lie apart beside how far seeds do, and whether that
+/// tells them apart. Nothing with one seed or one variant.
+void add_signal_table(const StudyData& data, Report& report);
+
 /// What share of each role's tokens (query, key, value, ...) was kept while a task was evaluated
 /// that says which tokens have which role.
 void add_kept_by_role_tables(const StudyData& data, Report& report);

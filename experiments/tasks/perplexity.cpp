@@ -76,6 +76,31 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
   return {{sent_to(device, tokens), Rows::contiguous(lengths)}, sent_to(device, labels)};
 }
 
+/// `losses` of the piece's inputs; `depths` of them, or nothing.
+void add_piece(const Piece& piece, const float* losses, const std::vector<uint8_t>& depths,
+               int64_t window, PerplexityResult& result) {
+  const Window& w = piece.window;
+  DocumentLosses& document = result.documents[piece.document];
+  // Only there every place of the window is scored, in one text.
+  const bool from_start = w.begin == -1 && piece.n_inputs() == window;
+  double sum = 0;
+  for (int64_t place = w.begin; place < w.end; ++place) {
+    if (place + 1 < w.first_scored) continue;
+    const int64_t i = place - w.begin;
+    document.token_losses[place + 1] = losses[i];
+    if (!depths.empty()) document.depths[place + 1] = depths[i];
+    sum += losses[i];
+    result.loss_sum += losses[i];
+    ++result.n_tokens;
+    if (!from_start) continue;
+    const int64_t bucket = std::min<int64_t>(kBuckets - 1, i * kBuckets / window);
+    result.positions.loss[bucket] += losses[i];
+    ++result.positions.tokens[bucket];
+  }
+  result.window_mean_sum += sum / static_cast<double>(w.end + 1 - w.first_scored);
+  ++result.n_windows;
+}
+
 }  // namespace perplexity
 
 ByteLoss byte_loss(const PerplexityResult& result) {
@@ -134,28 +159,11 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
         token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
     const auto* loss = losses.const_data_ptr<float>();
     for (size_t i = first; i < last; ++i) {
-      const Window& w = pieces[i].window;
-      DocumentLosses& document = result.documents[pieces[i].document];
       std::vector<uint8_t> depth;
       if (depths)
         depth = depths_of(keeps, model, static_cast<int64_t>(i - first), pieces[i].n_inputs());
-      const bool from_start = w.begin == -1 && pieces[i].n_inputs() == window;
-      double window_sum = 0;
-      for (int64_t place = w.begin; place < w.end; ++place, ++loss) {
-        if (place + 1 < w.first_scored) continue;
-        window_sum += *loss;
-        document.token_losses[place + 1] = *loss;
-        if (depths) document.depths[place + 1] = depth[place - w.begin];
-        result.loss_sum += *loss;
-        ++result.n_tokens;
-        if (!from_start) continue;  // only here every place of the window is scored, in one text
-        const int64_t bucket =
-            std::min<int64_t>(kBuckets - 1, (place - w.begin) * kBuckets / window);
-        result.positions.loss[bucket] += *loss;
-        ++result.positions.tokens[bucket];
-      }
-      result.window_mean_sum += window_sum / static_cast<double>(w.end + 1 - w.first_scored);
-      ++result.n_windows;
+      add_piece(pieces[i], loss, depth, window, result);
+      loss += pieces[i].n_inputs();
     }
     first = last;
   }
