@@ -70,6 +70,29 @@ std::vector<MetricInfo> of_answers() {
   return {accuracy_gap, in_row, role_kept};
 }
 
+/// Of held-out documents.
+std::vector<MetricInfo> of_losses() {
+  using namespace metric;
+  return {
+      of_text(kLossNats, "loss", "nats per token",
+              "nats per token, evaluate mode, with 95 % interval", 4),
+      of_text(kPerplexity, "perplexity", "", "exp(loss)", 1),
+      of_text(kBitsPerByte, "bits/byte", "bits per byte", "loss per byte of text", 4),
+      of_text(kLossEarlyNats, "early", "nats per token", "loss over the first quarter of windows",
+              4),
+      of_text(kLossLateNats, "late", "nats per token", "loss over the last quarter of windows", 4),
+      of_text(kWindowMeanLossNats, "mean of windows", "nats per token",
+              "mean over windows of the mean loss of what each scores: long documents weigh less, "
+              "and a first window of many tokens as much as one of a few",
+              4),
+      of_text(kTrigramLossNats, "trigram", "nats per token",
+              "loss of an interpolated trigram counted on the same training tokens", 4),
+      of_text(kSelectionGapNats, "gap", "nats per token",
+              "loss with train-mode selection, which sees later tokens, minus that with "
+              "evaluate-mode selection",
+              4, NumberStyle::signed_fixed)};
+}
+
 std::vector<MetricInfo> all() {
   using namespace metric;
   std::vector<MetricInfo> out = {
@@ -103,24 +126,8 @@ std::vector<MetricInfo> all() {
                 "of the weights in 16 bins, relative to its largest value"),
       of_module(kBypassMin, "bypass min", "smallest element of the bypass scale"),
       of_module(kBypassMean, "mean", "of the bypass scale"),
-      of_module(kBypassMax, "max", "of the bypass scale"),
-      of_text(kLossNats, "loss", "nats per token",
-              "nats per token, evaluate mode, with 95 % interval", 4),
-      of_text(kPerplexity, "perplexity", "", "exp(loss)", 1),
-      of_text(kBitsPerByte, "bits/byte", "bits per byte", "loss per byte of text", 4),
-      of_text(kLossEarlyNats, "early", "nats per token", "loss over the first quarter of windows",
-              4),
-      of_text(kLossLateNats, "late", "nats per token", "loss over the last quarter of windows", 4),
-      of_text(kWindowMeanLossNats, "mean of windows", "nats per token",
-              "mean over windows of the mean loss of what each scores: long documents weigh less, "
-              "and a first window of many tokens as much as one of a few",
-              4),
-      of_text(kTrigramLossNats, "trigram", "nats per token",
-              "loss of an interpolated trigram counted on the same training tokens", 4),
-      of_text(kSelectionGapNats, "gap", "nats per token",
-              "loss with train-mode selection, which sees later tokens, minus that with "
-              "evaluate-mode selection",
-              4, NumberStyle::signed_fixed)};
+      of_module(kBypassMax, "max", "of the bypass scale")};
+  for (MetricInfo& each : of_losses()) out.push_back(std::move(each));
   MetricInfo context_kept = of_module(kContextKept, "context kept",
                                       "tokens of the contexts after compression, of those before");
   context_kept.better = Better::lower, context_kept.high = 1;
