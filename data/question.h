@@ -16,6 +16,12 @@ struct Question {
   std::string text;                  ///< comes after it and stays as it is
   std::vector<int64_t> ids;          ///< the same as ids
   int64_t max_tokens = 16;           ///< of the answer
+
+  // What the one who asks knows. Nobody else looks at it but for samples.
+  std::vector<std::string> references;  ///< what is right: one answer, parts of it, or several
+  int64_t length = 0;         ///< tokens that prompt and answer were made to fit in; 0 = as it comes
+  double depth = -1;          ///< of what is asked for in the context, 0 to 1; below 0 = of none
+  int64_t answer_place = -1;  ///< the token of the prompt that it begins at; below 0 = not known
 };
 
 }  // namespace sublab

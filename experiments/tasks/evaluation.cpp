@@ -66,6 +66,15 @@ void Evaluation::add_activity(const std::string& mechanism, double n, double of)
       {{"mechanism", mechanism}, {"n", n}, {"of", of}});
 }
 
+void Evaluation::add_samples(const std::vector<json>& samples) {
+  // A text may be cut within a character.
+  for (const json& sample : samples) {
+    const std::string line = sample.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    samples_.insert(samples_.end(), line.begin(), line.end());
+  }
+  add_array(array::kSamples, samples_, {static_cast<int64_t>(samples_.size())});
+}
+
 void Evaluation::add_counts() {
   std::map<std::string, ActivityCount> by_mechanism;
   for (const auto& [key, count] : activity_.counts()) {

@@ -36,6 +36,11 @@ class Evaluation {
     arrays_[name] = npy_array(values, std::move(shape));
   }
 
+  /// What was asked and what came, one object a question, in the array `samples`, which main trials
+  /// of the first seed keep. Their keys are those of a sample_of() (experiments/tasks/graded.h), or
+  /// a task's own. Several calls add up.
+  void add_samples(const std::vector<json>& samples);
+
   /// For Run::activity of every pass of the evaluation: what it counts becomes metrics.
   Activity& activity() { return activity_; }
 
@@ -54,6 +59,7 @@ class Evaluation {
   std::vector<Metric> metrics_;
   Activity activity_;
   NpyMembers arrays_;  ///< by their own names
+  std::vector<uint8_t> samples_;
 };
 
 /// Whether this resolved choice of an entry, or null, changes a prompt.
