@@ -14,7 +14,7 @@ namespace {
 
 /// Keys of an entry that decide nothing of its numbers.
 constexpr const char* kKeep = "keep";
-constexpr const char* kNoConditions[] = {"task", "extrapolate", kKeep};
+constexpr const char* kNoConditions[] = {"task", "extrapolate", kKeep, condition::kBatch};
 
 /// A hash of those of each corpus's split (all splits where the entry names none) and of the
 /// tokenizer; "" where it reads no text.
