@@ -60,7 +60,8 @@ namespace sublab {
   LINE(ruler_niah_multiquery) \
   LINE(ruler_vt)              \
   LINE(ruler_cwe)             \
-  LINE(ruler_fwe)
+  LINE(ruler_fwe)             \
+  LINE(ruler_qa)
 
 #define SUBLAB_ROW_MAKERS(LINE)    \
   LINE(recall_rows)                \

@@ -73,6 +73,10 @@ double student_p_value(double t, double freedom) {
   return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 
+double variance_ratio_p_value(double f, double between, double within) {
+  return incomplete_beta(within / 2, between / 2, within / (within + between * f));
+}
+
 double student_detectable(double freedom, double level) {
   const double t = student_quantile(1 - level / 2, freedom);
   // Beyond a few dozen degrees the sum of the two quantiles is exact to three digits.

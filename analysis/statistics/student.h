@@ -1,4 +1,4 @@
-// Student's t: quantiles, p-values, and the difference that a test by it finds.
+// Student's t: quantiles, p-values, and the difference that a test by it finds; Fisher's F.
 #pragma once
 
 namespace sublab {
@@ -9,6 +9,9 @@ double student_cdf(double t, double freedom);
 double student_quantile(double p, double freedom);
 /// Two-sided p-value of t.
 double student_p_value(double t, double freedom);
+
+/// P(F >= f) for the ratio of a variance of `between` degrees to one of `within`.
+double variance_ratio_p_value(double f, double between, double within);
 
 /// The true difference, in true standard errors, that a two-sided test at `level` finds 8 times in
 /// 10: the noncentrality of Student's t that has this power.

@@ -26,6 +26,15 @@ void add_question_tables(const StudyData& data, const std::vector<AccuracyCompar
 void add_seed_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
                      const std::vector<AccuracyComparisons>& accuracies, Report& report);
 
+/// Accuracies of a task that asks at several lengths, or tells distances apart, within one
+/// evaluation; and whether a metric stands in these tables.
+void add_by_condition_tables(const StudyData& data, Report& report);
+bool has_table_by_condition(const std::string& metric);
+
+/// Of every accuracy the spread between variants beside that over seeds, and whether the first is
+/// more than the second explains. Nothing with one seed or one variant.
+void add_signal_table(const StudyData& data, Report& report);
+
 /// What share of each role's tokens (query, key, value, ...) was kept while a task was evaluated
 /// that says which tokens have which role.
 void add_kept_by_role_tables(const StudyData& data, Report& report);

@@ -14,5 +14,6 @@ ContextTask ruler_niah_multiquery_context_task();
 ContextTask ruler_vt_context_task();
 ContextTask ruler_cwe_context_task();
 ContextTask ruler_fwe_context_task();
+ContextTask ruler_qa_context_task();
 
 }  // namespace sublab

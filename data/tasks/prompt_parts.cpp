@@ -114,12 +114,12 @@ void Draft::fill(const Filler& filler, size_t first, int64_t n_filler,
 }
 
 int64_t Draft::room(const PromptShape& shape, const std::string& question,
-                    const std::string& answer) const {
+                    const std::string& answer, int64_t n_more) const {
   const auto tokens = [&](const std::string& text) {
     return static_cast<int64_t>(encoder_.ids(text).size());
   };
-  const int64_t left =
-      shape.length - n_tokens() - tokens(question) - std::max(shape.answer_room, tokens(answer));
+  const int64_t left = shape.length - n_tokens() - n_more - tokens(question) -
+                       std::max(shape.answer_room, tokens(answer));
   if (left < 0) throw DoesNotFit{shape.length - left};
   return left;
 }
@@ -127,10 +127,10 @@ int64_t Draft::room(const PromptShape& shape, const std::string& question,
 Prompt Draft::hide(const PromptShape& shape, const Filler& filler, size_t first,
                    std::vector<Needle> needles, const std::string& question,
                    const std::string& answer, std::vector<std::string> references) {
-  int64_t left = room(shape, question, answer);
+  int64_t n_needles = 0;
   for (const Needle& needle : needles)
-    left -= static_cast<int64_t>(encoder_.ids(needle.text).size());
-  if (left < 0) throw DoesNotFit{shape.length - left};
+    n_needles += static_cast<int64_t>(encoder_.ids(needle.text).size());
+  const int64_t left = room(shape, question, answer, n_needles);
   std::stable_sort(needles.begin(), needles.end(),
                    [](const Needle& a, const Needle& b) { return a.depth < b.depth; });
   fill(filler, first, left, needles);

@@ -99,10 +99,10 @@ class Draft {
   void open(const std::string& text);
   void add(const std::string& text, bool matters);
   void add(const Piece& piece, bool matters);
-  /// Tokens that are left for what lies between the words so far and `question`; throws DoesNotFit
-  /// below 0.
-  int64_t room(const PromptShape& shape, const std::string& question,
-               const std::string& answer) const;
+  /// Tokens that are left for what lies between the words so far, `n_more` tokens and `question`;
+  /// throws DoesNotFit below 0.
+  int64_t room(const PromptShape& shape, const std::string& question, const std::string& answer,
+               int64_t n_more = 0) const;
   /// Fills the room with filler, whole words, from sentence `first` on. Needles stand between
   /// sentences, each where its depth of the filler is nearest. Then asks.
   Prompt hide(const PromptShape& shape, const Filler& filler, size_t first,

@@ -203,7 +203,7 @@ class Niah : public PromptMaker {
 std::vector<std::string> lexicon() {
   std::vector<std::string> out = {
       "A special magic number is hidden within the following text.",
-      " Some special magic numbers are hidden within the following text. Some",
+      "Some special magic numbers are hidden within the following text.",
       " Make sure to memorize it. I will quiz you about the uuids uuid afterwards.",
       " What are all the special magic numbers for x, and x mentioned in the provided text?",
       " The special magic is One of the is: What"};

@@ -51,6 +51,12 @@ TaskEntry ruler_cwe_task() {
 }
 TaskEntry ruler_fwe_task() { return with_example(asks(ruler_fwe_context_task()), 1280, kTwoRows); }
 
+TaskEntry ruler_qa_task() {
+  TaskEntry entry = asks(ruler_qa_context_task());
+  entry.examples = {};  // it needs files of the user's
+  return entry;
+}
+
 RowMaker passkey_rows_maker() { return context_rows(passkey_context_task()); }
 RowMaker ruler_niah_single_rows_maker() { return context_rows(ruler_niah_single_context_task()); }
 RowMaker ruler_niah_multikey_rows_maker() {

@@ -140,10 +140,12 @@ void run_task(const TaskEntry& task, const json& entry, const TaskContext& conte
   const auto batch = static_cast<size_t>(entry.value(condition::kBatch, int64_t{1}));
   std::vector<Question> questions = task.prompt.ask(resolved, context);
   const bool shortened = out.about().conditions.contains(condition::kCompression);
+  const bool rewrites = compressor && (!entry.contains(condition::kCompression) ||
+                                       is_compressed(entry[condition::kCompression]));
   CompressionCost cost;
   double before = 0, after = 0;
   for (Question& question : questions) {
-    if (compressor) prompted::leave_one_form(question, context.text != nullptr);
+    if (rewrites) prompted::leave_one_form(question, context.text != nullptr);
     if (shortened) before += prompted::context_tokens(question, context);
     if (compressor) question = compressor->compress(question, cost);
     if (shortened) after += prompted::context_tokens(question, context);
