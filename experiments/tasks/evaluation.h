@@ -66,9 +66,10 @@ class Evaluation {
 bool is_compressed(const json& compression);
 
 /// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
-/// permits ("extrapolate"), stores ("keep") or arranges ("batch"). `provenance` is the trial's: the hashes of the text
-/// that it reads; `device` the kind of device that it is asked on. Compressed prompts are a
-/// condition, unless by `none`, and `compression_version` is the numerics version of what does it.
+/// permits ("extrapolate"), stores ("keep") or arranges ("batch"). `provenance` is the trial's: the
+/// hashes of the text that it reads; `device` the kind of device that it is asked on. Compressed
+/// prompts are a condition, unless by `none`, and `compression_version` is the numerics version of
+/// what does it.
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
                                        const json& provenance, const std::string& device = "cpu",
                                        int64_t compression_version = 0);
