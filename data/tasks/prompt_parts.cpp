@@ -90,6 +90,14 @@ void Draft::add(const Needle& needle) {
   add(needle.text, needle.asked);
 }
 
+Piece Draft::beginning_of(const Piece& word, int64_t n) const {
+  const bool plain = std::all_of(word.text.begin(), word.text.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (!plain) return {};
+  const std::vector<int64_t> ids(word.ids.begin(), word.ids.begin() + n);
+  return {encoder_.tokenizer().decode({ids.begin(), ids.end()}), ids};
+}
+
 void Draft::fill(const Filler& filler, size_t first, int64_t n_filler,
                  const std::vector<Needle>& needles) {
   auto next = needles.begin();
@@ -104,7 +112,10 @@ void Draft::fill(const Filler& filler, size_t first, int64_t n_filler,
       add(*next);
     for (const Piece& word : sentence) {
       full = done + static_cast<int64_t>(word.ids.size()) > n_filler;
-      if (full) break;
+      if (full) {
+        add(beginning_of(word, n_filler - done), false);
+        break;
+      }
       add(word, false);
       done += static_cast<int64_t>(word.ids.size());
     }

@@ -103,7 +103,7 @@ class Draft {
   /// throws DoesNotFit below 0.
   int64_t room(const PromptShape& shape, const std::string& question, const std::string& answer,
                int64_t n_more = 0) const;
-  /// Fills the room with filler, whole words, from sentence `first` on. Needles stand between
+  /// Fills the room with filler, to the token, from sentence `first` on. Needles stand between
   /// sentences, each where its depth of the filler is nearest. Then asks.
   Prompt hide(const PromptShape& shape, const Filler& filler, size_t first,
               std::vector<Needle> needles, const std::string& question, const std::string& answer,
@@ -116,6 +116,8 @@ class Draft {
 
  private:
   void add(const Needle& needle);
+  /// The first `n` tokens of a word that is too long; nothing where a character might be cut.
+  Piece beginning_of(const Piece& word, int64_t n) const;
   void fill(const Filler& filler, size_t first, int64_t n_filler,
             const std::vector<Needle>& needles);
 
