@@ -85,6 +85,7 @@ Report build_report(const fs::path& study_folder) {
   const auto accuracies = accuracy_comparisons(data);
   add_quality_table(data, comparisons, accuracies, report);
   add_question_tables(data, accuracies, report);
+  add_by_condition_tables(data, report);
   add_seed_tables(data, comparisons, accuracies, report);
   add_cost_table(data, report);
   add_comparison_tables(comparisons, accuracies, report);

@@ -26,6 +26,11 @@ void add_question_tables(const StudyData& data, const std::vector<AccuracyCompar
 void add_seed_tables(const StudyData& data, const std::vector<Comparison>& comparisons,
                      const std::vector<AccuracyComparisons>& accuracies, Report& report);
 
+/// Accuracies of a task that asks at several lengths, or tells distances apart, within one
+/// evaluation; and whether a metric stands in these tables.
+void add_by_condition_tables(const StudyData& data, Report& report);
+bool has_table_by_condition(const std::string& metric);
+
 /// Of every loss and accuracy: how far variants lie apart beside how far seeds do, and whether that
 /// tells them apart. Nothing with one seed or one variant.
 void add_signal_table(const StudyData& data, Report& report);

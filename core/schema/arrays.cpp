@@ -27,7 +27,8 @@ const std::vector<ArrayKind>& known_arrays() {
       {kAnswers, Keep::main, {"right", "asked"}, false},
       {kAnswerKeys, Keep::main, {}, false},
       {kKeptByRole, Keep::main, {"kept", "seen"}, false},
-      {kByLengthDepth, Keep::main, {"length", "depth", "right", "asked"}, false}};
+      {kByLengthDepth, Keep::main, {"length", "depth", "right", "asked"}, false},
+      {kSamples, Keep::first_seed, {}, false}};
   return kinds;
 }
 

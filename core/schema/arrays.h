@@ -44,6 +44,8 @@ inline constexpr const char* kAnswerKeys = "answer_keys";
 /// [levels, roles, 2]; the roles are those of the metrics kRoleKept, in their order.
 inline constexpr const char* kKeptByRole = "kept_by_role";
 inline constexpr const char* kByLengthDepth = "by_length_depth";
+/// JSON lines as bytes: what was asked, what was right, what came, one line a question.
+inline constexpr const char* kSamples = "samples";
 
 /// Columns of kDocuments, kPositions, kSelectionCurve and kByLengthDepth that readers ask for.
 inline constexpr size_t kDocumentColumns = 3, kPositionColumns = 3, kLengthDepthColumns = 4;

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "core/schema/metrics.h"
+
 namespace sublab {
 namespace {
 
@@ -39,11 +41,12 @@ class Places {
   std::set<std::string> tuned_;
 };
 
-/// What a trial is asked, without which arrays it keeps: those decide none of its numbers.
+/// What a trial is asked, without which arrays it keeps and how many questions it answers at once:
+/// those decide none of its numbers.
 json questions_of(const PlannedTrial& trial) {
   json tasks = trial.config.value("evaluate", json::array());
   for (json& task : tasks)
-    if (task.is_object()) task.erase("keep");
+    if (task.is_object()) task.erase("keep"), task.erase(condition::kBatch);
   return tasks;
 }
 

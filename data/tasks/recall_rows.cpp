@@ -1,7 +1,8 @@
 // What teaches associative recall, as data.train_on asks for it.
 #include "data/tasks/recall_rows.h"
 
-#include "core/random.h"
+#include <algorithm>
+#include <cmath>
 
 namespace sublab {
 namespace recall_rows {
@@ -9,11 +10,17 @@ namespace recall_rows {
 struct Config {
   std::string task = "recall";
   int64_t n_pairs = 4;
+  double power_a = 0;
 
   template <class F>
   void fields(F& f) {
     f("task", task, "recall", one_of({"recall"}));
     f("n_pairs", n_pairs, "key-value pairs per row", within(1, RecallRows::kSymbols));
+    f("power_a", power_a,
+      "above 0: each key is asked once, at a gap with weight gap^(power_a - 1) (Zoology: 0.01); 0 "
+      "= "
+      "queries all over the rest",
+      within(0, 10));
   }
 };
 
@@ -23,18 +30,49 @@ Config read(const json& given, const std::string& path) {
   return config;
 }
 
+/// Without what is off, as rows were written before there was power_a.
+json written(const Config& config) {
+  json out = write_fields(config);
+  if (config.power_a == 0) out.erase("power_a");
+  return out;
+}
+
 }  // namespace recall_rows
 
-RecallRows::RecallRows(int64_t length, int64_t n_pairs, uint64_t seed, const char* stream)
-    : length_(length), n_pairs_(n_pairs), key_(stream_key(seed, stream)) {}
+RecallRows::RecallRows(int64_t length, int64_t n_pairs, uint64_t seed, const char* stream,
+                       double power_a)
+    : length_(length), n_pairs_(n_pairs), power_a_(power_a), key_(stream_key(seed, stream)) {}
 
 void RecallRows::check_room(int64_t n_pairs, int64_t length, const std::string& what,
-                            const std::string& path) {
-  const int64_t needed = 2 * n_pairs + 2;  // a query and its answer after the pairs
+                            const std::string& path, double power_a) {
+  const std::string at = path + "/n_pairs";
+  if (power_a > 0 && n_pairs == kSymbols)
+    throw UserError(at, "with power_a, " + std::to_string(kSymbols) +
+                            " pairs leave no symbol to fill gaps with");
+  // A query and its answer after the pairs, or all of them and as much to spare.
+  const int64_t needed = power_a > 0 ? 4 * n_pairs : 2 * n_pairs + 2;
   if (length < needed)
-    throw UserError(path + "/n_pairs",
-                    std::to_string(n_pairs) + " pairs leave no room for a query in " + what + " " +
-                        std::to_string(length) + "; that takes " + std::to_string(needed));
+    throw UserError(at, std::to_string(n_pairs) + " pairs leave no room for a query in " + what +
+                            " " + std::to_string(length) + "; that takes " +
+                            std::to_string(needed));
+}
+
+std::vector<int64_t> RecallRows::asked_pairs(RandomSequence& random) const {
+  std::vector<int64_t> out(static_cast<size_t>(length_ / 2 - n_pairs_), -1);
+  if (power_a_ == 0) {
+    for (int64_t& pair : out) pair = static_cast<int64_t>(random.below(n_pairs_));
+    return out;
+  }
+  // The smallest of exponential variates with these weights are a draw without replacement
+  // (Efraimidis, Spirakis 2006).
+  std::vector<std::pair<double, size_t>> draws;
+  for (size_t gap = 0; gap < out.size(); ++gap)
+    draws.emplace_back(
+        -std::log1p(-random.uniform()) / std::pow(static_cast<double>(gap + 1), power_a_ - 1), gap);
+  std::partial_sort(draws.begin(), draws.begin() + n_pairs_, draws.end());
+  for (int64_t pair = 0; pair < n_pairs_; ++pair)
+    out[draws[static_cast<size_t>(pair)].second] = pair;
+  return out;
 }
 
 TokenRow RecallRows::row(int64_t index) const {
@@ -44,32 +82,51 @@ TokenRow RecallRows::row(int64_t index) const {
   random.shuffle(keys);
   std::vector<int64_t> values(n_pairs_);
   for (int64_t& value : values) value = kSymbols + static_cast<int64_t>(random.below(kSymbols));
+  const std::vector<int64_t> asked = asked_pairs(random);
   TokenRow out;
-  for (int64_t i = 0; 2 * i + 1 < length_; ++i) {
-    const bool asks = i >= n_pairs_;
-    const int64_t pair = asks ? static_cast<int64_t>(random.below(n_pairs_)) : i;
-    out.tokens.insert(out.tokens.end(), {keys[pair], values[pair]});
-    out.labels.insert(out.labels.end(),
-                      {asks ? values[pair] : TokenRow::kIgnoredLabel, TokenRow::kIgnoredLabel});
-    // A query's own answer repeats what was stated.
-    out.hints.insert(out.hints.end(), {1.0, asks ? 0.0 : 1.0});
+  const auto add = [&](int64_t key, int64_t value, int64_t label, double hint, double answer_hint) {
+    out.tokens.insert(out.tokens.end(), {key, value});
+    out.labels.insert(out.labels.end(), {label, TokenRow::kIgnoredLabel});
+    out.hints.insert(out.hints.end(), {hint, answer_hint});
+  };
+  for (int64_t pair = 0; pair < n_pairs_; ++pair)
+    add(keys[pair], values[pair], TokenRow::kIgnoredLabel, 1, 1);
+  const auto other = [&] {  // a key that the row never states
+    const auto n = static_cast<uint64_t>(kSymbols - n_pairs_);
+    return keys[static_cast<size_t>(n_pairs_) + random.below(n)];
+  };
+  for (const int64_t pair : asked) {
+    if (pair >= 0) {
+      // A query's own answer repeats what was stated.
+      add(keys[pair], values[pair], values[pair], 1, 0);
+      continue;
+    }
+    const int64_t first = other();
+    add(first, other(), TokenRow::kIgnoredLabel, 0, 0);
   }
   out.lengths = {static_cast<int64_t>(out.tokens.size())};
   for (size_t i = 0; i < out.tokens.size(); ++i) out.positions.push_back(static_cast<int64_t>(i));
   return out;
 }
 
-const std::vector<std::string>& RecallRows::role_names() {
-  static const std::vector<std::string> names = {"query key", "stated key", "stated value",
+const std::vector<std::string>& RecallRows::role_names(double power_a) {
+  static const std::vector<std::string> dense = {"query key", "stated key", "stated value",
                                                  "answer"};
-  return names;
+  static const std::vector<std::string> sparse = {"query key", "stated key", "stated value",
+                                                  "answer", "filler"};
+  return power_a > 0 ? sparse : dense;
 }
 
 std::vector<uint8_t> RecallRows::roles_of(const TokenRow& row) const {
+  constexpr uint8_t kQuery = 0, kStatedKey = 1, kStatedValue = 2, kAnswer = 3, kFiller = 4;
   std::vector<uint8_t> out;
   for (size_t i = 0; i < row.tokens.size(); ++i) {
     const bool key = i % 2 == 0, stated = static_cast<int64_t>(i) < 2 * n_pairs_;
-    out.push_back(stated ? (key ? 1 : 2) : (key ? 0 : 3));
+    const bool asked = row.labels[key ? i : i - 1] >= 0;
+    out.push_back(stated ? (key ? kStatedKey : kStatedValue)
+                         : (!asked ? kFiller
+                            : key  ? kQuery
+                                   : kAnswer));
   }
   return out;
 }
@@ -83,12 +140,13 @@ RowMaker recall_rows_maker() {
   maker.describe = [] { return describe_fields<recall_rows::Config>(); };
   maker.resolve = [](const json& given, const std::string& path, int64_t context_len) {
     const auto config = recall_rows::read(given, path);
-    RecallRows::check_room(config.n_pairs, context_len, "data.context_len", path);
-    return write_fields(config);
+    RecallRows::check_room(config.n_pairs, context_len, "data.context_len", path, config.power_a);
+    return recall_rows::written(config);
   };
   maker.rows = [](const json& resolved, int64_t context_len, uint64_t seed) {
     const auto config = recall_rows::read(resolved, "/data/train_on");
-    return std::make_unique<RecallRows>(context_len, config.n_pairs, seed, "recall/train");
+    return std::make_unique<RecallRows>(context_len, config.n_pairs, seed, "recall/train",
+                                        config.power_a);
   };
   return maker;
 }

@@ -25,12 +25,15 @@ namespace {
 
 /// Every command, in the order that --help lists them.
 constexpr void (*kCommands[])(CLI::App&, CommandContext&) = {
-    add_quick_command,          add_run_command,      add_status_command,  add_report_command,
-    add_compare_command,        add_verify_command,   add_claims_command,  add_audit_command,
-    add_show_command,           add_list_command,     add_bench_command,   add_train_command,
-    add_eval_command,           add_generate_command, add_inspect_command, add_logits_command,
-    add_import_command,         add_export_command,   add_corpus_command,  add_calibrate_command,
-    add_import_results_command, add_doctor_command,   add_trial_command,   add_bench_worker_command,
+    add_quick_command,          add_run_command,     add_status_command,
+    add_report_command,         add_samples_command, add_compare_command,
+    add_verify_command,         add_claims_command,  add_audit_command,
+    add_show_command,           add_list_command,    add_bench_command,
+    add_train_command,          add_eval_command,    add_generate_command,
+    add_inspect_command,        add_logits_command,  add_import_command,
+    add_export_command,         add_corpus_command,  add_calibrate_command,
+    add_import_results_command, add_doctor_command,  add_trial_command,
+    add_bench_worker_command,
 };
 
 std::string version() {

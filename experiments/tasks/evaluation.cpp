@@ -14,7 +14,8 @@ namespace {
 
 /// Keys of an entry that decide nothing of its numbers.
 constexpr const char* kKeep = "keep";
-constexpr const char* kNoConditions[] = {"task", "extrapolate", "mean_of_windows", kKeep};
+constexpr const char* kNoConditions[] = {"task", "extrapolate", "mean_of_windows", kKeep,
+                                         condition::kBatch};
 
 /// A hash of those of each corpus's split (all splits where the entry names none) and of the
 /// tokenizer; "" where it reads no text.
@@ -64,6 +65,15 @@ void Evaluation::add(const std::string& name, std::optional<double> value, const
 void Evaluation::add_activity(const std::string& mechanism, double n, double of) {
   add(metric::kActiveFraction, of > 0 ? n / of : 0,
       {{"mechanism", mechanism}, {"n", n}, {"of", of}});
+}
+
+void Evaluation::add_samples(const std::vector<json>& samples) {
+  // A text may be cut within a character.
+  for (const json& sample : samples) {
+    const std::string line = sample.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    samples_.insert(samples_.end(), line.begin(), line.end());
+  }
+  add_array(array::kSamples, samples_, {static_cast<int64_t>(samples_.size())});
 }
 
 void Evaluation::add_counts() {

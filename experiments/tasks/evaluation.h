@@ -36,6 +36,11 @@ class Evaluation {
     arrays_[name] = npy_array(values, std::move(shape));
   }
 
+  /// What was asked and what came, one object a question, in the array `samples`, which main trials
+  /// of the first seed keep. Their keys are those of a sample_of() (experiments/tasks/graded.h), or
+  /// a task's own. Several calls add up.
+  void add_samples(const std::vector<json>& samples);
+
   /// For Run::activity of every pass of the evaluation: what it counts becomes metrics.
   Activity& activity() { return activity_; }
 
@@ -54,15 +59,17 @@ class Evaluation {
   std::vector<Metric> metrics_;
   Activity activity_;
   NpyMembers arrays_;  ///< by their own names
+  std::vector<uint8_t> samples_;
 };
 
 /// Whether this resolved choice of an entry, or null, changes a prompt.
 bool is_compressed(const json& compression);
 
 /// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
-/// permits ("extrapolate") or stores ("keep"). `provenance` is the trial's: the hashes of the text
-/// that it reads; `device` the kind of device that it is asked on. Compressed prompts are a
-/// condition, unless by `none`, and `compression_version` is the numerics version of what does it.
+/// permits ("extrapolate"), stores ("keep") or arranges ("batch"). `provenance` is the trial's: the
+/// hashes of the text that it reads; `device` the kind of device that it is asked on. Compressed
+/// prompts are a condition, unless by `none`, and `compression_version` is the numerics version of
+/// what does it.
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
                                        const json& provenance, const std::string& device = "cpu",
                                        int64_t compression_version = 0);

@@ -2,6 +2,9 @@
 // teach it, are data/tasks/recall_rows.h's. Several entries with a length each ask one model at
 // several.
 #include <array>
+#include <bit>
+#include <map>
+#include <optional>
 
 #include "core/random.h"
 #include "core/schema/arrays.h"
@@ -9,9 +12,8 @@
 #include "data/tasks/recall_rows.h"
 #include "experiments/observe/keep_counter.h"
 #include "experiments/tasks/kept_by_role.h"
+#include "experiments/tasks/labelled_task.h"
 #include "experiments/tasks/task.h"
-#include "experiments/train/step.h"
-#include "models/parts/lm_head.h"
 
 namespace sublab {
 namespace recall {
@@ -21,6 +23,7 @@ constexpr int64_t kSymbols = RecallRows::kSymbols;
 struct Config {
   std::string task = "recall";
   int64_t n_pairs = 0;
+  std::optional<double> power_a;
   int64_t n_rows = 512;
   int64_t length = 0;
 
@@ -29,6 +32,10 @@ struct Config {
     f("task", task, "recall", one_of({"recall"}));
     f("n_pairs", n_pairs, "key-value pairs per row; 0 = those of data.train_on",
       within(0, kSymbols));
+    f("power_a", power_a,
+      "above 0: each key is asked once, at a gap with weight gap^(power_a - 1); null = as in "
+      "data.train_on",
+      within(0, 10));
     f("n_rows", n_rows, "rows to answer", within(1, 1 << 20));
     f("length", length, "tokens per row, of any length; 0 = data.context_len", within(0, 1 << 24));
   }
@@ -47,11 +54,14 @@ json resolve(const json& given, const std::string& path, const DataConfig& data)
                     "recall needs a trial with data.train_on recall (its own symbols), not '" +
                         data.train_task() + "'");
   if (config.n_pairs == 0) config.n_pairs = data.train_on.at("n_pairs");
+  if (!config.power_a) config.power_a = data.train_on.value("power_a", 0.0);
   const bool own_length = config.length > 0;
   if (!own_length) config.length = data.context_len;
   RecallRows::check_room(config.n_pairs, config.length,
-                         own_length ? "a length of" : "data.context_len", path);
-  return write_fields(config);
+                         own_length ? "a length of" : "data.context_len", path, *config.power_a);
+  json out = write_fields(config);
+  if (*config.power_a == 0) out.erase("power_a");  // as entries were before there was power_a
+  return out;
 }
 
 /// Right answers by the place of the query and by where its pair was last stated.
@@ -135,23 +145,35 @@ class Answers {
   std::vector<uint64_t> keys_;
 };
 
-/// Reads all rows in passes; `each` gets a row, its place in the pass and the guesses behind its
-/// tokens, and `run` is that of each pass.
-template <class Each>
-void for_rows(const RecallRows& rows, const Config& config, const LanguageModel& model,
-              const Run& run, const Each& each) {
-  constexpr int64_t kMostRows = 64, kMostTokens = 1 << 14;  // of a pass
-  const int64_t per_pass = std::clamp<int64_t>(kMostTokens / config.length, 1, kMostRows);
-  for (int64_t first = 0; first < config.n_rows; first += per_pass) {
-    const int64_t n = std::min(per_pass, config.n_rows - first);
-    const auto batch = make_batch(rows, first, n, model.device());
-    if (run.recorded) run.recorded->decided.clear();
-    const at::Tensor hidden = run_model(model, batch.batch, nullptr, run);
-    const at::Tensor guesses = token_guesses(hidden, model.head_weight()).cpu().contiguous();
-    for (int64_t r = 0; r < n; ++r)
-      each(rows.row(first + r), r, guesses.const_data_ptr<int64_t>() + r * rows.context_len());
+/// Right answers by how far behind the statement they were asked, in powers of two of tokens.
+class DistanceCounts {
+ public:
+  /// `guesses` holds the most likely next token behind each token of the row.
+  void add(const TokenRow& row, const int64_t* guesses) {
+    std::vector<int64_t> stated(kSymbols, 0);  // where each key stood last
+    for (size_t i = 0; i < row.tokens.size(); i += 2) {
+      const auto query = static_cast<int64_t>(i);
+      int64_t& last = stated[row.tokens[i]];
+      if (row.labels[i] >= 0) {
+        auto& [right, asked] = counts_[std::bit_ceil(static_cast<uint64_t>(query - last))];
+        right += guesses[i] == row.labels[i];
+        asked += 1;
+      }
+      last = query;
+    }
   }
-}
+
+  void write(Evaluation& out) const {
+    for (const auto& [distance, count] : counts_)
+      out.add(out.about().task + metric::kByDistanceEnding, count.first / count.second,
+              {{condition::kDistance, distance},
+               {condition::kChance, 1.0 / kSymbols},
+               {"n", count.second}});
+  }
+
+ private:
+  std::map<uint64_t, std::pair<double, double>> counts_;
+};
 
 /// What selection kept and what looking ahead would have changed.
 void add_selection(const KeepCounter& kept, double training_accuracy, double accuracy,
@@ -168,23 +190,27 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   at::NoGradGuard no_grad;
   const Config config = read(resolved, "/evaluate");
   const LanguageModel& model = context.model;
-  const RecallRows rows(config.length, config.n_pairs, context.seed, "recall/evaluate");
+  const double power_a = config.power_a.value_or(0);
+  const RecallRows rows(config.length, config.n_pairs, context.seed, "recall/evaluate", power_a);
   const bool subsamples = !model.selection_sites().empty();
   KeepCounter kept;
   RecordedKeeps keeps;
-  KeptByRole by_role(model, RecallRows::role_names());
+  KeptByRole by_role(model, RecallRows::role_names(power_a));
   Run run;
   run.activity = &out.activity();
   run.declared_length = config.length;
   if (subsamples) run.observer = &kept, run.recorded = &keeps;
   Answers answers;
   PlaceCounts places(rows.context_len());
-  for_rows(rows, config, model, run,
-           [&](const TokenRow& row, int64_t place, const int64_t* guesses) {
-             answers.add(row, guesses, config.n_pairs);
-             places.add(row, guesses);
-             if (subsamples) by_role.add(keeps, place, rows.roles_of(row));
-           });
+  DistanceCounts distances;
+  for_labelled_rows(rows, config.n_rows, model, run,
+                    [&](int64_t index, int64_t place, const int64_t* guesses) {
+                      const TokenRow row = rows.row(index);
+                      answers.add(row, guesses, config.n_pairs);
+                      places.add(row, guesses);
+                      distances.add(row, guesses);
+                      if (subsamples) by_role.add(keeps, place, rows.roles_of(row));
+                    });
   places.write(out);
   answers.write(out);
   out.add(metric::accuracy_of(out.about().task), answers.accuracy(),
@@ -195,15 +221,16 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
            {"n_pairs", config.n_pairs},
            {"context", context.config.data.context_len}});
   out.add(metric::kAnswersInRow, answers.in_row());
+  if (power_a > 0) distances.write(out);
   if (!subsamples) return;
   Answers looking_ahead;
   Run training = run;
   training.mode = Mode::train;  // coins stay off
   training.activity = nullptr, training.observer = nullptr, training.recorded = nullptr;
-  for_rows(rows, config, model, training,
-           [&](const TokenRow& row, int64_t, const int64_t* guesses) {
-             looking_ahead.add(row, guesses, config.n_pairs);
-           });
+  for_labelled_rows(rows, config.n_rows, model, training,
+                    [&](int64_t index, int64_t, const int64_t* guesses) {
+                      looking_ahead.add(rows.row(index), guesses, config.n_pairs);
+                    });
   add_selection(kept, looking_ahead.accuracy(), answers.accuracy(), model, out);
   by_role.write(out);
 }

@@ -67,6 +67,26 @@ TEST_CASE("mistakes in a study are refused by place, value and what is allowed",
                 "unknown scorer 'lerned'; did you mean 'learned'?");
 }
 
+TEST_CASE("mistakes in tasks over long contexts are refused by place", "[end_to_end][context]") {
+  const Workplace place;
+  const auto asks = [](json entry) { return json{{"base", {{"evaluate", {std::move(entry)}}}}}; };
+  check_refused(place, asks({{"task", "passkey"}, {"lengths", {512}}, {"depths", {0, 120}}}),
+                "/base/evaluate/0/depths/1: 120");
+  check_refused(place, asks({{"task", "passkey"}, {"lengths", {64}}}),
+                "/base/evaluate/0/lengths/0: 64 tokens hold no prompt of passkey with its answer");
+  check_refused(place,
+                asks({{"task", "ruler_niah_single"}, {"lengths", {768}}, {"haystack", "hay"}}),
+                "/base/evaluate/0/haystack");
+  check_refused(place, asks({{"task", "needle"}, {"lengths", {768}}, {"answer", "swim"}}),
+                "/base/evaluate/0/answer: 'swim' does not stand in the needle");
+  check_refused(place, asks({{"task", "ruler_vt"}, {"depths", {50}}}), "n_per_length");
+  place.write("questions.json", R"({"rows": []})");
+  check_refused(place, asks({{"task", "ruler_qa"}, {"lengths", {768}}, {"path", "questions.json"}}),
+                "questions.json has neither SQuAD's layout nor HotpotQA's");
+  check_refused(place, asks({{"task", "ruler_qa"}, {"lengths", {768}}, {"path", "absent.json"}}),
+                "/base/evaluate/0/path: there is no file or folder 'absent.json'");
+}
+
 TEST_CASE("files that are no study or no text are refused", "[end_to_end]") {
   const Workplace place;
   place.write("prose.json", "This is no JSON.");

@@ -134,6 +134,7 @@ json golden_of(const TaskEntry& task, const Example& example, const Architecture
   json asked = example.config, data = write_fields(text_data());
   asked["task"] = task.name;
   const bool makes_rows =
+      !task.has_prompts() &&  // prompts are asked in text
       std::any_of(catalog.row_makers.begin(), catalog.row_makers.end(),
                   [&](const RowMaker& maker) { return maker.name == task.name; });
   if (makes_rows) data["train_on"] = task.name;
