@@ -49,7 +49,11 @@ namespace sublab {
 
 #define SUBLAB_TASKS(LINE) \
   LINE(perplexity)         \
-  LINE(recall)
+  LINE(recall)             \
+  LINE(multiple_choice)    \
+  LINE(fewshot_generate)   \
+  LINE(longbench)          \
+  LINE(babilong)
 
 #define SUBLAB_ROW_MAKERS(LINE) LINE(recall_rows)
 

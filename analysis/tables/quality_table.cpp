@@ -30,7 +30,7 @@ bool is_said_elsewhere(const std::string& name) {
                                               metric::kLossEarlyNats,  metric::kLossLateNats,
                                               metric::kTrigramLossNats};
   return names.contains(name) || metric::is_of_family(name, metric::kKeptFraction) ||
-         metric::is_of_family(name, metric::kRoleKept);
+         metric::is_of_family(name, metric::kRoleKept) || metric::is_shown_apart(name);
 }
 
 /// A column of a task that is asked in one way.

@@ -30,6 +30,9 @@ void add_seed_tables(const StudyData& data, const std::vector<Comparison>& compa
 /// that says which tokens have which role.
 void add_kept_by_role_tables(const StudyData& data, Report& report);
 
+/// The score of each group of a task's questions (a subject, a data set), a row a group.
+void add_group_tables(const StudyData& data, Report& report);
+
 inline constexpr const char* kQualityTitle = "Quality";
 
 /// What the columns of a comparison mean. Interval and verdict are told apart: one is of a

@@ -39,11 +39,14 @@ class Places {
   std::set<std::string> tuned_;
 };
 
-/// What a trial is asked, without which arrays it keeps: those decide none of its numbers.
+/// What a trial is asked, without which arrays it keeps and where data of the user's own lie: those
+/// decide none of its numbers.
 json questions_of(const PlannedTrial& trial) {
   json tasks = trial.config.value("evaluate", json::array());
-  for (json& task : tasks)
+  for (json& task : tasks) {
+    task = without_folder(task);
     if (task.is_object()) task.erase("keep");
+  }
   return tasks;
 }
 

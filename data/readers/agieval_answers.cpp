@@ -5,10 +5,10 @@
 #include <set>
 
 #include "core/utf8.h"
-#include "data/answer_scores.h"
 #include "data/readers/agieval.h"
 #include "data/readers/agieval_kinds.h"
 #include "data/readers/math_answers.h"
+#include "data/text_scores.h"
 
 namespace sublab {
 namespace agieval {
@@ -36,7 +36,7 @@ std::string without_prefix(std::string text) {
   for (const std::string prefix : {"The answer is therefore", "答案是", "The answer is"})
     if (const size_t at = text.starts_with(prefix) ? 0 : text.rfind(prefix);
         at != std::string::npos)
-      text = answer_scores::stripped(text.substr(at + prefix.size()));
+      text = text_scores::stripped(text.substr(at + prefix.size()));
   return text;
 }
 

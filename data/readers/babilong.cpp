@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "data/answer_scores.h"
+#include "data/text_scores.h"
 
 namespace sublab {
 namespace babilong {
@@ -40,7 +40,7 @@ BabiLongItem item_of(DataFiles& files, const JsonLine& value, const BabiLongTask
                      const std::string& file) {
   BabiLongItem item{files.text_of(value, "input", file), files.text_of(value, "question", file),
                     files.text_of(value, "target", file), std::nullopt};
-  std::string target = answer_scores::lower_case(item.target);
+  std::string target = text_scores::lower_case(item.target);
   for (size_t begin = 0; begin <= target.size();) {
     const size_t end = std::min(target.find(',', begin), target.size());
     const std::string part = target.substr(begin, end - begin);
@@ -121,12 +121,12 @@ BabiLongPrompt babilong_prompt(const BabiLongTask& task, const BabiLongItem& ite
   if (whole)
     before = task.instruction + "\n\n" + task.examples + "\n\n" + task.answer_form + "\n\n";
   return {before + "<context>\n" + item.input,
-          "\n</context>\n\nQuestion: " + answer_scores::stripped(item.question)};
+          "\n</context>\n\nQuestion: " + text_scores::stripped(item.question)};
 }
 
 bool babilong_is_right(const BabiLongTask& task, const BabiLongItem& item,
                        const std::string& answer) {
-  using answer_scores::lower_case;
+  using text_scores::lower_case;
   std::string said = lower_case(answer);
   for (const char* end : {".", "<context>", "<example>"}) said = said.substr(0, said.find(end));
   auto named = babilong::labels_in(said, task);

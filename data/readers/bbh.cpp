@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "data/answer_scores.h"
+#include "data/text_scores.h"
 
 namespace sublab {
 namespace bbh {
@@ -25,7 +25,7 @@ std::string behind_answer_is(const std::string& text) {
   const size_t first = text.find(kMark);
   if (first == std::string::npos) return text;
   const size_t begin = first + kMark.size();
-  return answer_scores::stripped(text.substr(begin, text.find(kMark, begin) - begin));
+  return text_scores::stripped(text.substr(begin, text.find(kMark, begin) - begin));
 }
 
 bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }

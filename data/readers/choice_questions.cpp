@@ -178,23 +178,28 @@ ChoiceData read_choice_questions(const std::string& path, const std::string& whe
 
 std::string letter_of(int64_t place) { return std::string(1, static_cast<char>('A' + place)); }
 
-std::string choice_prompt(const ChoiceQuestion& question) {
+std::string choice_prompt(const ChoiceQuestion& question, bool letters) {
   std::string out = question.question;
-  for (size_t i = 0; i < question.choices.size(); ++i)
+  for (size_t i = 0; letters && i < question.choices.size(); ++i)
     out += "\n" + letter_of(static_cast<int64_t>(i)) + ". " + question.choices[i];
   return out + "\nAnswer:";
 }
 
-std::string choice_examples(const ChoiceSubject& subject, int64_t shots) {
+std::string choice_continuation(const ChoiceQuestion& question, size_t place, bool letters) {
+  return " " + (letters ? letter_of(static_cast<int64_t>(place)) : question.choices.at(place));
+}
+
+std::string choice_examples(const ChoiceSubject& subject, int64_t shots, bool letters) {
   std::string out;
-  if (!subject.name.empty()) {
+  if (letters && !subject.name.empty()) {
     std::string about = subject.name;
     std::replace(about.begin(), about.end(), '_', ' ');
     out = "The following are multiple choice questions (with answers) about  " + about + ".\n\n";
   }
   for (int64_t i = 0; i < shots; ++i) {
     const ChoiceQuestion& example = subject.examples.at(static_cast<size_t>(i));
-    out += choice_prompt(example) + " " + letter_of(example.answer) + "\n\n";
+    out += choice_prompt(example, letters) +
+           choice_continuation(example, static_cast<size_t>(example.answer), letters) + "\n\n";
   }
   return out;
 }

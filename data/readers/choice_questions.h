@@ -46,10 +46,13 @@ ChoiceData read_choice_questions(const std::string& path, const std::string& whe
 
 /// "A" of 0; up to 26 choices have a letter.
 std::string letter_of(int64_t place);
-/// "\nA. first\nB. second" behind the question, and "\nAnswer:".
-std::string choice_prompt(const ChoiceQuestion& question);
+/// The question and "\nAnswer:"; between them "\nA. first\nB. second" where letters answer.
+std::string choice_prompt(const ChoiceQuestion& question, bool letters = true);
+/// A blank, and the letter or the text of a choice.
+std::string choice_continuation(const ChoiceQuestion& question, size_t place, bool letters = true);
+/// The first `shots` examples with their answers. Where letters answer, there stands before them
 /// "The following are multiple choice questions (with answers) about  SUBJECT.\n\n", with both
-/// blanks, as MMLU's program writes it, and the first `shots` examples with their letters.
-std::string choice_examples(const ChoiceSubject& subject, int64_t shots);
+/// blanks, as MMLU's program writes it.
+std::string choice_examples(const ChoiceSubject& subject, int64_t shots, bool letters = true);
 
 }  // namespace sublab

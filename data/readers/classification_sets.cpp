@@ -5,7 +5,7 @@
 #include <numeric>
 #include <random>
 
-#include "data/answer_scores.h"
+#include "data/text_scores.h"
 
 namespace sublab {
 
@@ -77,7 +77,7 @@ std::vector<LabelledText> read(DataFiles& files, const ClassificationSet& set,
        files.read_json_lines(name, "lines of {\"" + join(set.keys, "\", \"") + "\", \"label\"}")) {
     LabelledText text;
     for (const std::string& key : set.keys)
-      text.texts.push_back(answer_scores::stripped(files.text_of(line, key, name)));
+      text.texts.push_back(text_scores::stripped(files.text_of(line, key, name)));
     const json label = line.value.value("label", json());
     text.label = label.is_number_integer() ? label.get<int64_t>() : -1;
     if (text.label < 0 || text.label >= static_cast<int64_t>(set.labels.size()))
@@ -128,15 +128,17 @@ std::vector<LabelledText> demonstrations(const ClassificationData& data, int64_t
   return out;
 }
 
-std::string classification_prompt(const ClassificationSet& set,
-                                  const std::vector<LabelledText>& examples,
-                                  const LabelledText& asked) {
+std::string classification_examples(const ClassificationSet& set,
+                                    const std::vector<LabelledText>& examples) {
   std::string out;
   for (const LabelledText& example : examples)
     out += classification::text_with(set, example, set.after) + " " +
            set.labels.at(static_cast<size_t>(example.label)) + set.end;
-  return out +
-         classification::text_with(set, asked, set.after_last.empty() ? set.after : set.after_last);
+  return out;
+}
+
+std::string classification_question(const ClassificationSet& set, const LabelledText& asked) {
+  return classification::text_with(set, asked, set.after_last.empty() ? set.after : set.after_last);
 }
 
 }  // namespace sublab

@@ -45,10 +45,10 @@ ClassificationData read_classification(DataFiles& files, const ClassificationSet
 /// them, so that they are those of the published evaluation.
 std::vector<LabelledText> demonstrations(const ClassificationData& data, int64_t n, uint32_t seed);
 
-/// Examples with their labels, then the text that is asked about.
-std::string classification_prompt(const ClassificationSet& set,
-                                  const std::vector<LabelledText>& examples,
-                                  const LabelledText& asked);
+/// Examples with their labels; the text that is asked about stands behind them.
+std::string classification_examples(const ClassificationSet& set,
+                                    const std::vector<LabelledText>& examples);
+std::string classification_question(const ClassificationSet& set, const LabelledText& asked);
 
 /// The order that numpy.random.RandomState(seed).shuffle gives n items: out[i] is the item that
 /// comes to stand at i.

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "data/answer_scores.h"
+#include "data/text_scores.h"
 
 namespace sublab {
 namespace longbench {
@@ -102,12 +102,12 @@ std::string code_line(const std::string& answer) {
 }
 
 std::string in_characters(const std::string& text) {
-  return join(answer_scores::characters(text), " ");
+  return join(text_scores::characters(text), " ");
 }
 
 double score_of(const LongBenchSet& set, const LongBenchItem& item, const std::string& answer,
                 const std::string& reference) {
-  using namespace answer_scores;
+  using namespace text_scores;
   switch (set.score) {
     case LongBenchScore::answer_f1:
       return answer_f1(answer, reference);

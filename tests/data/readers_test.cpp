@@ -229,14 +229,17 @@ TEST_CASE("the classification sets draw the published demonstrations", "[unit][c
     return read_classification(files, classification_set(name, ""));
   };
   const ClassificationData news = read("agnews");
-  CHECK(classification_prompt(*news.set, {news.train[0]}, news.test[0]) ==
+  CHECK(classification_examples(*news.set, {news.train[0]}) +
+            classification_question(*news.set, news.test[0]) ==
         "Article: first text Category: world\n\nArticle: a text to name Category:");
   const ClassificationData pedia = read("dbpedia");
-  CHECK(classification_prompt(*pedia.set, {pedia.train[0]}, pedia.test[0]) ==
+  CHECK(classification_examples(*pedia.set, {pedia.train[0]}) +
+            classification_question(*pedia.set, pedia.test[0]) ==
         "Title: Oak. Content: A tree.\nCategory: Plant\n\nTitle: Fir. Content: Another "
         "tree.\nCategory:");
   const ClassificationData hate = read("tweet_hate");
-  CHECK(classification_prompt(*hate.set, {hate.train[1]}, hate.test[0]) ==
+  CHECK(classification_examples(*hate.set, {hate.train[1]}) +
+            classification_question(*hate.set, hate.test[0]) ==
         "Text: second text\nLabel: Hate\nText: a text to name Label:");
   CHECK_THROWS_WITH(classification_set("sst", "/sets/0"),
                     Contains("/sets/0: unknown classification set 'sst'; did you mean 'sst2'?"));

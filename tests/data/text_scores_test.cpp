@@ -1,13 +1,13 @@
 // Scores of answers against values worked out by hand, and against what the Python packages that
 // the benchmarks take print.
-#include "data/answer_scores.h"
+#include "data/text_scores.h"
 
 #include <catch2/catch.hpp>
 
 #include "data/readers/math_answers.h"
 
 using namespace sublab;
-using namespace sublab::answer_scores;
+using namespace sublab::text_scores;
 
 TEST_CASE("answers are normalised as SQuAD's evaluation does", "[unit][context]") {
   CHECK(normalised_answer("  The  Cat's  mat. ") == "cats mat");

@@ -1,5 +1,5 @@
-// Normalised answers, F1, ROUGE and edit similarity (data/answer_scores.h).
-#include "data/answer_scores.h"
+// Normalised answers, F1, ROUGE and edit similarity (data/text_scores.h).
+#include "data/text_scores.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include "core/utf8.h"
 
-namespace sublab::answer_scores {
+namespace sublab::text_scores {
 namespace {
 
 bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -181,4 +181,4 @@ double edit_similarity(std::string_view answer, std::string_view reference) {
   return std::nearbyint(100 * share_of_both(common_length(a, b), a.size(), b.size())) / 100;
 }
 
-}  // namespace sublab::answer_scores
+}  // namespace sublab::text_scores

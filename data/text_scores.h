@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sublab::answer_scores {
+namespace sublab::text_scores {
 
 using Words = std::vector<std::string>;
 
@@ -45,4 +45,4 @@ double rouge_l_of_sentences(std::string_view answer, std::string_view reference)
 /// 2 LCS / (characters of both), rounded to hundredths as fuzz.ratio (with python-Levenshtein) is.
 double edit_similarity(std::string_view answer, std::string_view reference);
 
-}  // namespace sublab::answer_scores
+}  // namespace sublab::text_scores
