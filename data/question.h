@@ -14,13 +14,15 @@ enum class Cut {
   middle      ///< as many stay at both ends
 };
 
-/// One question of a task. It is text, cut by the trial's tokenizer and begun by its boundary id,
-/// or ids that are read as they are (two or more), for a task with symbols of its own.
+/// One question of a task: text, cut by the trial's tokenizer and begun by its boundary id, or ids
+/// that are read as they are (two or more), for a task with symbols of its own. Where both are
+/// given, ids are what the model reads, and the text is what shortens prompts gets.
 struct Question {
   std::string context;               ///< comes first; what shortens prompts may rewrite it
   std::vector<int64_t> context_ids;  ///< the same as ids
   std::string text;                  ///< comes after it and stays as it is
   std::vector<int64_t> ids;          ///< the same as ids
+  std::vector<double> hints;         ///< of each of these ids, above 0 where it matters; or none
   int64_t max_tokens = 16;           ///< of the answer
   int64_t max_read = 0;              ///< tokens of the prompt, boundary included; 0 = all
   Cut cut = Cut::beginning;          ///< what goes where it has more

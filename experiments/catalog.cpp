@@ -47,15 +47,37 @@ namespace sublab {
 
 #define SUBLAB_COMPRESSIONS(LINE) LINE(none)
 
-#define SUBLAB_TASKS(LINE) \
-  LINE(perplexity)         \
-  LINE(recall)             \
-  LINE(multiple_choice)    \
-  LINE(fewshot_generate)   \
-  LINE(longbench)          \
+#define SUBLAB_TASKS(LINE)    \
+  LINE(perplexity)            \
+  LINE(recall)                \
+  LINE(induction)             \
+  LINE(selective_copy)        \
+  LINE(passkey)               \
+  LINE(needle)                \
+  LINE(ruler_niah_single)     \
+  LINE(ruler_niah_multikey)   \
+  LINE(ruler_niah_multivalue) \
+  LINE(ruler_niah_multiquery) \
+  LINE(ruler_vt)              \
+  LINE(ruler_cwe)             \
+  LINE(ruler_fwe)             \
+  LINE(multiple_choice)       \
+  LINE(fewshot_generate)      \
+  LINE(longbench)             \
   LINE(babilong)
 
-#define SUBLAB_ROW_MAKERS(LINE) LINE(recall_rows)
+#define SUBLAB_ROW_MAKERS(LINE)    \
+  LINE(recall_rows)                \
+  LINE(induction_rows)             \
+  LINE(selective_copy_rows)        \
+  LINE(passkey_rows)               \
+  LINE(ruler_niah_single_rows)     \
+  LINE(ruler_niah_multikey_rows)   \
+  LINE(ruler_niah_multivalue_rows) \
+  LINE(ruler_niah_multiquery_rows) \
+  LINE(ruler_vt_rows)              \
+  LINE(ruler_cwe_rows)             \
+  LINE(ruler_fwe_rows)
 
 #define SUBLAB_DECLARE_ARCHITECTURE(name) ArchitectureEntry name##_architecture();
 #define SUBLAB_DECLARE_SCORER(name) ScorerEntry name##_scorer();

@@ -64,10 +64,22 @@ std::vector<MetricInfo> of_answers() {
                                 "share of the answers that are some answer of their row, right or "
                                 "not");
   in_row.high = 1;
+  MetricInfo empty = of_module(kEmptyAnswers, "empty answers",
+                               "share of the answers that hold nothing but blanks; they are wrong");
+  empty.better = Better::lower, empty.high = 1;
+  MetricInfo tokens =
+      of_module(kAnswerTokens, "answer tokens",
+                "share of the right answers' tokens that stand in the given answers "
+                "at their place");
+  tokens.better = Better::higher, tokens.high = 1;
+  MetricInfo whole = of_module(kWholeRows, "whole rows",
+                               "share of the rows whose answers are all "
+                               "right");
+  whole.better = Better::higher, whole.high = 1;
   MetricInfo role_kept =
       of_module(kRoleKept, "kept", "share of the role's tokens that reach the level in evaluation");
   role_kept.high = 1;
-  return {accuracy_gap, in_row, role_kept};
+  return {accuracy_gap, in_row, empty, tokens, whole, role_kept};
 }
 
 /// Of tasks on data with groups.

@@ -65,6 +65,9 @@ inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
 // Of a task with questions.
 inline constexpr const char* kAccuracyGap = "accuracy_selection_gap";
 inline constexpr const char* kAnswersInRow = "answers_in_row_fraction";
+inline constexpr const char* kEmptyAnswers = "empty_answer_fraction";
+inline constexpr const char* kAnswerTokens = "answer_token_accuracy";
+inline constexpr const char* kWholeRows = "whole_row_accuracy";
 /// at_level() adds the level; the condition kRole says of which tokens.
 inline constexpr const char* kRoleKept = "role_kept_fraction";
 
@@ -94,6 +97,9 @@ inline constexpr const char* kActiveFraction = "active_fraction";
 /// Ending of a share of right answers: "<task>_accuracy".
 inline constexpr const char* kAccuracyEnding = "_accuracy";
 inline std::string accuracy_of(const std::string& task) { return task + kAccuracyEnding; }
+/// Of the questions of one length, which the condition kContext says.
+inline constexpr const char* kByLengthEnding = "_by_length_accuracy";
+inline std::string accuracy_by_length_of(const std::string& task) { return task + kByLengthEnding; }
 inline bool is_accuracy(const std::string& name) { return name.ends_with(kAccuracyEnding); }
 
 /// "kept_fraction_1".
@@ -116,6 +122,9 @@ inline constexpr const char* kRole = "role";
 /// Accuracy of guessing, and of guessing among what the row itself offers.
 inline constexpr const char* kChance = "chance";
 inline constexpr const char* kInRowChance = "in_row_chance";
+/// Tokens that a question's prompt and answer were made to fit in.
+inline constexpr const char* kContext = "context";
+inline constexpr const char* kEmpty = "empty";
 inline constexpr const char* kDevice = "device";
 inline constexpr const char* kSplit = "split";
 inline constexpr const char* kWindow = "window";
@@ -129,6 +138,8 @@ inline constexpr const char* kFolder = "folder";
 inline constexpr const char* kContent = "content";
 /// What shortened the prompts; its settings are "compression.<name>".
 inline constexpr const char* kCompression = "compression";
+/// Of an entry, no condition: questions that are answered at once, which decides no number.
+inline constexpr const char* kBatch = "batch";
 
 /// Says how much was counted, not what was asked.
 bool is_count(const std::string& key);

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "core/schema/metrics.h"
+
 namespace sublab {
 namespace {
 
@@ -39,13 +41,13 @@ class Places {
   std::set<std::string> tuned_;
 };
 
-/// What a trial is asked, without which arrays it keeps and where data of the user's own lie: those
-/// decide none of its numbers.
+/// What a trial is asked, without which arrays it keeps, how many questions it answers at once and
+/// where data of the user's own lie: those decide none of its numbers.
 json questions_of(const PlannedTrial& trial) {
   json tasks = trial.config.value("evaluate", json::array());
   for (json& task : tasks) {
     task = without_folder(task);
-    if (task.is_object()) task.erase("keep");
+    if (task.is_object()) task.erase("keep"), task.erase(condition::kBatch);
   }
   return tasks;
 }

@@ -79,8 +79,19 @@ void check_hints(const json& model, const DataConfig& data, const std::string& w
     }
 }
 
-/// An entry of `evaluate` with every default of its task, and of what shortens its prompts where
-/// the task has any.
+/// How a task's prompts are answered, whatever the task.
+struct PromptSettings {
+  int64_t batch = 16;
+
+  template <class F>
+  void fields(F& f) {
+    f(condition::kBatch, batch, "questions that are answered at once; decides no number",
+      within(1, 4096));
+  }
+};
+
+/// An entry of `evaluate` with every default of its task, and of how its prompts are shortened and
+/// answered where the task has any.
 json resolve_task(json given, const std::string& at, const DataConfig& data,
                   const Catalog& catalog) {
   constexpr const char* kKey = condition::kCompression;
@@ -92,8 +103,14 @@ json resolve_task(json given, const std::string& at, const DataConfig& data,
   const json choice = resolve_choice(catalog.compressions, kKey, given.value(kKey, json("none")),
                                      at + "/" + kKey, "none");
   given.erase(kKey);
+  if (!task.has_prompts()) return task.resolve(given, at, data);
+  PromptSettings prompts;
+  if (given.contains(condition::kBatch))
+    read_fields({{condition::kBatch, given[condition::kBatch]}}, at, prompts);
+  given.erase(condition::kBatch);
   json out = task.resolve(given, at, data);
-  if (task.has_prompts()) out[kKey] = choice;
+  out[kKey] = choice;
+  out.update(write_fields(prompts));
   return out;
 }
 

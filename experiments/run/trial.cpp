@@ -237,6 +237,7 @@ void check_own_data(const TrialConfig& config, const Catalog& catalog) {
     json entry = config.evaluate[i];
     if (!entry.contains(condition::kContent)) continue;
     entry.erase(condition::kCompression);
+    entry.erase(condition::kBatch);
     catalog.task(entry.at("task"), "/evaluate")
         .resolve(entry, "/evaluate/" + std::to_string(i), config.data);
   }

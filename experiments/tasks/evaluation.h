@@ -66,7 +66,7 @@ class Evaluation {
 bool is_compressed(const json& compression);
 
 /// What a resolved entry {"task": name, ...} asks: its settings are conditions, but for what only
-/// permits ("extrapolate") or stores ("keep"). `provenance` is the trial's: the hashes of the text
+/// permits ("extrapolate"), stores ("keep") or arranges ("batch"). `provenance` is the trial's: the hashes of the text
 /// that it reads; `device` the kind of device that it is asked on. Compressed prompts are a
 /// condition, unless by `none`, and `compression_version` is the numerics version of what does it.
 RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_version,
