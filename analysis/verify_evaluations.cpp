@@ -40,7 +40,8 @@ std::vector<std::string> EvaluationCheck::problems(const Record& record,
                     ")");
     const json text = {own.conditions.value(condition::kSplit, json()),
                        record.provenance.value("corpora", json()),
-                       record.provenance.value("tokenizer_hash", json())};
+                       record.provenance.value("tokenizer_hash", json()),
+                       asked[i].is_object() ? asked[i].value(condition::kContent, json()) : json()};
     if (reads_.emplace(text.dump(), own.reads).first->second != own.reads)
       out.push_back("evaluation " + own.id + " read another text than others of its split");
   }

@@ -61,7 +61,11 @@ namespace sublab {
   LINE(ruler_vt)              \
   LINE(ruler_cwe)             \
   LINE(ruler_fwe)             \
-  LINE(ruler_qa)
+  LINE(ruler_qa)              \
+  LINE(multiple_choice)       \
+  LINE(fewshot_generate)      \
+  LINE(longbench)             \
+  LINE(babilong)
 
 #define SUBLAB_ROW_MAKERS(LINE)    \
   LINE(recall_rows)                \

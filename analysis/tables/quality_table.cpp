@@ -29,7 +29,7 @@ bool is_said_elsewhere(const std::string& name) {
                                               metric::kBitsPerByte,    metric::kSelectionGapNats,
                                               metric::kLossEarlyNats,  metric::kLossLateNats,
                                               metric::kTrigramLossNats};
-  return names.contains(name) || has_table_by_condition(name) ||
+  return names.contains(name) || has_table_by_condition(name) || metric::is_shown_apart(name) ||
          metric::is_of_family(name, metric::kKeptFraction) ||
          metric::is_of_family(name, metric::kRoleKept);
 }

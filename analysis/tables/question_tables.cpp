@@ -119,7 +119,7 @@ void add_question_tables(const StudyData& data, const std::vector<AccuracyCompar
     if (!task.spanned) continue;
     std::vector<Slot> others;
     for (const Slot& slot : slots_of(task, records)) {
-      if (has_table_by_condition(slot.name)) continue;
+      if (has_table_by_condition(slot.name) || metric::is_shown_apart(slot.name)) continue;
       if (slot.name == metric::kLossNats && slot.apart.empty())
         add_loss_table(data, task, report);
       else if (metric::is_accuracy(slot.name))

@@ -39,6 +39,9 @@ void add_signal_table(const StudyData& data, Report& report);
 /// that says which tokens have which role.
 void add_kept_by_role_tables(const StudyData& data, Report& report);
 
+/// The score of each group of a task's questions (a subject, a data set), a row a group.
+void add_group_tables(const StudyData& data, Report& report);
+
 inline constexpr const char* kQualityTitle = "Quality";
 
 /// What the columns of a comparison mean. Interval and verdict are told apart: one is of a

@@ -105,6 +105,25 @@ std::vector<MetricInfo> of_losses() {
               4, NumberStyle::signed_fixed)};
 }
 
+/// Of tasks on data with groups.
+std::vector<MetricInfo> of_groups() {
+  using namespace metric;
+  std::vector<MetricInfo> out = {
+      of_module(kGroupScore, "score", "mean score of the group's questions, x 100"),
+      of_module(kGroupMean, "mean of groups", "mean over the groups of their scores, x 100"),
+      of_module(kDrawScore, "score", "of one draw of demonstrations, x 100"),
+      of_module(kGroupDrawSd, "sd over draws",
+                "standard deviation of the group's score over draws of demonstrations")};
+  for (MetricInfo& each : out) each.digits = 2, each.high = 100, each.better = Better::higher;
+  out.back().better = Better::neither;
+  MetricInfo shortened =
+      of_module(kPromptsShortened, "prompts cut",
+                "share of the prompts that lost a part so that they fit the window");
+  shortened.better = Better::lower, shortened.high = 1;
+  out.push_back(shortened);
+  return out;
+}
+
 std::vector<MetricInfo> all() {
   using namespace metric;
   std::vector<MetricInfo> out = {
@@ -193,6 +212,19 @@ bool is_of_family(const std::string& name, const std::string& family) {
          name.find_first_not_of("0123456789", family.size() + 1) == std::string::npos;
 }
 
+std::string benchmark_accuracy(const std::string& dataset) { return accuracy_of(dataset); }
+
+bool is_shown_apart(const std::string& name) {
+  static const std::vector<std::string> names = {kGroupScore,
+                                                 kDrawScore,
+                                                 kGroupDrawSd,
+                                                 benchmark_accuracy("mmlu"),
+                                                 benchmark_accuracy("bbh"),
+                                                 benchmark_accuracy("agieval"),
+                                                 benchmark_accuracy("classification")};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 std::string level_of(const std::string& name, const std::string& family) {
   return name.substr(family.size() + 1);
 }
@@ -209,6 +241,7 @@ const std::vector<MetricInfo>& known_metrics() {
   static const std::vector<MetricInfo> metrics = [] {
     std::vector<MetricInfo> out = all();
     for (MetricInfo& each : of_answers()) out.push_back(std::move(each));
+    for (MetricInfo& each : of_groups()) out.push_back(std::move(each));
     return out;
   }();
   return metrics;

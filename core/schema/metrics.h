@@ -72,6 +72,21 @@ inline constexpr const char* kWholeRows = "whole_row_accuracy";
 /// at_level() adds the level; the condition kRole says of which tokens.
 inline constexpr const char* kRoleKept = "role_kept_fraction";
 
+// Of a task on data with groups (subjects, data sets): scores x 100, with the condition kGroup; of
+// a draw of demonstrations, too, with kDraw.
+inline constexpr const char* kGroupScore = "group_score";
+inline constexpr const char* kGroupMean = "group_mean_score";
+inline constexpr const char* kDrawScore = "draw_score";
+inline constexpr const char* kGroupDrawSd = "group_draw_sd";
+/// "mmlu_accuracy": the accuracy of a task on several benchmarks under the name of one, by which
+/// claims ask for it.
+std::string benchmark_accuracy(const std::string& dataset);
+/// Whether a metric is of one group, which tables of their own show, or the same number again under
+/// a benchmark's name.
+bool is_shown_apart(const std::string& name);
+/// Prompts that lost a part so that they fit the window.
+inline constexpr const char* kPromptsShortened = "prompts_shortened_fraction";
+
 // Of an evaluation whose prompts were shortened.
 inline constexpr const char* kContextKept = "context_kept_fraction";
 inline constexpr const char* kCompressionTokens = "compression_tokens_read";
@@ -119,6 +134,12 @@ inline constexpr const char* kSplit = "split";
 inline constexpr const char* kWindow = "window";
 inline constexpr const char* kStride = "stride";
 inline constexpr const char* kRows = "n_rows";
+inline constexpr const char* kGroup = "group";
+inline constexpr const char* kDraw = "draw";
+/// Of an entry of `evaluate` on a user's data: where they lie, which is a name and no condition,
+/// and a hash of what they hold.
+inline constexpr const char* kFolder = "folder";
+inline constexpr const char* kContent = "content";
 /// What shortened the prompts; its settings are "compression.<name>".
 inline constexpr const char* kCompression = "compression";
 /// Of an entry, no condition: questions that are answered at once, which decides no number.

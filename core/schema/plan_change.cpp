@@ -41,12 +41,14 @@ class Places {
   std::set<std::string> tuned_;
 };
 
-/// What a trial is asked, without which arrays it keeps and how many questions it answers at once:
-/// those decide none of its numbers.
+/// What a trial is asked, without which arrays it keeps, how many questions it answers at once and
+/// where data of the user's own lie: those decide none of its numbers.
 json questions_of(const PlannedTrial& trial) {
   json tasks = trial.config.value("evaluate", json::array());
-  for (json& task : tasks)
+  for (json& task : tasks) {
+    task = without_folder(task);
     if (task.is_object()) task.erase("keep"), task.erase(condition::kBatch);
+  }
   return tasks;
 }
 

@@ -1,6 +1,8 @@
 // Looks names up in what a plan knows of their content.
 #include "core/schema/plan_content.h"
 
+#include "core/schema/metrics.h"
+
 namespace sublab {
 namespace {
 
@@ -34,6 +36,11 @@ const CorpusContent* PlanContent::corpus(const std::string& name) const {
   for (const CorpusContent& each : corpora)
     if (each.name == name) return &each;
   return nullptr;
+}
+
+json without_folder(json task) {
+  if (task.is_object() && task.contains(condition::kContent)) task.erase(condition::kFolder);
+  return task;
 }
 
 const std::string* find_hash(const std::vector<NamedHash>& list, const std::string& name) {

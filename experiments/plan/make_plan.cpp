@@ -64,7 +64,7 @@ json evaluation_identities(const TrialConfig& config, const PlanContent& content
                            const Catalog& catalog) {
   json out = json::array();
   for (const json& task : config.evaluate) {
-    out.push_back(task);
+    out.push_back(without_folder(task));
     out.push_back(catalog.task(task.at("task"), "").numerics_version);
     out.push_back(evaluation_identity(task, config.data, content));
     if (const int64_t version = compression_version(task, catalog)) out.push_back(version);

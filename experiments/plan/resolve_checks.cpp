@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/schema/equal_cost.h"
+#include "core/schema/metrics.h"
 #include "data/corpus.h"
 #include "experiments/plan/cost_estimate.h"
 #include "models/interchange/tensors.h"
@@ -51,10 +52,14 @@ void check_questions_differ(const TrialConfig& config, const std::string& where)
   std::map<std::string, std::string> seen;  // id -> path
   for (size_t i = 0; i < config.evaluate.size(); ++i) {
     const std::string at = where + "/evaluate/" + std::to_string(i);
+    const RecordedEvaluation asked = recorded_evaluation(config.evaluate[i], 1, json::object());
+    // Tables know a question by its task and conditions, whatever text or data it reads.
     const auto [first, is_new] =
-        seen.emplace(recorded_evaluation(config.evaluate[i], 1, json::object()).id,
-                     "/evaluate/" + std::to_string(i));
-    if (!is_new) throw UserError(at, "asks the same as " + first->second);
+        seen.emplace(asked.task + asked.conditions.dump(), "/evaluate/" + std::to_string(i));
+    if (is_new) continue;
+    const bool own_data = config.evaluate[i].contains(condition::kContent);
+    throw UserError(at, "asks the same as " + first->second +
+                            (own_data ? "; where the data differ, so must \"name\"" : ""));
   }
 }
 

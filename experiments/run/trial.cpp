@@ -230,6 +230,19 @@ class Trial {
   std::unique_ptr<LanguageModel> model_;
 };
 
+/// Throws UserError where data that an entry of `evaluate` reads are not those of the plan, before
+/// hours are spent on training.
+void check_own_data(const TrialConfig& config, const Catalog& catalog) {
+  for (size_t i = 0; i < config.evaluate.size(); ++i) {
+    json entry = config.evaluate[i];
+    if (!entry.contains(condition::kContent)) continue;
+    entry.erase(condition::kCompression);
+    entry.erase(condition::kBatch);
+    catalog.task(entry.at("task"), "/evaluate")
+        .resolve(entry, "/evaluate/" + std::to_string(i), config.data);
+  }
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 /// How a trial ended that threw this; "" where the error is none of its own.
@@ -265,6 +278,7 @@ Record run_planned_trial(const TrialOrder& order, const fs::path& study_folder,
   TrialConfig config;
   read_fields(trial.config, "trial", config);
   check_content(order.content, config);
+  check_own_data(config, catalog);
   TrialFolders folders{
       .checkpoint = study_folder / checkpoint_folder(trial.train_id),
       .arrays = arrays_path(study_folder, trial.id),

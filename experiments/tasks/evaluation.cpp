@@ -14,13 +14,22 @@ namespace {
 
 /// Keys of an entry that decide nothing of its numbers.
 constexpr const char* kKeep = "keep";
-constexpr const char* kNoConditions[] = {"task", "extrapolate", "mean_of_windows", kKeep,
-                                         condition::kBatch};
+constexpr const char* kNoConditions[] = {"task",
+                                         "extrapolate",
+                                         "mean_of_windows",
+                                         kKeep,
+                                         condition::kBatch,
+                                         condition::kFolder,
+                                         condition::kContent};
 
 /// A hash of those of each corpus's split (all splits where the entry names none) and of the
-/// tokenizer; "" where it reads no text.
-std::string content_read(const json& conditions, const json& provenance) {
+/// tokenizer; of an entry on data of the user's own theirs, instead of the corpora's. "" where it
+/// reads no text.
+std::string content_read(const json& conditions, const std::string& own_data,
+                         const json& provenance) {
   json out = json::object();
+  if (!own_data.empty())
+    return short_hash(own_data + " " + provenance.value("tokenizer_hash", std::string()));
   const std::string split = conditions.value(condition::kSplit, "");
   const json corpora = provenance.value("corpora", json::object());
   for (const auto& [name, facts] : corpora.items())
@@ -105,7 +114,7 @@ RecordedEvaluation recorded_evaluation(const json& resolved, int64_t numerics_ve
   out.conditions[condition::kDevice] = device;
   out.conditions["dtype"] = "float32";  // of the weights that are evaluated, however it was trained
   spell_compression(out.conditions, compression_version);
-  out.reads = content_read(out.conditions, provenance);
+  out.reads = content_read(out.conditions, resolved.value(condition::kContent, ""), provenance);
   out.numerics_version = numerics_version;
   if (resolved.contains(kKeep)) out.asked_for = resolved[kKeep].get<std::vector<std::string>>();
   out.id = evaluation_id(out);

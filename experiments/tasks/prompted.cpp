@@ -33,6 +33,7 @@ std::vector<int64_t> input_of(const Question& question, const TaskContext& conte
 struct Prompt {
   PromptRow row;
   int64_t declared_length = 0;
+  bool cut = false;  ///< it was longer than its question may have read
 };
 
 /// What a request declares: the length that it was made for, or what its prompt and answer can come
@@ -49,6 +50,9 @@ int64_t declared_length_of(const Question& question, int64_t n_tokens) {
 Prompt prompt_of(const Question& question, const TaskContext& context, const std::string& where) {
   Prompt out;
   out.row.input = input_of(question, context, where);
+  const size_t n_whole = out.row.input.size();
+  out.row.input = cut_to_fit(std::move(out.row.input), question);
+  out.cut = out.row.input.size() < n_whole;
   out.row.max_tokens = question.max_tokens;
   if (question.hints.size() == out.row.input.size()) out.row.hints = question.hints;
   out.declared_length = declared_length_of(
@@ -93,6 +97,7 @@ std::vector<Answer> answers_to(const std::vector<Question>& questions, size_t ba
     for (size_t b = 0; b < together.size(); ++b) {
       Answer& answer = out[together[b]];
       answer.ids = made[b];
+      answer.cut = prompts[together[b]].cut;
       answer.n_read = static_cast<int64_t>(asked.rows[b].input.size());
       if (context.text)
         answer.text = context.text->tokenizer().decode({answer.ids.begin(), answer.ids.end()});

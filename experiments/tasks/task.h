@@ -30,6 +30,7 @@ struct Answer {
   std::vector<int64_t> ids;
   std::string text;    ///< where the trial has a tokenizer
   int64_t n_read = 0;  ///< tokens of context and question that it read
+  bool cut = false;    ///< the prompt was longer than it may be
 };
 
 /// A task that asks and scores; generating is the harness's (experiments/tasks/prompted.h).
