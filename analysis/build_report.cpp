@@ -101,6 +101,7 @@ Report build_report(const fs::path& study_folder) {
   add_kept_by_role_tables(data, report);
   add_group_tables(data, report);
   add_selection_tables(data, report);
+  add_training_text_tables(data, report);
   add_claims_table(data, report);
   add_checkpoints_table(data, report);
   add_facts(data, comparisons, report);

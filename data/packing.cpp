@@ -39,37 +39,72 @@ PackedDocuments::PackedDocuments(const TokenShard& shard, std::vector<int64_t> d
       seed_(seed),
       sampler_(std::move(sampler)),
       positions_(std::move(positions)) {
-  rows_per_epoch_ = static_cast<int64_t>(epoch(0)->row_order.size());
-  if (rows_per_epoch_ < 1)
+  last_ = made(0);
+  first_rows_ = {0, static_cast<int64_t>(last_->row_order.size())};
+  if (rows_per_epoch() < 1)
     throw UserError("/data", "the corpora hold too little text for one row of data.context_len " +
                                  std::to_string(context_len_) + " tokens");
 }
 
-std::shared_ptr<const PackedDocuments::Epoch> PackedDocuments::epoch(int64_t number) const {
-  const std::lock_guard guard(mutex_);
-  if (last_ && last_->number == number) return last_;
-  auto made = std::make_shared<Epoch>();
-  made->number = number;
-  made->spans = sampler_->epoch(shard_, documents_, number);
-  for (const DocumentSpan& span : made->spans) {
-    made->starts.push_back(made->length);
-    made->length += 1 + span.end - span.begin;
-  }
-  made->row_order.resize(std::max<int64_t>(0, (made->length - 1) / context_len_));
-  std::iota(made->row_order.begin(), made->row_order.end(), int64_t{0});
-  RandomSequence random(stream_key(seed_, "row_order", static_cast<uint64_t>(number)));
-  random.shuffle(made->row_order);
-  last_ = made;
-  return last_;
+int64_t PackedDocuments::long_document_tokens() const {
+  const int64_t own = sampler_->long_document_tokens();
+  return own > 0 ? own : context_len_;
 }
 
-TokenRow PackedDocuments::row(int64_t index) const {
-  const auto stream = epoch(index / rows_per_epoch_);
-  // A sampler may make later epochs shorter; their rows then start over.
-  const auto rows = static_cast<int64_t>(stream->row_order.size());
-  const int64_t first =
-      rows > 0 ? stream->row_order[(index % rows_per_epoch_) % rows] * context_len_ : 0;
-  return filled(positions_->row(index, packed(*stream, first), shard_));
+std::shared_ptr<const PackedDocuments::Epoch> PackedDocuments::made(int64_t number) const {
+  auto out = std::make_shared<Epoch>();
+  out->number = number;
+  out->spans = sampler_->epoch(shard_, documents_, number);
+  for (const DocumentSpan& span : out->spans) {
+    out->starts.push_back(out->length);
+    out->length += 1 + span.end - span.begin;
+  }
+  out->row_order.resize(std::max<int64_t>(0, (out->length - 1) / context_len_));
+  std::iota(out->row_order.begin(), out->row_order.end(), int64_t{0});
+  RandomSequence random(stream_key(seed_, "row_order", static_cast<uint64_t>(number)));
+  random.shuffle(out->row_order);
+  return out;
+}
+
+std::pair<std::shared_ptr<const PackedDocuments::Epoch>, int64_t> PackedDocuments::place_of(
+    int64_t index) const {
+  constexpr size_t kMostEmpty = 1000;  // epochs on end that a sampler leaves without a row
+  const std::lock_guard guard(mutex_);
+  while (first_rows_.back() <= index) {
+    last_ = made(static_cast<int64_t>(first_rows_.size()) - 1);
+    first_rows_.push_back(first_rows_.back() + static_cast<int64_t>(last_->row_order.size()));
+    const size_t n = first_rows_.size();
+    if (n > kMostEmpty && first_rows_[n - 1 - kMostEmpty] == first_rows_.back())
+      throw UserError("/data/sampling", "leaves no row of data.context_len " +
+                                            std::to_string(context_len_) + " tokens in " +
+                                            std::to_string(kMostEmpty) + " epochs on end");
+  }
+  const auto next = std::upper_bound(first_rows_.begin(), first_rows_.end(), index);
+  const int64_t number = next - first_rows_.begin() - 1;
+  if (last_->number != number) last_ = made(number);
+  return {last_, last_->row_order[index - *(next - 1)] * context_len_};
+}
+
+TokenRow PackedDocuments::row(int64_t index) const { return filled(pieces(index)); }
+
+std::vector<RowPiece> PackedDocuments::pieces(int64_t index) const {
+  const auto [stream, first] = place_of(index);
+  return positions_->row(index, packed(*stream, first), shard_);
+}
+
+void PackedDocuments::visit_spans(
+    int64_t index, const std::function<void(const DocumentSpan&, int64_t)>& visit) const {
+  const auto [stream, first] = place_of(index);
+  const auto& starts = stream->starts;
+  // A row predicts what stands behind its first place, boundaries aside.
+  const int64_t begin = first + 1, end = first + 1 + context_len_;
+  size_t i = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
+  for (; i < starts.size() && starts[i] < end; ++i) {
+    const DocumentSpan& span = stream->spans[i];
+    const int64_t first_token = starts[i] + 1, after = first_token + span.end - span.begin;
+    if (const int64_t n = std::min(after, end) - std::max(first_token, begin); n > 0)
+      visit(span, n);
+  }
 }
 
 std::vector<RowPiece> PackedDocuments::packed(const Epoch& epoch, int64_t first) const {

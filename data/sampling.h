@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/kind.h"
@@ -19,19 +20,25 @@ struct DocumentSpan {
 
 /// Which spans an epoch has, in which order, how often. Data-engineering methods
 /// (baselines/sampling) implement this: whole documents, fewer of the short ones of a source, or
-/// documents cut into parts.
+/// documents cut into parts. What a constructor finds wrong with settings in their context, it
+/// throws as UserError at the context's `where`; a study is refused by it.
 class DocumentSampler {
  public:
   virtual ~DocumentSampler() = default;
-  /// Spans of epoch `epoch`, of the given `documents` of `shard`.
+  /// Spans of epoch `epoch`, of the given `documents` of `shard`. Throws UserError for documents
+  /// that it can do nothing with.
   virtual std::vector<DocumentSpan> epoch(const TokenShard& shard,
                                           const std::vector<int64_t>& documents,
                                           int64_t epoch) const = 0;
+  /// Tokens from which reports call a document long; 0 = those of a row.
+  virtual int64_t long_document_tokens() const { return 0; }
 };
 
 struct SamplingContext {
   uint64_t seed = 1;
   int64_t context_len = 0;
+  std::vector<std::string> sources = {};  ///< names, by TokenShard::source()
+  std::string where = "/data/sampling";   ///< of the choice, for messages
 };
 
 using SamplingEntry = Entry<DocumentSampler, SamplingContext>;
@@ -50,7 +57,7 @@ struct RowPiece {
 };
 
 /// What a row reads and what position encoding is told of it. Position-skipping methods
-/// (baselines/positions) implement this.
+/// (baselines/positions) implement this. Its constructor throws as that of a DocumentSampler.
 class PositionSampler {
  public:
   virtual ~PositionSampler() = default;
@@ -59,11 +66,14 @@ class PositionSampler {
   /// takes what stands after a skip from further on in its document.
   virtual std::vector<RowPiece> row(int64_t index, std::vector<RowPiece> packed,
                                     const TokenShard& shard) const = 0;
+  /// Positions of a row of at most `context_len` tokens lie below this.
+  virtual int64_t positions_below(int64_t context_len) const { return context_len; }
 };
 
 struct PositionsContext {
   uint64_t seed = 1;
   int64_t context_len = 0;
+  std::string where = "/data/positions";  ///< of the choice, for messages
 };
 
 using PositionsEntry = Entry<PositionSampler, PositionsContext>;

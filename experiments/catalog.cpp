@@ -41,9 +41,16 @@ namespace sublab {
 
 #define SUBLAB_KV_POLICIES(LINE) LINE(full)
 
-#define SUBLAB_SAMPLINGS(LINE) LINE(plain)
+#define SUBLAB_SAMPLINGS(LINE) \
+  LINE(plain)                  \
+  LINE(length_upsampling)      \
+  LINE(cut)                    \
+  LINE(global_upsampling)      \
+  LINE(domain_upsampling)
 
-#define SUBLAB_POSITIONS(LINE) LINE(contiguous)
+#define SUBLAB_POSITIONS(LINE) \
+  LINE(contiguous)             \
+  LINE(pose)
 
 #define SUBLAB_COMPRESSIONS(LINE) LINE(none)
 

@@ -13,6 +13,7 @@ void add_quality_figures(const StudyData& data, Report& report);
 void add_loss_against_retention(const StudyData& data, Report& report);
 void add_loss_by_position(const StudyData& data, Report& report);
 void add_accuracy_maps(const StudyData& data, Report& report);
+void add_relative_distances(const StudyData& data, Report& report);
 void add_kept_over_training(const StudyData& data, Report& report);
 void add_kept_by_position(const StudyData& data, Report& report);
 void add_speed_up_figures(const StudyData& data, Report& report);

@@ -15,6 +15,7 @@ void add_figures(const StudyData& data, Report& report) {
   figures::add_loss_against_retention(data, report);
   figures::add_loss_by_position(data, report);
   figures::add_accuracy_maps(data, report);
+  figures::add_relative_distances(data, report);
   figures::add_kept_over_training(data, report);
   figures::add_kept_by_position(data, report);
   figures::add_speed_up_figures(data, report);

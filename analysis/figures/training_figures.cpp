@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "analysis/figures/builders.h"
 #include "core/schema/arrays.h"
@@ -68,6 +69,27 @@ Curve above_threshold(const NpyArray& array, int64_t module) {
   return smoothed(out);
 }
 
+/// array::kRelativeDistances [buckets, 2], end of the bucket and pairs, of all seeds together.
+Curve shares_of_pairs(const std::vector<NpyArray>& seeds) {
+  const auto width = static_cast<size_t>(seeds.front().shape[1]);
+  std::vector<double> ends, pairs;
+  for (const NpyArray& seed : seeds) {
+    const auto values = seed.as_doubles();
+    ends.resize(values.size() / width), pairs.resize(ends.size());
+    for (size_t i = 0; i < ends.size(); ++i)
+      ends[i] = values[i * width], pairs[i] += values[i * width + 1];
+  }
+  const double sum = std::accumulate(pairs.begin(), pairs.end(), 0.0);
+  Curve out;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const double first = i > 0 ? ends[i - 1] : 1;
+    if (pairs[i] <= 0) continue;  // the axis is logarithmic
+    out.x.push_back((first + ends[i] - 1) / 2);
+    out.y.push_back(pairs[i] / sum / (ends[i] - first));
+  }
+  return out;
+}
+
 }  // namespace
 
 void add_loss_curves(const StudyData& data, Report& report) {
@@ -90,6 +112,25 @@ void add_loss_curves(const StudyData& data, Report& report) {
       "Each point is the mean of neighbouring steps; the steep first tenth may leave "
       "the frame. " +
       seeds_text(n_seeds, "band");
+  add_if_any(figure, report);
+}
+
+void add_relative_distances(const StudyData& data, Report& report) {
+  Figure figure;
+  figure.id = "relative_distances";
+  figure.title = "Relative distances in training";
+  figure.x.label = "distance between a token and one that it sees";
+  figure.y.label = "share of pairs, per distance";
+  figure.y.log = true;
+  for (size_t v = 0; v < data.variants.size(); ++v) {
+    const auto seeds = arrays_of(data, data.variants[v].good(), array::kRelativeDistances, nullptr,
+                                 2, array::kDistanceColumns);
+    if (!seeds.empty())
+      figure.series.push_back(mean_curve(data.variants[v].name, v, {shares_of_pairs(seeds)}));
+  }
+  figure.caption =
+      "Variants whose positions skip, all seeds together, in buckets of equal width; a bucket "
+      "without a pair has no point.";
   add_if_any(figure, report);
 }
 

@@ -1,5 +1,8 @@
 // What each variant costs to train.
+#include <algorithm>
+
 #include "analysis/study/busy_machine.h"
+#include "analysis/study/inherited_cost.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
@@ -40,6 +43,41 @@ Cell rate_cell(const VariantData& variant) {
   cell.text = significant(*cell.value, 3);
   for (const Record& record : variant.records) cell.records.push_back(record.id);
   return cell;
+}
+
+/// A cost with that of the weights that trials start from; of seeds that differ, the mean.
+Cell with_parents_cell(const VariantData& variant, const Reading& read) {
+  Cell cell;
+  const auto good = variant.good();
+  for (const Record* record : good) cell.records.push_back(record->id);
+  if (readings(good, read).size() != good.size()) return cell;  // of some it is not known
+  cell.value = mean_reading(good, read);
+  if (cell.value) cell.text = si_text(*cell.value);
+  return cell;
+}
+
+/// What training took in all, where some variant goes on from other weights.
+void add_whole_training(const StudyData& data, Table& table) {
+  const bool any =
+      std::any_of(data.variants.begin(), data.variants.end(), [](const VariantData& variant) {
+        const auto good = variant.good();
+        return !good.empty() && starts_from_weights(*good.front());
+      });
+  if (!any) return;
+  table.columns.push_back({"train FLOPs", "of the variant's own training, causal"});
+  table.columns.push_back(
+      {"tokens with parents'", "and those that the weights were trained on that it starts from"});
+  table.columns.push_back({"FLOPs with parents'", "and those of their training"});
+  for (size_t v = 0; v < data.variants.size(); ++v) {
+    auto& cells = table.rows[v].cells;
+    cells.push_back(with_parents_cell(data.variants[v], training_flops));
+    cells.push_back(with_parents_cell(data.variants[v], [&](const Record& record) {
+      return whole_training(data, record).tokens;
+    }));
+    cells.push_back(with_parents_cell(data.variants[v], [&](const Record& record) {
+      return whole_training(data, record).flops;
+    }));
+  }
 }
 
 /// Older records hold resident sets, which depend on what the process did before.
@@ -96,6 +134,7 @@ void add_cost_table(const StudyData& data, Report& report) {
     row.cells.push_back(failure_cell(variant, data.plan.seeds.size(), report));
     table.rows.push_back(row);
   }
+  add_whole_training(data, table);
   report.tables.push_back(table);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "analysis/study/busy_machine.h"
+#include "analysis/study/inherited_cost.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
@@ -80,8 +81,21 @@ std::string not_matched(const Match& match) {
   return open.empty() ? "Nothing else differed. " : "Not matched: " + join(open) + ". ";
 }
 
-/// Variants that start from others, whose training is in no cost.
-std::string not_counted(const Match& match) {
+/// `cost` with what the weights took that trials start from.
+Cost with_parents(Cost cost, const StudyData& data) {
+  const bool tokens = cost.by == std::string("train_tokens");
+  cost.of = [own = cost.of, tokens, &data](const Record& record) -> std::optional<double> {
+    const InheritedCost theirs = inherited_cost(data, record);
+    const auto value = own(record), parents = tokens ? theirs.tokens : theirs.flops;
+    return value && parents ? std::optional(*value + *parents) : std::nullopt;
+  };
+  return cost;
+}
+
+/// Variants that start from others, where the training of these is in no cost; or says that it is.
+std::string parents_text(const Match& match) {
+  if (match.entry.count_parents)
+    return "The training of the weights that a variant starts from is counted. ";
   std::vector<std::string> names;
   for (const VariantData* variant : match.variants)
     for (const Record* record : variant->good()) {
@@ -132,7 +146,7 @@ void add_table(const Match& match, const Cost& cost, const StudyData& data,
                {"verdict", kVerdictHelp}},
               {},
               {},
-              picked(match, data) + not_matched(match) + not_counted(match)};
+              picked(match, data) + not_matched(match) + parents_text(match)};
   const Cell base = cost_cell(reference, cost);
   for (const VariantData* variant : match.variants) {
     Row row{variant->name, {cost_cell(*variant, cost)}};
@@ -161,7 +175,8 @@ void add_equal_cost_tables(const StudyData& data, const std::vector<Comparison>&
     const Match match = match_of(given, data);
     for (const Cost& cost : kCosts)
       if (cost.by == match.entry.by && match.variants.size() > 1)
-        add_table(match, cost, data, comparisons, report);
+        add_table(match, match.entry.count_parents ? with_parents(cost, data) : cost, data,
+                  comparisons, report);
   }
 }
 

@@ -96,6 +96,10 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
 /// were trained with another tokenizer.
 void add_data_facts(const StudyData& data, Report& report);
 
+/// Of variants that sample documents: the share of each source and of long documents before and
+/// after. Of those whose positions skip: which relative distances training showed.
+void add_training_text_tables(const StudyData& data, Report& report);
+
 /// The folder of each trial's weights.
 void add_checkpoints_table(const StudyData& data, Report& report);
 

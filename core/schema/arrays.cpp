@@ -17,6 +17,7 @@ const std::vector<ArrayKind>& known_arrays() {
         "kept, not above threshold", "bypass min", "bypass mean", "bypass max", "score entropy",
         "drift"},
        false},
+      {kRelativeDistances, Keep::main, {"end of bucket", "pairs"}, false},
       {kDocuments, Keep::main, {"loss", "tokens", "bytes"}, true},
       {kDocumentKeys, Keep::main, {}, false},
       {kPositions, Keep::main, {"end of bucket", "loss", "tokens"}, true},

@@ -29,6 +29,7 @@ namespace array {
 // Of training.
 inline constexpr const char* kLossCurve = "loss_curve";
 inline constexpr const char* kSelectionCurve = "selection_curve";
+inline constexpr const char* kRelativeDistances = "relative_distances";
 // Of an evaluation on text.
 inline constexpr const char* kDocuments = "documents";
 inline constexpr const char* kDocumentKeys = "document_keys";
@@ -49,7 +50,7 @@ inline constexpr const char* kSamples = "samples";
 
 /// Columns of kDocuments, kPositions, kSelectionCurve and kByLengthDepth that readers ask for.
 inline constexpr size_t kDocumentColumns = 3, kPositionColumns = 3, kLengthDepthColumns = 4;
-inline constexpr size_t kAnswerColumns = 2;
+inline constexpr size_t kAnswerColumns = 2, kDistanceColumns = 2;
 inline constexpr size_t kStep = 0, kModule = 1, kAboveThreshold = 2, kInside = 3;
 
 }  // namespace array

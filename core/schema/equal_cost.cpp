@@ -55,6 +55,9 @@ std::vector<EqualCost> read_match(const json& value, const std::vector<std::stri
       if (std::find(names.begin(), names.end(), entry.variants[v]) == names.end())
         throw_unknown_name(at + "/variants/" + std::to_string(v), "variant", entry.variants[v],
                            names);
+    if (entry.count_parents && entry.by != "train_tokens" && entry.by != "train_flops")
+      throw UserError(at + "/count_parents",
+                      "is not possible with by " + entry.by + "; with train_tokens, train_flops");
     const std::set<std::string> distinct(entry.variants.begin(), entry.variants.end());
     if (!entry.variants.empty() && (distinct.size() < 2 || distinct.size() < entry.variants.size()))
       throw UserError(at + "/variants",

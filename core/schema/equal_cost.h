@@ -12,7 +12,8 @@ namespace sublab {
 struct EqualCost {
   std::string by;
   double tolerance = 0.01;
-  std::string solve;  ///< "" = the study's own values are checked
+  bool count_parents = false;  ///< so does what variants start from (train.from) cost
+  std::string solve;           ///< "" = the study's own values are checked
   std::vector<std::string> variants;
 
   template <class F>
@@ -20,6 +21,9 @@ struct EqualCost {
     f("by", by, "what is held equal",
       one_of({"train_tokens", "train_flops", "train_seconds", "peak_memory", "parameters"}));
     f("tolerance", tolerance, "relative", within(0, 10));
+    f("count_parents", count_parents,
+      "the training of the weights that variants start from counts, too; with train_tokens and "
+      "train_flops");
     f("solve", solve,
       "what is picked for each of the variants but the reference, so that they cost the same");
     f("variants", variants, "among these; empty = all");

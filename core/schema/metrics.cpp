@@ -124,6 +124,26 @@ std::vector<MetricInfo> of_groups() {
   return out;
 }
 
+/// What rows of sampled text hold, and which distances positions that skip show.
+std::vector<MetricInfo> of_training_rows() {
+  using namespace metric;
+  std::vector<MetricInfo> out = {
+      of_module(kSourceTokens, "of tokens", "share of the source's tokens in all tokens"),
+      of_module(kLongDocuments, "from long documents",
+                "share of the source's tokens that are of documents of the length from which "
+                "sampling calls them long"),
+      of_module(kDistancesUnseen, "never seen",
+                "share of the relative distances below the length that positions should reach "
+                "which no pair of a token and one that it sees had"),
+      of_module(kPairsBeyondRow, "beyond the row",
+                "share of these pairs whose distance no row with contiguous positions has")};
+  for (MetricInfo& each : out) each.high = 1;
+  out.push_back(cost(kLongestDistance, "longest distance", "tokens",
+                     "between a token and one that it sees", NumberStyle::fixed, 0));
+  out.back().better = Better::neither;
+  return out;
+}
+
 std::vector<MetricInfo> all() {
   using namespace metric;
   std::vector<MetricInfo> out = {
@@ -242,6 +262,7 @@ const std::vector<MetricInfo>& known_metrics() {
     std::vector<MetricInfo> out = all();
     for (MetricInfo& each : of_answers()) out.push_back(std::move(each));
     for (MetricInfo& each : of_groups()) out.push_back(std::move(each));
+    for (MetricInfo& each : of_training_rows()) out.push_back(std::move(each));
     return out;
   }();
   return metrics;

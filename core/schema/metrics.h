@@ -35,6 +35,12 @@ inline constexpr const char* kTrainFlopsPerToken = "train_flops_per_token";
 inline constexpr const char* kDecodeBytesPerToken = "decode_bytes_per_token";
 inline constexpr const char* kTrainTokens = "train_tokens";
 inline constexpr const char* kTokensPerParameter = "tokens_per_parameter";
+// Of training text that is sampled (conditions kSource, kSampled), and of positions that skip.
+inline constexpr const char* kSourceTokens = "source_tokens_fraction";
+inline constexpr const char* kLongDocuments = "long_documents_fraction";
+inline constexpr const char* kDistancesUnseen = "distances_unseen_fraction";
+inline constexpr const char* kPairsBeyondRow = "pairs_beyond_row_fraction";
+inline constexpr const char* kLongestDistance = "longest_distance_tokens";
 inline constexpr const char* kLiveMemoryBytes = "live_memory_bytes";
 inline constexpr const char* kPeakMemoryBytes = "peak_memory_bytes";
 inline constexpr const char* kPeakResidentBytes = "peak_resident_bytes";
@@ -122,6 +128,11 @@ namespace condition {
 inline constexpr const char* kPhase = "phase";
 inline constexpr const char* kModule = "module";
 inline constexpr const char* kRole = "role";
+/// A corpus, or kAllSources.
+inline constexpr const char* kSource = "source";
+inline constexpr const char* kAllSources = "all";
+/// false: of the documents as they are; true: of the rows that training read.
+inline constexpr const char* kSampled = "sampled";
 /// Accuracy of guessing, and of guessing among what the row itself offers.
 inline constexpr const char* kChance = "chance";
 inline constexpr const char* kInRowChance = "in_row_chance";

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct CheckpointInfo {
   std::string tokenizer_hash = {};   ///< Tokenizer::content_hash(); "" when nothing says it
   std::string weights_dtype{};       ///< of the files that it came from; "" = F32
   json other_keys = json::object();  ///< of a SUBLLM layout's config.json; nothing here reads them
+  /// Of all training behind the weights, theirs included that it started from; absent = not known.
+  std::optional<double> trained_tokens = {}, trained_flops = {};
 
   template <class F>
   void fields(F& f) {
@@ -44,6 +47,10 @@ struct CheckpointInfo {
     f("weights_dtype", weights_dtype, "of the files that it came from; empty = F32",
       one_of({"", "F64", "F32", "F16", "BF16"}));
     f("other_keys", other_keys, "of the SUBLLM layout's config.json that it came from");
+    f("trained_tokens", trained_tokens, "of all training behind the weights; null = not known",
+      within(0, 1e18));
+    f("trained_flops", trained_flops, "of the same, by the ledger; null = not known",
+      within(0, 1e30));
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 #include <sstream>
 
 #include "analysis/build_report.h"
@@ -22,6 +23,7 @@
 #include "experiments/plan/resolve_study.h"
 #include "experiments/run/study_folder.h"
 #include "experiments/text/content.h"
+#include "experiments/text/text_data.h"
 
 namespace sublab {
 
@@ -71,6 +73,25 @@ void note_unprepared(const ResolvedStudy& resolved) {
     if (!is_prepared(name)) names.push_back(name);
   if (names.empty()) return;
   std::cerr << "not prepared yet: " << join(names) << "; trials on them will have other ids\n";
+}
+
+/// Sampling that its documents do not allow shows before anything is done: rows are made once of
+/// everything that samples.
+void check_sampling(const ResolvedStudy& resolved, const Catalog& catalog) {
+  std::set<std::string> seen;
+  for (const ResolvedTrial& trial : resolved.trials) {
+    const DataConfig& data = trial.config.data;
+    if (!data.on_text() || chosen_type(data.sampling) == "plain" ||
+        !seen.insert(write_fields(data).dump()).second)
+      continue;
+    try {
+      TextData(data, catalog.data).rows(resolved.study.seeds.front());
+    } catch (const UserError& error) {
+      const std::string what = error.what();
+      if (!what.starts_with("/data")) throw;
+      throw UserError(trial.at + what);
+    }
+  }
 }
 
 /// A study that will take a day or more says so before it starts.
@@ -134,6 +155,7 @@ int run_study_command(const fs::path& file, RunArguments arguments, const Comman
   ResolvedStudy resolved = resolve_study(study, catalog);
   if (!options.dry_run) check_devices(resolved);
   if (!options.dry_run) prepare_corpora(resolved, catalog);
+  if (!options.dry_run) check_sampling(resolved, catalog);
   warn_when_long(resolved, options.out, catalog);
   const RunSummary summary = run_study(resolved, options, catalog);
   if (summary.interrupted) {

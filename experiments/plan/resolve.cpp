@@ -60,6 +60,13 @@ void resolve_row_parts(DataConfig& data, const std::string& where, const DataPar
   };
   settle(parts.samplings, "sampling", "plain", data.sampling);
   settle(parts.positions, "positions", "contiguous", data.positions);
+  if (!data.on_text()) return;
+  // Made once, so that what does not go with the rows or the corpora is refused here.
+  make_choice(
+      parts.samplings, "sampling", data.sampling, where,
+      {.context_len = data.context_len, .sources = data.corpus, .where = where + "/data/sampling"});
+  make_choice(parts.positions, "positions", data.positions, where,
+              {.context_len = data.context_len, .where = where + "/data/positions"});
 }
 
 /// A scorer that reads hints needs rows that carry them.

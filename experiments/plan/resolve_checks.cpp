@@ -6,9 +6,11 @@
 #include <map>
 #include <optional>
 
+#include "core/schema/checkpoint_path.h"
 #include "core/schema/equal_cost.h"
 #include "core/schema/metrics.h"
 #include "data/corpus.h"
+#include "experiments/checkpoint/checkpoint.h"
 #include "experiments/plan/cost_estimate.h"
 #include "models/interchange/tensors.h"
 
@@ -80,6 +82,22 @@ double known_cost(const std::string& by, const TrialConfig& config, const Catalo
   return by == "parameters" ? n_parameters(*model) : training_flops(*model, config);
 }
 
+double inherited_cost(const std::string& by, const TrialConfig& config, const FindVariant& find,
+                      const std::string& where, const Catalog& catalog) {
+  const std::string& from = config.train.from;
+  if (from.empty()) return 0;
+  if (const auto parent = find(from))
+    return known_cost(by, *parent, catalog) + inherited_cost(by, *parent, find, where, catalog);
+  const CheckpointInfo info = read_checkpoint_header(find_checkpoint(from), catalog).info;
+  const auto& cost = by == "train_tokens" ? info.trained_tokens : info.trained_flops;
+  if (!cost)
+    throw UserError(where + "/count_parents",
+                    "'" + from +
+                        "' does not say what its training took: sublab:trained_tokens and "
+                        "trained_flops of its config.json");
+  return *cost;
+}
+
 namespace {
 
 void check_one(const EqualCost& match, const ResolvedStudy& resolved, const std::string& at,
@@ -88,12 +106,19 @@ void check_one(const EqualCost& match, const ResolvedStudy& resolved, const std:
   std::vector<std::pair<std::string, double>> costs;  // of main trials
   std::optional<double> wanted;
   const std::string& reference = reference_of(match, resolved.study.compare_to);
+  const auto find = [&](const std::string& name) -> std::optional<TrialConfig> {
+    for (const ResolvedTrial& trial : resolved.trials)
+      if (trial.variant == name && trial.probe.empty()) return trial.config;
+    return std::nullopt;
+  };
   for (const ResolvedTrial& trial : resolved.trials) {
     const bool counts =
         trial.probe.empty() &&
         (among.empty() || std::find(among.begin(), among.end(), trial.variant) != among.end());
     if (!counts) continue;
     costs.emplace_back(trial.variant, known_cost(match.by, trial.config, catalog));
+    if (match.count_parents)
+      costs.back().second += inherited_cost(match.by, trial.config, find, at, catalog);
     if (trial.variant == reference) wanted = costs.back().second;
   }
   for (const auto& [variant, cost] : costs)

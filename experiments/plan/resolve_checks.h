@@ -1,6 +1,9 @@
 // What is checked of a resolved trial beside the ranges of its fields, before anything trains.
 #pragma once
 
+#include <functional>
+#include <optional>
+
 #include "core/schema/trial_config.h"
 #include "data/text/documents.h"
 #include "experiments/catalog.h"
@@ -29,6 +32,14 @@ void check_start(const json& parent, int64_t parent_vocab, const TrialConfig& co
 /// What one trial has of a cost that is known before it runs: train_tokens, train_flops,
 /// parameters.
 double known_cost(const std::string& by, const TrialConfig& config, const Catalog& catalog);
+
+/// The configuration of the variant of this name; nothing for weights outside the study.
+using FindVariant = std::function<std::optional<TrialConfig>(const std::string& name)>;
+
+/// What the weights that a trial starts from had of such a cost, and what they started from: 0
+/// without train.from. Throws UserError at `where` for a checkpoint that does not say it.
+double inherited_cost(const std::string& by, const TrialConfig& config, const FindVariant& find,
+                      const std::string& where, const Catalog& catalog);
 
 /// Throws UserError when what the study's "match" holds equal, and what is known before trials run,
 /// is not.

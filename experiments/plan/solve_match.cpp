@@ -95,11 +95,17 @@ std::string ratio_text(double ratio) {
 
 class Solver {
  public:
-  Solver(const EqualCost& match, std::string at, const Resolve& resolve, const Catalog& catalog)
-      : match_(match), at_(std::move(at)), resolve_(resolve), catalog_(catalog) {}
+  Solver(const EqualCost& match, std::string at, const std::vector<Variant>& variants,
+         const Resolve& resolve, const Catalog& catalog)
+      : match_(match),
+        at_(std::move(at)),
+        variants_(variants),
+        resolve_(resolve),
+        catalog_(catalog) {}
 
   double cost_of(const Variant& variant) const {
-    return known_cost(match_.by, resolve_(variant), catalog_);
+    const TrialConfig config = resolve_(variant);
+    return known_cost(match_.by, config, catalog_) + parents_cost(config);
   }
 
   /// Adds what was picked to the changes of `variant`.
@@ -125,14 +131,25 @@ class Solver {
   }
 
  private:
+  /// What the weights that it starts from took, where that counts.
+  double parents_cost(const TrialConfig& config) const {
+    if (!match_.count_parents) return 0;
+    const auto find = [&](const std::string& name) -> std::optional<TrialConfig> {
+      for (const Variant& variant : variants_)
+        if (variant.name == name) return resolve_(variant);
+      return std::nullopt;
+    };
+    return inherited_cost(match_.by, config, find, at_, catalog_);
+  }
+
   Candidates costed(const Variant& variant) const {
     TrialConfig config = resolve_(variant);
     Candidates out = candidates_of(match_.solve, config, at_ + "/solve: " + variant.name);
     if (match_.solve == "train.tokens") {  // a token costs what every other one does
       config.train.tokens = 1;
       const double per_token = known_cost(match_.by, config, catalog_);
-      out.cost = [changes = out.changes, per_token](int64_t i) {
-        return per_token * changes(i).front().second.get<double>();
+      out.cost = [changes = out.changes, per_token, parents = parents_cost(config)](int64_t i) {
+        return parents + per_token * changes(i).front().second.get<double>();
       };
     } else {
       out.cost = [this, changes = out.changes, variant](int64_t i) {
@@ -156,6 +173,7 @@ class Solver {
 
   const EqualCost& match_;
   std::string at_;
+  const std::vector<Variant>& variants_;
   const Resolve& resolve_;
   const Catalog& catalog_;
 };
@@ -189,7 +207,7 @@ std::vector<SolvedValue> solve_match(const Study& study, std::vector<Variant>& v
     if (match.solve.empty()) continue;
     const std::string place = "/match/" + std::to_string(i), at = study.file + ": " + place;
     const std::string& reference = reference_of(match, study.compare_to);
-    const solving::Solver solver(match, at, resolve, catalog);
+    const solving::Solver solver(match, at, variants, resolve, catalog);
     const double wanted = solver.cost_of(solving::find(variants, reference));
     for (const std::string& name : match.variants) {
       if (name == reference) continue;

@@ -21,6 +21,7 @@
 #include "experiments/run/kept_training.h"
 #include "experiments/run/memory_phase.h"
 #include "experiments/run/prompt_compressor.h"
+#include "experiments/run/training_text_facts.h"
 #include "experiments/run/trial_data.h"
 #include "experiments/run/trial_metrics.h"
 #include "experiments/tasks/prompted.h"
@@ -65,6 +66,9 @@ int64_t start_from(const fs::path& folder, const TrialConfig& config, const Tria
                                {"tokenizer_is", found == TokenizerMatch::same    ? "the same"
                                                 : found == TokenizerMatch::other ? "another"
                                                                                  : "not known"}};
+  for (const auto& [key, cost] : {std::pair("trained_tokens", parent.info.trained_tokens),
+                                  std::pair("trained_flops", parent.info.trained_flops)})
+    if (cost) record.provenance["from"][key] = *cost;
   model.graft(copy_shared_weights(*parent.model, model, folder.string()), folder.string());
   return parent.info.context_len;
 }
@@ -128,6 +132,15 @@ class Trial {
     add_size(*model_, config_, record_);
   }
 
+  /// What `own` comes to with the training of the weights that this one started from; nothing where
+  /// they do not say it under `key`.
+  std::optional<double> with_parents(const char* key, double own) const {
+    const json from = record_.provenance.value("from", json());
+    if (!from.is_object()) return own;
+    if (!from.contains(key)) return std::nullopt;
+    return own + from[key].get<double>();
+  }
+
   void save() const {
     const Tokenizer* tokenizer = data_->text() ? &data_->text()->tokenizer() : nullptr;
     CheckpointInfo info;
@@ -138,6 +151,8 @@ class Trial {
     info.tokenizer = tokenizer ? config_.data.tokenizer : "";
     info.numerics_version = entry_.numerics_version;
     info.trained_on = config_.data.train_task();
+    info.trained_tokens = with_parents("trained_tokens", static_cast<double>(config_.train.tokens));
+    info.trained_flops = with_parents("trained_flops", training_flops(*model_, config_));
     save_checkpoint(folders_.checkpoint, *model_, info, tokenizer);
   }
 
@@ -152,8 +167,13 @@ class Trial {
     }
     model_->prepare(data_->batches(kPreparingRows, device_));
     const size_t n_shape_metrics = record_.metrics.size();
+    const int64_t context = data_->rows().context_len();
     run_training();
     if (record_.outcome != "ok") return;
+    const StepShape shape = step_shape(config_.train, context);
+    if (data_->packed())
+      add_training_text(*data_->packed(), shape.n_steps * shape.rows_per_step, config_.data,
+                        arrays_, record_);
     model_->calibrate(data_->batches(kCalibrationRows, device_));
     save();
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);

@@ -9,7 +9,9 @@ TrialData::TrialData(const DataConfig& config, int64_t seed, const Catalog& cata
     : config_(config) {
   if (config.on_text()) {
     text_.emplace(config, catalog.data);
-    rows_ = text_->rows(seed);
+    auto rows = text_->rows(seed);
+    packed_ = rows.get();
+    rows_ = std::move(rows);
   } else {
     rows_ = catalog.row_maker(config.train_task(), "/data/train_on")
                 .rows(config.train_on, config.context_len, static_cast<uint64_t>(seed));

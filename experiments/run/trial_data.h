@@ -19,6 +19,8 @@ class TrialData {
   /// Null where no text is trained on.
   const TextData* text() const { return text_ ? &*text_ : nullptr; }
   const RowSource& rows() const { return *rows_; }
+  /// The same as packed text; null where no text is trained on.
+  const PackedDocuments* packed() const { return packed_; }
   /// Of the trial's own ids.
   TokenizerIdentity tokenizer() const;
   /// The first `n` training rows, eight to a batch, on `device`.
@@ -28,6 +30,7 @@ class TrialData {
   DataConfig config_;
   std::optional<TextData> text_;
   std::unique_ptr<RowSource> rows_;
+  const PackedDocuments* packed_ = nullptr;
 };
 
 }  // namespace sublab

@@ -43,7 +43,7 @@ std::unique_ptr<PackedDocuments> TextData::rows(int64_t seed) const {
       train_, documents_, tokenizer_->boundary_id(), tokenizer_->vocab_size(), config_.context_len,
       config_.packing == "document", stream,
       make_choice(parts_.samplings, "sampling", config_.sampling, "/data/sampling",
-                  {.seed = stream, .context_len = config_.context_len}),
+                  {.seed = stream, .context_len = config_.context_len, .sources = config_.corpus}),
       make_choice(parts_.positions, "positions", config_.positions, "/data/positions",
                   {.seed = stream, .context_len = config_.context_len}));
 }

@@ -1,19 +1,15 @@
 // What is still to come beside attention's parts, each a dummy that is added to the catalog as a
-// real one would be: architectures, selectors, rows of text, prompt compression, tasks.
+// real one would be: architectures, selectors, prompt compression, tasks.
 #include "tests/experiments/coming_systems.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <numeric>
 
-#include "data/corpus.h"
-#include "data/packing.h"
 #include "experiments/kinds.h"
 #include "experiments/run/prompt_compressor.h"
 #include "tests/models/sketches/depths.h"
 #include "tests/models/sketches/ladder.h"
 #include "tests/models/sketches/moving_average.h"
-#include "tests/models/sketches/rows_of_text.h"
 #include "tests/models/sketches/segments.h"
 #include "tests/models/sketches/shortening.h"
 #include "tests/temporary_folder.h"
@@ -123,136 +119,6 @@ TEST_CASE("a selector learns a running threshold from what trains", "[contract]"
     for (const uint8_t each : row) kept += each, ++n;
   CHECK(kept / n > 0.1);
   CHECK(kept / n < 0.45);  // at 0 it would be about a half
-}
-
-namespace {
-
-/// Two sources, the second of longer documents.
-TokenShard two_sources(const Tokenizer& tokenizer) {
-  for (const std::string name : {"short", "long"}) {
-    CorpusManifest manifest;
-    manifest.name = name;
-    manifest.origin = "test";
-    const int most = name == "long" ? 90 : 50;
-    write_corpus(manifest, [&](const std::function<void(std::string)>& add) {
-      for (int i = 0; i < 200; ++i)
-        add(std::to_string(i) + name + std::string(static_cast<size_t>(i * 7 % most + 3), 'x'));
-    });
-  }
-  return open_shard({"short", "long"}, Split::train, tokenizer, 0);
-}
-
-std::vector<int64_t> all_documents(const TokenShard& shard) {
-  std::vector<int64_t> out(shard.n_documents());
-  std::iota(out.begin(), out.end(), int64_t{0});
-  return out;
-}
-
-template <class EntryType>
-auto made(const EntryType& entry, const json& settings) {
-  json choice = settings;
-  choice["type"] = entry.name;
-  return make_choice(std::vector{entry}, "kind",
-                     resolve_choice(std::vector{entry}, "kind", choice, "/data", ""), "/data",
-                     {.seed = 1, .context_len = 32});
-}
-
-}  // namespace
-
-TEST_CASE("documents are cut, or drawn by length within their sources", "[contract]") {
-  const TemporaryCache cache;
-  const auto tokenizer = make_tokenizer("bytes", {}, 0, "");
-  const TokenShard shard = two_sources(*tokenizer);
-  const auto documents = all_documents(shard);
-  const auto cut = entry_of<SamplingEntry, SpanConfig, CutSampler>("cut", "", "sketch");
-  const auto source =
-      entry_of<SamplingEntry, UpsamplingConfig, SourceUpsampler>("by_source", "", "sketch");
-  int64_t tokens = 0;
-  for (const DocumentSpan& span : made(cut, {{"span", 8}})->epoch(shard, documents, 0)) {
-    CHECK(span.end - span.begin <= 8);
-    CHECK(span.end > span.begin);
-    tokens += span.end - span.begin;
-  }
-  CHECK(tokens == shard.n_tokens());
-  std::vector<double> before(2), after(2), from_long(2), long_before(2);
-  const auto add = [&](const DocumentSpan& span, auto& all, auto& of_long) {
-    const double n = static_cast<double>(span.end - span.begin);
-    all[shard.source(span.document)] += n;
-    of_long[shard.source(span.document)] += shard.n_tokens(span.document) >= 40 ? n : 0;
-  };
-  for (const int64_t d : documents) add({d, 0, shard.n_tokens(d)}, before, long_before);
-  for (const DocumentSpan& span : made(source, json::object())->epoch(shard, documents, 0))
-    add(span, after, from_long);
-  for (int s = 0; s < 2; ++s) {
-    INFO("source " << s);
-    CHECK(after[s] == before[s]);
-    CHECK(from_long[s] > 1.1 * long_before[s]);
-  }
-  // A study that chooses it resolves, and rows are made of what it gives.
-  Catalog catalog = built_in_catalog();
-  catalog.data.samplings.push_back(cut);
-  const json study = {{"model", {{"d_model", 16}, {"n_heads", 2}}},
-                      {"data",
-                       {{"corpus", {"short", "long"}},
-                        {"tokenizer", "bytes"},
-                        {"context_len", 32},
-                        {"sampling", {{"type", "cut"}, {"span", 8}}}}}};
-  const TrialConfig config = resolve_trial(study, "study", catalog);
-  const PackedDocuments rows(shard, documents, tokenizer->boundary_id(), tokenizer->vocab_size(),
-                             32, false, 1, made(cut, config.data.sampling),
-                             make_choice(catalog.data.positions, "positions", config.data.positions,
-                                         "/data/positions", {}));
-  const TokenRow row = rows.row(3);
-  const auto n_boundaries =
-      std::count(row.tokens.begin(), row.tokens.end(), tokenizer->boundary_id());
-  CHECK(n_boundaries >= 32 / 9);
-  CHECK(row.tokens.size() == 32);
-}
-
-TEST_CASE("positions skip, and reach the target", "[contract]") {
-  const TemporaryCache cache;
-  const auto tokenizer = make_tokenizer("bytes", {}, 0, "");
-  const TokenShard shard = two_sources(*tokenizer);
-  const auto skip =
-      entry_of<PositionsEntry, SkipConfig, SkippingPositions>("skip", "as PoSE", "sketch");
-  const auto rows_with = [&](const PositionsEntry& entry, const json& settings) {
-    return PackedDocuments(shard, all_documents(shard), tokenizer->boundary_id(),
-                           tokenizer->vocab_size(), 32, false, 1,
-                           made(plain_sampling(), json::object()), made(entry, settings));
-  };
-  const PackedDocuments usual = rows_with(contiguous_positions(), json::object()),
-                        skipping = rows_with(skip, {{"target", 64}}),
-                        further = rows_with(skip, {{"target", 64}, {"further", true}});
-  std::vector<int64_t> distances(64, 0);
-  bool other_tokens = false;
-  for (int64_t i = 0; i < 3000; ++i) {
-    const TokenRow row = skipping.row(i), same = usual.row(i);
-    CHECK(row.tokens == same.tokens);
-    CHECK(row.labels == same.labels);
-    other_tokens |= further.row(i).tokens != same.tokens;
-    REQUIRE(row.positions.size() == 32);
-    CHECK(row.positions.front() == 0);
-    int n_skips = 0;
-    for (size_t t = 1; t < row.positions.size(); ++t) {
-      CHECK(row.positions[t] > row.positions[t - 1]);
-      n_skips += row.positions[t] > row.positions[t - 1] + 1;
-    }
-    CHECK(n_skips <= 1);
-    CHECK(row.positions.back() < 64);
-    for (const int64_t p : row.positions) ++distances[p];  // from the first token
-  }
-  CHECK(other_tokens);
-  for (size_t d = 0; d < distances.size(); ++d) {
-    INFO(d);
-    CHECK(distances[d] > 0);
-  }
-  // A model trains on such rows: whom a token sees goes by place, how far it is by position.
-  const Coming coming = coming_model({{"architecture", "llama"}});
-  const auto model = coming.make();
-  AdamW optimizer(model->parameters(), coming.config.train);
-  LabelledBatch batch = make_batch(skipping, 0, 4);
-  batch.batch.tokens.remainder_(128), batch.labels.remainder_(128);
-  CHECK(optimizer_step(*model, optimizer, {batch}, {.learning_rate = 1e-3}).finite());
 }
 
 TEST_CASE("a task prompts, compression shortens what is read, and is paid for", "[contract]") {
