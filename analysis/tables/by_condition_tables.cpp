@@ -22,7 +22,11 @@ constexpr Axis kAxes[] = {
     {metric::kByLengthEnding, condition::kContext, " by length",
      "Columns: tokens that prompt and answer were made to fit in. "},
     {metric::kByDistanceEnding, condition::kDistance, " by distance",
-     "Columns: tokens between what was stated and the question, at most, in powers of two. "}};
+     "Columns: tokens between what was stated and the question, at most, in powers of two. "},
+    {metric::kByReachedEnding, condition::kReached, " by level reached",
+     "Columns: the level that the stated key and value both reached; 0 = one of them was dropped "
+     "at "
+     "the first module. "}};
 
 std::vector<Slot> slots_along(const Axis& axis, const std::vector<const Record*>& records,
                               const EvaluationOf& of) {

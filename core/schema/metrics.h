@@ -108,6 +108,8 @@ inline std::string accuracy_of(const std::string& task) { return task + kAccurac
 inline constexpr const char* kByLengthEnding = "_by_length_accuracy";
 /// The same by distance in tokens, which the condition kDistance bounds from above.
 inline constexpr const char* kByDistanceEnding = "_by_distance_accuracy";
+/// The same by the level that what was asked for reached, which the condition kReached says.
+inline constexpr const char* kByReachedEnding = "_by_reached_accuracy";
 inline std::string accuracy_by_length_of(const std::string& task) { return task + kByLengthEnding; }
 inline bool is_accuracy(const std::string& name) { return name.ends_with(kAccuracyEnding); }
 
@@ -139,6 +141,7 @@ inline constexpr const char* kInRowChance = "in_row_chance";
 /// Tokens that a question's prompt and answer were made to fit in.
 inline constexpr const char* kContext = "context";
 inline constexpr const char* kDistance = "distance";
+inline constexpr const char* kReached = "reached";
 inline constexpr const char* kEmpty = "empty";
 inline constexpr const char* kDevice = "device";
 inline constexpr const char* kSplit = "split";

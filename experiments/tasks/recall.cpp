@@ -11,6 +11,7 @@
 #include "core/schema/metrics.h"
 #include "data/tasks/recall_rows.h"
 #include "experiments/observe/keep_counter.h"
+#include "experiments/observe/kept_tokens.h"
 #include "experiments/tasks/kept_by_role.h"
 #include "experiments/tasks/labelled_task.h"
 #include "experiments/tasks/task.h"
@@ -175,6 +176,36 @@ class DistanceCounts {
   std::map<uint64_t, std::pair<double, double>> counts_;
 };
 
+/// Right answers by the level that the stated pair reached: of its key and value the one that was
+/// dropped first.
+class ReachedCounts {
+ public:
+  /// `depths` holds the level that each token of the row reached.
+  void add(const TokenRow& row, const int64_t* guesses, const std::vector<uint8_t>& depths,
+           int64_t n_pairs) {
+    std::array<uint8_t, kSymbols> reached{};
+    for (size_t i = 0; i < 2 * static_cast<size_t>(n_pairs); i += 2)
+      reached[static_cast<size_t>(row.tokens[i])] = std::min(depths[i], depths[i + 1]);
+    for (size_t i = 0; i < row.tokens.size(); i += 2) {
+      if (row.labels[i] < 0) continue;
+      auto& [right, asked] = counts_[reached[static_cast<size_t>(row.tokens[i])]];
+      right += guesses[i] == row.labels[i];
+      asked += 1;
+    }
+  }
+
+  void write(Evaluation& out) const {
+    for (const auto& [level, count] : counts_)
+      out.add(out.about().task + metric::kByReachedEnding, count.first / count.second,
+              {{condition::kReached, level},
+               {condition::kChance, 1.0 / kSymbols},
+               {"n", count.second}});
+  }
+
+ private:
+  std::map<int64_t, std::pair<double, double>> counts_;
+};
+
 /// What selection kept and what looking ahead would have changed.
 void add_selection(const KeepCounter& kept, double training_accuracy, double accuracy,
                    const LanguageModel& model, Evaluation& out) {
@@ -203,13 +234,17 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   Answers answers;
   PlaceCounts places(rows.context_len());
   DistanceCounts distances;
+  ReachedCounts reached;
   for_labelled_rows(rows, config.n_rows, model, run,
                     [&](int64_t index, int64_t place, const int64_t* guesses) {
                       const TokenRow row = rows.row(index);
                       answers.add(row, guesses, config.n_pairs);
                       places.add(row, guesses);
                       distances.add(row, guesses);
-                      if (subsamples) by_role.add(keeps, place, rows.roles_of(row));
+                      if (!subsamples) return;
+                      by_role.add(keeps, place, rows.roles_of(row));
+                      const auto n = static_cast<int64_t>(row.tokens.size());
+                      reached.add(row, guesses, depths_of(keeps, model, place, n), config.n_pairs);
                     });
   places.write(out);
   answers.write(out);
@@ -223,6 +258,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   out.add(metric::kAnswersInRow, answers.in_row());
   if (power_a > 0) distances.write(out);
   if (!subsamples) return;
+  if (power_a > 0) reached.write(out);
   Answers looking_ahead;
   Run training = run;
   training.mode = Mode::train;  // coins stay off
