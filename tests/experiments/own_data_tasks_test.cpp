@@ -151,7 +151,7 @@ TEST_CASE("multiple_choice answers with the likeliest choice, however it is norm
     run_task(task, asked, trial.context(), out);
     return out;
   };
-  const Evaluation all = run({});
+  const Evaluation all = run(json::object());
   CHECK(all.about().conditions.at("normalization") == "sum");
   CHECK(all.about().conditions.at("name") == "mmlu");
   CHECK_FALSE(all.about().conditions.contains("folder"));
@@ -169,8 +169,8 @@ TEST_CASE("multiple_choice answers with the likeliest choice, however it is norm
   CHECK_NOTHROW(run({{"answers", "text"}, {"normalization", "per_byte"}}));
   CHECK(value_of(run({{"window", 160}}), "prompts_shortened_fraction") == 1);
   CHECK(run({{"part", "validation"}}).about().id != all.about().id);
-  CHECK_THROWS_WITH(run({{"window", 8}, {"answers", "text"}}),
-                    Contains("take more than the 8 tokens of the window"));
+  CHECK_THROWS_WITH(run({{"window", 4}, {"answers", "text"}}),
+                    Contains("take more than the 4 tokens of the window"));
 }
 
 TEST_CASE("fewshot_generate counts right answers of every data set right", "[unit][context]") {
@@ -184,8 +184,9 @@ TEST_CASE("fewshot_generate counts right answers of every data set right", "[uni
                                  {"shots", dataset == "bbh" ? 0 : 2}},
                                 trial.config.data);
     const Evaluation right = scored("fewshot_generate", asked, trial);
-    // Of a law question two letters are right together, and one is none.
-    const double wanted = dataset == "agieval" ? 0.8 : 1;
+    // Of a law question two letters are right together, one is none; and of mathematics without
+    // dollar signs the last number counts.
+    const double wanted = dataset == "agieval" ? 0.6 : 1;
     CHECK(value_of(right, "fewshot_generate_accuracy", {{"n", n}}) == Approx(wanted));
     CHECK(value_of(right, dataset + "_accuracy") == Approx(wanted));
     for (const Metric& metric : right.metrics())
@@ -201,7 +202,7 @@ TEST_CASE("fewshot_generate counts right answers of every data set right", "[uni
   CHECK(asked.at("seeds").size() == 16);
   CHECK(asked.at("max_new_tokens") == 0);
   const Evaluation draws = scored("fewshot_generate", asked, trial);
-  CHECK(value_of(draws, "fewshot_generate_accuracy", {{"n", 16 * 11}}) == 1);
+  CHECK(value_of(draws, "fewshot_generate_accuracy", {{"n", 16 * 10}}) == 1);
   CHECK(value_of(draws, "draw_score", {{"group", "sst2"}, {"draw", 57}}) == 100);
   CHECK(value_of(draws, "group_draw_sd", {{"group", "sst2"}}) == 0);
   CHECK(value_of(scored("fewshot_generate", asked, trial, " world\nmore"), "group_score",
@@ -291,60 +292,12 @@ TEST_CASE("settings of tasks on a user's data are refused by name", "[unit][cont
   CHECK_THAT(refused("fewshot_generate", {{"folder", bbh}, {"shots", 1}}),
              Contains("/evaluate/0/folder: holds no test/SUBJECT_test.csv"));
   CHECK_THAT(refused("longbench", {{"folder", mmlu}}), Contains("holds no DATASET.jsonl"));
-  CHECK_THAT(refused("babilong", {{"folder", kBenchmarks + "babilong"}, {"lengths", {"4kb"}}}),
+  CHECK_THAT(refused("babilong",
+                     {{"folder", kBenchmarks + "babilong"}, {"lengths", json::array({"4kb"})}}),
              Contains("/evaluate/0/lengths/0: '4kb' is no length"));
   CHECK_THAT(refused("multiple_choice", {{"folder", mmlu}, {"shots", 1}, {"content", "0123"}}),
              Contains("/evaluate/0/content: is 0123, but what") && Contains("have changed"));
   data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
   CHECK_THAT(refused("multiple_choice", {{"folder", mmlu}, {"shots", 1}}),
              Contains("has no tokenizer"));
-}
-
-TEST_CASE("a study on data of one's own knows them by content", "[end_to_end][context]") {
-  const Workplace place;
-  fs::copy(kBenchmarks + "mmlu", place.path("mmlu"), fs::copy_options::recursive);
-  json study = place.study();
-  study["base"]["data"]["context_len"] = 64;
-  study["base"]["evaluate"] = {{{"task", "perplexity"}, {"max_tokens", 300}},
-                               {{"task", "multiple_choice"}, {"folder", "mmlu"}, {"shots", 1}},
-                               {{"task", "fewshot_generate"}, {"folder", "mmlu"}, {"shots", 1}}};
-  const auto write = [&] { place.write("tiny.json", study.dump()); };
-  write();
-  const Ran ran = place.run("run tiny.json");
-  INFO(ran.err);
-  REQUIRE(ran.code == 0);
-  CHECK(place.run("verify results/tiny").code == 0);
-  CHECK_THAT(read_file(place.path("results/tiny/report.md")),
-             Contains("Scores by group in multiple_choice") && Contains("colour_theory"));
-  const Record record = read_records(place.path("results/tiny")).at(0);
-  CHECK(record.evaluations.at(1).reads != record.evaluations.at(0).reads);
-  // The same data elsewhere are the same.
-  fs::rename(place.path("mmlu"), place.path("moved"));
-  for (json& entry : study["base"]["evaluate"])
-    if (entry.contains("folder")) entry["folder"] = "moved", entry["name"] = "mmlu";
-  write();
-  CHECK_THAT(place.run("run tiny.json").err, Contains("2 done before"));
-  // One letter more, and they are others.
-  place.write("moved/test/small_numbers_test.csv", "Three less one is,1,2,3,4,B\n");
-  const Ran changed = place.run("run tiny.json");
-  CHECK(changed.code == 2);
-  CHECK_THAT(changed.err, Contains("evaluate.1.content is"));
-  // A trial that is started with the old plan.
-  const std::string id = read_plan(place.path("results/tiny")).trials.at(0).id;
-  fs::remove(place.path("results/tiny/records/" + id + ".json"));
-  fs::remove_all(place.path("results/tiny/checkpoints"));
-  const Ran old = place.run("trial results/tiny " + id + " --parent $$");
-  CHECK(old.code == 2);
-  CHECK_THAT(old.err, Contains("/evaluate/1/content") && Contains("the data have changed"));
-  CHECK_FALSE(fs::exists(place.path("results/tiny/checkpoints")));
-  // What is wrong with the data is said before anything is written.
-  place.write("moved/test/small_numbers_test.csv", "Three less one is,1,2,3,4,F\n");
-  study["study"] = "other";
-  write();
-  const Ran bad = place.run("run tiny.json");
-  CHECK(bad.code == 2);
-  CHECK(std::count(bad.err.begin(), bad.err.end(), '\n') == 1);
-  CHECK_THAT(bad.err, Contains("/base/evaluate/1/folder: moved/test/small_numbers_test.csv:1: has "
-                               "the answer 'F'"));
-  CHECK_FALSE(fs::exists(place.path("results/other")));
 }
