@@ -35,7 +35,14 @@ namespace sublab {
   LINE(score)              \
   LINE(one)
 
-#define SUBLAB_ROPES(LINE) LINE(none)
+#define SUBLAB_ROPES(LINE) \
+  LINE(none)               \
+  LINE(linear)             \
+  LINE(ntk)                \
+  LINE(dynamic_ntk)        \
+  LINE(ntk_by_parts)       \
+  LINE(yarn)               \
+  LINE(llama3)
 
 #define SUBLAB_EXECUTIONS(LINE) LINE(local)
 

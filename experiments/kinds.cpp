@@ -28,7 +28,9 @@ std::string property_of(const GateEntry& entry) {
   return entry.reads_scores ? "trains the scorer" : "trains no scorer";
 }
 
-std::string property_of(const RopeEntry&) { return "of attention"; }
+std::string property_of(const RopeEntry& entry) {
+  return entry.length_dependent_beyond ? "may depend on length" : "of attention";
+}
 std::string property_of(const ExecutionEntry&) { return "of attention"; }
 std::string property_of(const KvPolicyEntry&) { return "of attention"; }
 std::string property_of(const SamplingEntry&) { return "of training text"; }

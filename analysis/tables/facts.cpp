@@ -8,6 +8,7 @@
 #include "analysis/tables/cells.h"
 #include "analysis/tables/tables.h"
 #include "analysis/text/format.h"
+#include "analysis/text/rope_text.h"
 #include "core/schema/trial_config.h"
 
 namespace sublab {
@@ -94,6 +95,30 @@ std::string training_fact(const StudyData& data, const Record& record) {
          ". Every run ends its own schedule: cosine to " +
          significant(train.at("final_learning_rate").get<double>(), 3) +
          " of the peak at its last token." + exceptions(data, record, batches);
+}
+
+/// Names how each variant stretches its rotary positions; nothing where none does.
+void add_rope(const StudyData& data, Report& report) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> stretched;  // text -> variants
+  size_t n_plain = 0;
+  for (const VariantData& variant : data.variants) {
+    const auto good = variant.good();
+    if (good.empty()) continue;
+    const std::string text = rope_text(good.front()->config.value("model", json::object()));
+    auto found = std::find_if(stretched.begin(), stretched.end(),
+                              [&](const auto& each) { return each.first == text; });
+    if (text.empty())
+      ++n_plain;
+    else if (found == stretched.end())
+      stretched.push_back({text, {variant.name}});
+    else
+      found->second.push_back(variant.name);
+  }
+  if (stretched.empty()) return;
+  std::vector<std::string> parts;
+  for (const auto& [text, variants] : stretched) parts.push_back(text + " in " + join(variants));
+  report.facts.push_back("Rotary positions: " + join(parts, "; ") +
+                         (n_plain > 0 ? "; as trained in the others." : "."));
 }
 
 std::string evaluation_fact(const StudyData& data, const Record& record, const Metric& loss) {
@@ -262,6 +287,7 @@ void add_facts(const StudyData& data, const std::vector<Comparison>& comparisons
   add_few_seeds_fact(data, report);
   if (const Record* record = first_good(data)) {
     report.facts.push_back(training_fact(data, *record));
+    add_rope(data, report);
     if (const Metric* loss = record->find_headline(metric::kLossNats))
       report.facts.push_back(evaluation_fact(data, *record, *loss));
     add_headline(data, *record, report);

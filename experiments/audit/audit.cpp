@@ -51,12 +51,17 @@ std::string leak_text(const std::vector<AuditCheck>& checks) {
   return out.str();
 }
 
-std::string verdict_of(const std::vector<AuditCheck>& checks, bool cut_dependent) {
+std::string verdict_of(const std::vector<AuditCheck>& checks, const AuditSubject& subject) {
   const std::string leak = leak_text(checks);
   if (!leak.empty()) return leak;
   for (const AuditCheck& check : checks)
     if (!check.passed) return "inconsistent(" + check.name + ")";
-  return cut_dependent ? "causal, cut dependent" : "causal";
+  std::string verdict = "causal";
+  if (subject.exact_cut) verdict += ", cut dependent";
+  if (subject.length_dependent_beyond)
+    verdict +=
+        ", length dependent beyond " + std::to_string(*subject.length_dependent_beyond) + " tokens";
+  return verdict;
 }
 
 }  // namespace audit_detail
@@ -88,7 +93,7 @@ AuditReport audit_model(const AuditSubject& subject, const AuditSettings& settin
   }
   if (subject.rows)
     report.checks.push_back(check_labels(*subject.rows, audit_detail::kLabelledRows));
-  report.verdict = audit_detail::verdict_of(report.checks, subject.exact_cut != nullptr);
+  report.verdict = audit_detail::verdict_of(report.checks, subject);
   return report;
 }
 

@@ -37,6 +37,7 @@ Auditor::Auditor(LanguageModel& model, const AuditSettings& settings, std::strin
       settings_(settings),
       weights_(std::move(weights)),
       exact_cut_(subject.exact_cut),
+      length_dependent_beyond_(subject.length_dependent_beyond),
       places_(audit_places(model, subject, settings)),
       random_(settings.seed, "audit") {}
 
@@ -267,15 +268,37 @@ AuditCheck Auditor::gradient_reach() {
   return out;
 }
 
+/// `ask` puts a question to rows of up to `n` tokens. Where the results of longer rows depend on
+/// how long they are, as declared, these are asked apart: what came out is noted and fails nothing.
+void Auditor::ask_by_length(AuditCheck& out, int64_t n,
+                            const std::function<void(AuditCheck& out, int64_t n)>& ask) const {
+  const int64_t independent = std::min(length_dependent_beyond_.value_or(n), n);
+  ask(out, independent);
+  if (independent == n) return;
+  AuditCheck longer = check("longer rows");
+  ask(longer, n);
+  char text[100];
+  std::snprintf(text, sizeof text, "rows of more than %lld tokens, as declared: margin %.2g",
+                static_cast<long long>(independent), longer.margin);
+  out.note += (out.note.empty() ? "" : "; ") + std::string(text);
+}
+
 /// A row's first tokens alone give what they give in the whole row.
 AuditCheck Auditor::prefix() {
   AuditCheck out = check("prefix = whole row");
-  const int64_t n = places_.longest_row();
+  ask_by_length(out, places_.longest_row(),
+                [this](AuditCheck& of, int64_t n) { compare_prefixes(of, n); });
+  return out;
+}
+
+/// Prefixes of a row of `n` tokens, of regular lengths and up to every border.
+void Auditor::compare_prefixes(AuditCheck& out, int64_t n) {
   std::set<int64_t> lengths;
   for (int64_t length = 1; length < n; length += std::max<int64_t>(1, n / 4))
     lengths.insert(length);
   for (const auto* borders : {&places_.within, &places_.beyond})
-    for (const int64_t border : *borders) lengths.insert({border, border + 1});
+    for (const int64_t border : *borders)
+      if (border < n) lengths.insert({border, border + 1});
   const Input input = random_input({n});
   const Output whole = evaluate(input);
   const double scale = largest_logit(whole.logits);
@@ -285,18 +308,22 @@ AuditCheck Auditor::prefix() {
     if (tie) ++out.ties;
     compare_row(out, whole.logits.slice(0, 0, length), alone.logits, 0, scale, tie);
   }
-  return out;
 }
 
 /// A row of a batch is the row alone. Of the rows that only fill the batch up to a border of packed
 /// tokens, the last two lie on it.
 AuditCheck Auditor::row_independence() {
   AuditCheck out = check("rows independent");
+  ask_by_length(out, places_.row, [this](AuditCheck& of, int64_t n) { compare_rows(of, n); });
+  return out;
+}
+
+void Auditor::compare_rows(AuditCheck& out, int64_t longest_row) {
   constexpr int64_t kRaggedRows = 5;
-  std::vector<int64_t> lengths = {7, places_.row, 0, 1, 12};
-  int64_t n_tokens = places_.row + 20;
-  for (; !places_.packed.empty() && n_tokens <= places_.packed.back(); n_tokens += places_.row)
-    lengths.push_back(places_.row);
+  std::vector<int64_t> lengths = {7, longest_row, 0, 1, 12};
+  int64_t n_tokens = longest_row + 20;
+  for (; !places_.packed.empty() && n_tokens <= places_.packed.back(); n_tokens += longest_row)
+    lengths.push_back(longest_row);
   const Input input = random_input(lengths);
   const RowsPtr rows = Rows::contiguous(input.lengths);
   const Output together = evaluate(input);
@@ -309,7 +336,6 @@ AuditCheck Auditor::row_independence() {
     if (tie) ++out.ties;
     compare_row(out, together.logits.slice(0, begin, begin + n), alone.logits, 0, scale, tie);
   }
-  return out;
 }
 
 }  // namespace sublab

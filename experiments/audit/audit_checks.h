@@ -54,6 +54,9 @@ class Auditor {
   int64_t graph_tokens(int64_t n) const;
   void reach_of(AuditCheck& out, int64_t n, const std::set<int64_t>& from);
   AuditCheck gradient_reach();
+  void ask_by_length(AuditCheck& out, int64_t n,
+                     const std::function<void(AuditCheck& out, int64_t n)>& ask) const;
+  void compare_prefixes(AuditCheck& out, int64_t n);
   AuditCheck prefix();
   AuditCheck stepwise(bool forced);
   void step_through(AuditCheck& out, const std::vector<int64_t>& lengths,
@@ -64,12 +67,14 @@ class Auditor {
                               const std::vector<int64_t>& left) const;
   void compare_steps(AuditCheck& out, const Input& input, const Output& whole, Pieces plan,
                      const KeepRule* forced, bool exact_cuts);
+  void compare_rows(AuditCheck& out, int64_t longest_row);
   AuditCheck row_independence();
 
   LanguageModel& model_;
   const AuditSettings& settings_;
   std::string weights_;
   std::function<bool(int64_t ordinal)> exact_cut_;
+  std::optional<int64_t> length_dependent_beyond_;
   AuditPlaces places_;
   int64_t n_replaced_ = 0;  ///< picks the kind of the next suffix
   RandomSequence random_;

@@ -53,7 +53,8 @@ struct AuditCheck {
 inline constexpr int64_t kAuditVersion = 2;
 
 struct AuditReport {
-  /// "causal", "causal, cut dependent", "leaks(position p, margin m)" or "inconsistent(where)"
+  /// "causal", "causal, cut dependent", "causal, length dependent beyond 256 tokens",
+  /// "leaks(position p, margin m)" or "inconsistent(where)"
   std::string verdict;
   std::string expects = "causal";
   int64_t version = kAuditVersion;

@@ -14,9 +14,14 @@ AuditCheck Auditor::stepwise(bool forced) {
   AuditCheck out = check("stepwise = whole row", forced);
   const int64_t n = settings_.row_tokens, longest = places_.longest_row();
   try {
-    step_through(out, {n, 1, 0, n / 2 + 1}, {Pieces::single, Pieces::most, Pieces::random}, forced);
+    ask_by_length(out, n, [&](AuditCheck& of, int64_t length) {
+      step_through(of, {length, 1, 0, length / 2 + 1},
+                   {Pieces::single, Pieces::most, Pieces::random}, forced);
+    });
     if (longest > n && !(forced && model_.selection_sites().empty()))
-      step_through(out, {longest, longest / 2 + 1}, {Pieces::around_borders}, forced);
+      ask_by_length(out, longest, [&](AuditCheck& of, int64_t length) {
+        step_through(of, {length, length / 2 + 1}, {Pieces::around_borders}, forced);
+      });
   } catch (const UserError& error) {
     out.passed = false;
     out.note = std::string("refused: ") + error.what();

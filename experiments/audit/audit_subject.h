@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct AuditSubject {
   /// Ordinals of a row before which a tile, chunk or segment ends (borders_of, audit_places.h).
   std::vector<int64_t> borders = {};
   int64_t context_len = 0;  ///< tokens of a row in training, which the audit passes; 0 = not known
+  /// Tokens up to which a row's logits do not depend on how long it is, where longer ones may, as
+  /// the catalog says (RopeEntry::length_dependent_beyond); nothing: they never do.
+  std::optional<int64_t> length_dependent_beyond = {};
 };
 
 }  // namespace sublab

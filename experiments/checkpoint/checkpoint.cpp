@@ -76,7 +76,7 @@ SubllmLayout layout_of(const CheckpointInfo& info) {
 
 /// Of a llama, transformers' own keys are what counts: another program may have changed them.
 void read_hf(const json& config, const std::string& where, CheckpointInfo& info) {
-  const HfConfig hf = read_hf_config(config, where);
+  const HfConfig hf = read_hf_config(config, where, info.model);
   info.model = hf.model;
   info.vocab_size = hf.vocab_size;
   info.context_len =

@@ -53,6 +53,7 @@ AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int
   };
   out.expects = entry.expects;
   out.exact_cut = entry.exact_cut_of(resolved);
+  out.length_dependent_beyond = length_dependent_beyond(resolved, catalog.parts);
   out.make_untrained = make;
   out.borders = borders_of(resolved);
   return out;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "analysis/text/format.h"
+#include "analysis/text/rope_text.h"
 #include "core/progress.h"
 #include "core/schema/metrics.h"
 #include "experiments/cli/run.h"
@@ -135,6 +136,18 @@ void print_costs(const std::vector<Shown>& all) {
                 each.train_flops, each.train_flops_square, each.decode.bytes());
 }
 
+/// Nothing where no variant stretches its rotary positions.
+void print_ropes(const std::vector<Shown>& all) {
+  bool headed = false;
+  for (const Shown& each : all) {
+    const std::string text = rope_text(each.config.at("model"));
+    if (text.empty()) continue;
+    if (!headed) std::printf("\nRotary positions\n");
+    headed = true;
+    std::printf("%-28s %s\n", each.variant.c_str(), text.c_str());
+  }
+}
+
 /// Where the trials train, and what is free there.
 std::string room_text(const std::vector<Shown>& all) {
   const std::string device = all.front().config.at("train").value("device", "cpu");
@@ -261,6 +274,7 @@ void show(const Arguments& arguments, const Catalog& catalog) {
     std::printf("picked: %s\n%s", solved_text(solved).c_str(),
                 &solved == &plan.solved.back() ? "\n" : "");
   print_costs(all);
+  print_ropes(all);
   print_memory(all);
   print_caches(all);
   print_times(all, all_flops, rates.of(first.train));

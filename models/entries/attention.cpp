@@ -20,6 +20,13 @@ AttentionParts AttentionConfig::attention(const DecoderConfig& config,
           make_choice(tables.kv_policies, "kv_policy", kv_policy, "/model/kv_policy", {})};
 }
 
+std::optional<int64_t> length_dependent_beyond(const json& model, const AttentionTables& tables) {
+  if (!model.contains("rope")) return std::nullopt;
+  const json& rope = model.at("rope");
+  const RopeEntry& entry = find_entry(tables.ropes, "rope", chosen_type(rope), "/model/rope");
+  return entry.length_dependent_beyond ? entry.length_dependent_beyond(rope) : std::nullopt;
+}
+
 namespace plain_parts {
 
 /// An entry without settings that hands out what there is one of.

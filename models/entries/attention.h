@@ -1,7 +1,9 @@
 // The kinds that attention is made of: rope, execution, kv_policy. baselines/ implements them.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,12 @@ struct RopeContext {
   int64_t head_dim = 0;
   double theta = 10000;  ///< base of the rotary frequencies
 };
-using RopeEntry = Entry<Rope, RopeContext, std::shared_ptr<const Rope>>;
+struct RopeEntry : Entry<Rope, RopeContext, std::shared_ptr<const Rope>> {
+  /// Tokens up to which the logits of a row do not depend on how long the row is, by this resolved
+  /// choice; nothing where they never do. Empty: they never do. The audit excuses longer rows, and
+  /// only those.
+  std::function<std::optional<int64_t>(const json& resolved)> length_dependent_beyond;
+};
 
 struct ExecutionContext {
   int64_t n_heads = 0;
@@ -50,6 +57,10 @@ struct AttentionConfig {
   /// The parts for layers of `config`.
   AttentionParts attention(const DecoderConfig& config, const AttentionTables& tables) const;
 };
+
+/// RopeEntry::length_dependent_beyond of a resolved model, as its rope says; nothing where it has
+/// none or depends on no length.
+std::optional<int64_t> length_dependent_beyond(const json& model, const AttentionTables& tables);
 
 /// The members that change nothing.
 RopeEntry none_rope();

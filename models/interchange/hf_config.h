@@ -20,9 +20,11 @@ json to_hf_config(const HfConfig& config);
 
 /// Reads a config.json as transformers 5 does: its types (64.0 and "64" are no whole numbers), its
 /// defaults, its order of precedence among rope_scaling, rope_parameters and rope_theta. What would
-/// mean another model is refused by name; the sizes of the model must be there. Throws UserError at
-/// `where`.
-HfConfig read_hf_config(const json& config, const std::string& where);
+/// mean another model is refused by name; the sizes of the model must be there. `own` is the model
+/// that this program left beside these keys: where the keys of rotary positions are still those of
+/// it, its own rope stands, which may say more than they can. Throws UserError at `where`.
+HfConfig read_hf_config(const json& config, const std::string& where,
+                        const json& own = json::object());
 
 /// The ids that a value of eos_token_id names: a number, a list, or null. Ids below 0 stand for
 /// none. Throws UserError at `where`.

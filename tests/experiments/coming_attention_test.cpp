@@ -1,11 +1,10 @@
-// What is still to come of attention's parts, each a dummy that is added to the catalog as a real
-// one would be: ropes, executions, cache policies.
+// Parts of attention chosen by a study: ropes; executions and cache policies that are still to
+// come, each a dummy that is added to the catalog as a real one would be.
 #include <catch2/catch.hpp>
 
 #include "tests/experiments/coming_systems.h"
 #include "tests/models/sketches/evicting.h"
 #include "tests/models/sketches/over_ranks.h"
-#include "tests/models/sketches/ropes.h"
 #include "tests/thread_group.h"
 
 using namespace sublab;
@@ -15,10 +14,6 @@ namespace {
 
 Catalog with_attention() {
   Catalog out = built_in_catalog();
-  out.parts.ropes.push_back(
-      entry_of<RopeEntry, ExtendingConfig, ByPartsRope>("by_parts", "as YaRN", "sketch"));
-  out.parts.ropes.push_back(
-      entry_of<RopeEntry, ExtendingConfig, DynamicRope>("dynamic", "as dynamic NTK", "sketch"));
   out.parts.executions.push_back(
       entry_of<ExecutionEntry, NoSettings, HeadsExecutor>("heads", "as Ulysses", "sketch"));
   out.parts.executions.push_back(
@@ -56,26 +51,20 @@ at::Tensor share_of(const std::string& layout, int64_t n_rows, int64_t length, i
 
 }  // namespace
 
-TEST_CASE("a rope stretches angles and scales logits", "[contract]") {
-  const Coming plain = llama_with({}), coming = llama_with({{"rope", {{"type", "by_parts"}}}});
-  CHECK(coming.config.model.at("rope") ==
-        json{{"type", "by_parts"}, {"factor", 4.0}, {"trained", 16}});
+TEST_CASE("a study chooses a rope with its settings", "[contract][context]") {
+  const json rope = {{"type", "yarn"}, {"factor", 4}, {"original_context_len", 16}};
+  const Coming plain = llama_with({}), coming = llama_with({{"rope", rope}});
+  CHECK(coming.config.model.at("rope").at("ramp") == "code");
   coming.exercise();
   const Batch batch = random_batch({30});
   CHECK(max_difference(whole_rows(*coming.make(), batch), whole_rows(*plain.make(), batch)) > 1e-6);
-  // Where nothing is turned, logits are those of plain angles times the factor's square.
-  const ByPartsRope rope({}, {.head_dim = 8, .theta = 10000});
-  const RopeAngles angles = rope.angles(at::zeros({1}, at::kLong), 0, at::kDouble);
-  const at::Tensor q = at::randn({1, 2, 8}, at::kDouble), k = at::randn({1, 2, 8}, at::kDouble);
-  const double a = rope.attention_factor();
-  CHECK(max_difference((angles.rotated(q) * angles.rotated(k)).sum(2), a * a * (q * k).sum(2)) <
-        1e-12);
-  CHECK_THROWS_WITH(llama_with({{"rope", {{"type", "by_parts"}, {"factr", 2}}}}),
+  CHECK_THROWS_WITH(llama_with({{"rope", {{"type", "yarn"}, {"factr", 2}}}}),
                     Contains("study/model/rope: unknown key 'factr'; did you mean 'factor'?"));
 }
 
-TEST_CASE("a rope is frozen on the declared length of the request", "[contract]") {
-  const Coming plain = llama_with({}), coming = llama_with({{"rope", "dynamic"}});
+TEST_CASE("a rope is frozen on the declared length of the request", "[contract][context]") {
+  const json rope = {{"type", "dynamic_ntk"}, {"factor", 4}, {"original_context_len", 16}};
+  const Coming plain = llama_with({}), coming = llama_with({{"rope", rope}});
   coming.exercise();
   const auto model = coming.make(), without = plain.make();
   const Batch batch = random_batch({30});

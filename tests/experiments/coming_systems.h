@@ -66,8 +66,9 @@ class Coming {
       train(*model);
       return model;
     };
-    return audit_model({fresh, entry_->expects, entry_->exact_cut_of(config.model)},
-                       AuditSettings::brief());
+    AuditSubject subject{fresh, entry_->expects, entry_->exact_cut_of(config.model)};
+    subject.length_dependent_beyond = length_dependent_beyond(config.model, catalog_.parts);
+    return audit_model(subject, AuditSettings::brief());
   }
   /// All of it; the weights move, and whole rows are what steps give.
   Record exercise() const {

@@ -2,7 +2,7 @@
 
     python make_reference.py            (needs torch, transformers, numpy, safetensors)
 
-Each folder is as `save_pretrained` writes it, plus tokens.json (a list of ids) and logits.npy ([T, V],
+The scaled ones are those of make_rope_reference.py. Each folder is as `save_pretrained` writes it, plus tokens.json (a list of ids) and logits.npy ([T, V],
 float32, computed in fp32 from the saved weights). parity_test.cpp opens the folders as they are.
 """
 import json
@@ -27,8 +27,8 @@ MODELS = {
 
 def make(folder: pathlib.Path, name: str, settings: dict, seed: int) -> None:
     torch.manual_seed(seed)
-    config = transformers.LlamaConfig(vocab_size=83, num_hidden_layers=2, max_position_embeddings=128,
-                                      initializer_range=0.3, bos_token_id=1, eos_token_id=2, **settings)
+    config = transformers.LlamaConfig(**(dict(vocab_size=83, num_hidden_layers=2, max_position_embeddings=128,
+                                              initializer_range=0.3, bos_token_id=1, eos_token_id=2) | settings))
     if "rope_theta" in settings and hasattr(config, "rope_parameters"):
         config.rope_parameters = {"rope_type": "default", "rope_theta": settings["rope_theta"]}
     model = transformers.LlamaForCausalLM(config).eval()
