@@ -99,6 +99,14 @@ std::vector<MetricInfo> of_losses() {
               4),
       of_text(kTrigramLossNats, "trigram", "nats per token",
               "loss of an interpolated trigram counted on the same training tokens", 4),
+      of_text(kRandomKeepsLossNats, "random keeps", "nats per token",
+              "loss of the same tokens where as many as the model chose are kept, at places drawn "
+              "blindly",
+              4),
+      of_text(kChoiceHelps, "choice helps", "",
+              "share of the tokens that are likelier with the chosen keep set than with the random "
+              "one; 0.5: the choice says nothing",
+              4),
       of_text(kSelectionGapNats, "gap", "nats per token",
               "loss with train-mode selection, which sees later tokens, minus that with "
               "evaluate-mode selection",

@@ -67,6 +67,8 @@ inline constexpr const char* kLossEarlyNats = "loss_early_nats";
 inline constexpr const char* kLossLateNats = "loss_late_nats";
 inline constexpr const char* kWindowMeanLossNats = "window_mean_loss_nats";
 inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
+inline constexpr const char* kRandomKeepsLossNats = "random_keeps_loss_nats";
+inline constexpr const char* kChoiceHelps = "choice_helps_fraction";
 inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
 
 // Of a task with questions.

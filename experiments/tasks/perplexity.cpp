@@ -8,10 +8,12 @@
 #include <set>
 
 #include "analysis/inspection/kept_histogram.h"
+#include "core/random.h"
 #include "core/schema/metrics.h"
 #include "experiments/observe/keep_counter.h"
 #include "experiments/observe/kept_tokens.h"
 #include "experiments/tasks/held_out.h"
+#include "experiments/tasks/random_keeps.h"
 #include "experiments/text/text_data.h"
 #include "models/parts/lm_head.h"
 #include "models/transfer.h"
@@ -76,6 +78,21 @@ PieceBatch batch_of(const std::vector<Piece>& pieces, size_t first, size_t last,
   return {{sent_to(device, tokens), Rows::contiguous(lengths)}, sent_to(device, labels)};
 }
 
+/// Keep sets for a batch that begins with piece `first`: a piece has the same in any batch.
+RecordedKeeps blind_keeps(const LanguageModel& model, const Batch& batch, const Run& run,
+                          const std::vector<Piece>& pieces, size_t first) {
+  RecordedKeeps chosen;
+  Run choosing = run.unheard();
+  choosing.recorded = &chosen;
+  run_model(model, batch, nullptr, choosing);
+  std::vector<uint64_t> keys;
+  for (int64_t row = 0; row < batch.rows->n_rows(); ++row) {
+    const Piece& piece = pieces[first + static_cast<size_t>(row)];
+    keys.push_back(stream_key(piece.document, "piece", static_cast<uint64_t>(piece.window.begin)));
+  }
+  return random_keeps(chosen, keys);
+}
+
 /// `losses` of the piece's inputs; `depths` of them, or nothing.
 void add_piece(const Piece& piece, const float* losses, const std::vector<uint8_t>& depths,
                int64_t window, PerplexityResult& result) {
@@ -128,8 +145,9 @@ ByteLoss byte_loss(const PerplexityResult& result) {
 PerplexityResult measure_perplexity(const LanguageModel& model,
                                     const std::vector<std::vector<int64_t>>& documents,
                                     int64_t boundary_id, int64_t window, int64_t stride,
-                                    const Run& run, bool depths) {
+                                    const Run& run, KeepSets keep_sets) {
   using namespace perplexity;
+  const bool depths = keep_sets == KeepSets::chosen_with_depths;
   at::NoGradGuard no_grad;
   PerplexityResult result;
   result.documents.resize(documents.size());
@@ -154,6 +172,10 @@ PerplexityResult measure_perplexity(const LanguageModel& model,
     const PieceBatch made = batch_of(pieces, first, last, documents, boundary_id, model.device());
     RecordedKeeps keeps;
     if (depths) counted.recorded = &keeps;
+    if (keep_sets == KeepSets::random) {
+      keeps = blind_keeps(model, made.batch, run, pieces, first);
+      counted.forced = &keeps;
+    }
     const at::Tensor hidden = run_model(model, made.batch, nullptr, counted);
     const at::Tensor losses =
         token_losses(hidden, model.head_weight(), made.labels).to(at::kFloat).cpu();
@@ -263,6 +285,20 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
             {{condition::kModule, m}});
 }
 
+/// Token by token beside the chosen keep sets.
+void add_random_keeps(const PerplexityResult& chosen, const PerplexityResult& random,
+                      Evaluation& out) {
+  double likelier = 0;
+  for (size_t d = 0; d < chosen.documents.size(); ++d)
+    for (size_t t = 0; t < chosen.documents[d].token_losses.size(); ++t) {
+      const float a = chosen.documents[d].token_losses[t], b = random.documents[d].token_losses[t];
+      likelier += a < b ? 1 : a == b ? 0.5 : 0;
+    }
+  const json counts = {{"tokens", random.n_tokens}};
+  out.add(metric::kRandomKeepsLossNats, random.loss_sum / random.n_tokens, counts);
+  out.add(metric::kChoiceHelps, likelier / chosen.n_tokens, counts);
+}
+
 void evaluate(const json& resolved, const TaskContext& context, Evaluation& out) {
   PerplexityConfig config;
   read_fields(resolved, "/evaluate", config);
@@ -281,8 +317,9 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   Run run;
   run.declared_length = config.window;
   run.activity = &out.activity();
-  PerplexityResult result = measure_perplexity(context.model, documents, boundary, config.window,
-                                               config.stride, run, subsamples);
+  PerplexityResult result =
+      measure_perplexity(context.model, documents, boundary, config.window, config.stride, run,
+                         subsamples ? KeepSets::chosen_with_depths : KeepSets::chosen);
   for (size_t i = 0; i < chosen.size(); ++i) {
     result.documents[i].n_bytes =
         beginnings[i].exact ? static_cast<int64_t>(beginnings[i].text.size()) : 0;
@@ -291,6 +328,11 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   PerplexityResult training_selection;
   if (subsamples) {
     add_kept_tokens(result, documents, context, config.window, out);
+    if (config.random_keeps)
+      add_random_keeps(result,
+                       measure_perplexity(context.model, documents, boundary, config.window,
+                                          config.stride, run.unheard(), KeepSets::random),
+                       out);
     run.mode = Mode::train;  // coins stay off
     run.activity = nullptr;
     training_selection =
@@ -316,7 +358,9 @@ TaskEntry perplexity_task() {
                                 data.train_task() + "'");
     config.resolve(path, data.context_len);
     json out = write_fields(config);
-    if (!config.mean_of_windows) out.erase("mean_of_windows");  // no condition: it adds a number
+    // No conditions: they add numbers, and are not written where nobody asks.
+    if (!config.mean_of_windows) out.erase("mean_of_windows");
+    if (!config.random_keeps) out.erase("random_keeps");
     return out;
   };
   entry.evaluate = perplexity::evaluate;

@@ -21,6 +21,7 @@ struct PerplexityConfig {
   int64_t max_document_tokens = 0;
   bool extrapolate = false;
   bool mean_of_windows = false;
+  bool random_keeps = false;
   std::vector<std::string> keep;
 
   template <class F>
@@ -38,6 +39,8 @@ struct PerplexityConfig {
     f("mean_of_windows", mean_of_windows,
       "also give the mean over windows of the mean loss of each, which the scripts of YaRN and "
       "PoSE print as perplexity");
+    f("random_keeps", random_keeps,
+      "also score every token with as many tokens kept as the model chose, drawn blindly");
     f("keep", keep, "arrays to keep of every trial that are not kept by themselves",
       one_of({array::kTokenLosses, array::kDepths}));
   }
@@ -78,11 +81,17 @@ struct ByteLoss {
 /// Of `result`, whose documents know their bytes.
 ByteLoss byte_loss(const PerplexityResult& result);
 
-/// Scores `documents` (ids without boundary). With `depths`, the decisions are kept per token.
-/// `run` chooses the mode; evaluate is the honest one.
+/// Whose keep sets a model that subsamples is scored with.
+enum class KeepSets {
+  chosen,              ///< its own
+  chosen_with_depths,  ///< its own, and they are written down per token
+  random               ///< as many as its own, drawn blindly: a pass more
+};
+
+/// Scores `documents` (ids without boundary). `run` chooses the mode; evaluate is the honest one.
 PerplexityResult measure_perplexity(const LanguageModel& model,
                                     const std::vector<std::vector<int64_t>>& documents,
                                     int64_t boundary_id, int64_t window, int64_t stride,
-                                    const Run& run, bool depths = false);
+                                    const Run& run, KeepSets keep_sets = KeepSets::chosen);
 
 }  // namespace sublab

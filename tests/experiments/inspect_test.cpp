@@ -35,8 +35,8 @@ TEST_CASE("losses of an inspection are those of perplexity", "[numerics]") {
       const auto model = small_model(config, at::kFloat, kVocab);
       const TokenizedText text = some_text(n);
       const InspectedText seen = inspect_tokens(*model, text, *tokenizer, 16);
-      const auto expected =
-          measure_perplexity(*model, {text.ids}, tokenizer->boundary_id(), 16, 16, Run{}, true);
+      const auto expected = measure_perplexity(*model, {text.ids}, tokenizer->boundary_id(), 16, 16,
+                                               Run{}, KeepSets::chosen_with_depths);
       REQUIRE(seen.tokens.size() == n + 1);
       CHECK(std::isnan(seen.tokens[0].loss));
       for (size_t i = 0; i < n; ++i) {

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "experiments/machine/tensor_memory.h"
+#include "experiments/tasks/random_keeps.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/small_models.h"
 
@@ -100,4 +101,41 @@ TEST_CASE("a row of 16,384 tokens is scored without quadratic memory", "[numeric
     CHECK(whole < 2e9);
     CHECK(whole < 4.5 * quarter);  // linear: a [T, T] would grow sixteenfold
   }
+}
+
+TEST_CASE("random keep sets are as large as the chosen ones, and of a row alone",
+          "[numerics][context]") {
+  at::NoGradGuard no_grad;
+  const auto model =
+      model_of({{"architecture", "subllm"}, {"structure", "T(T(T)T)T"}, {"retention", 0.5}});
+  const auto documents = documents_of({40, 40, 25});
+  RecordedKeeps chosen;
+  Run run;
+  run.recorded = &chosen;
+  std::vector<int64_t> tokens;
+  for (const auto& document : documents)
+    tokens.insert(tokens.end(), document.begin(), document.end());
+  run_model(*model, {at::tensor(tokens, at::kLong), Rows::contiguous({40, 40, 25})}, nullptr, run);
+  const RecordedKeeps drawn = random_keeps(chosen, {1, 2, 3});
+  REQUIRE(drawn.decided.size() == 2);
+  bool moved = false;
+  for (size_t site = 0; site < 2; ++site)
+    for (size_t row = 0; row < 3; ++row) {
+      const auto &a = chosen.decided[site][row], &b = drawn.decided[site][row];
+      CHECK(std::count(a.begin(), a.end(), 1) == std::count(b.begin(), b.end(), 1));
+      moved = moved || a != b;
+    }
+  CHECK(moved);
+  CHECK(random_keeps(chosen, {1, 2, 3}).decided == drawn.decided);
+  // A document's losses under them do not depend on what else is scored.
+  const auto all =
+      measure_perplexity(*model, documents, kBoundary, 32, 16, Run{}, KeepSets::random);
+  const auto own = measure_perplexity(*model, documents, kBoundary, 32, 16, Run{});
+  CHECK(all.n_tokens == own.n_tokens);
+  CHECK(std::abs(all.loss_sum - own.loss_sum) > 1e-6);
+  const auto first =
+      measure_perplexity(*model, {documents[0]}, kBoundary, 32, 16, Run{}, KeepSets::random);
+  for (size_t t = 0; t < documents[0].size(); ++t)
+    CHECK(first.documents[0].token_losses[t] ==
+          Approx(all.documents[0].token_losses[t]).epsilon(1e-6));
 }
