@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/schema/equal_cost.h"
 #include "core/schema/study.h"
 #include "core/schema/trial_config.h"
 #include "experiments/catalog.h"
