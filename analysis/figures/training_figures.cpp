@@ -117,7 +117,7 @@ void add_loss_curves(const StudyData& data, Report& report) {
 
 void add_relative_distances(const StudyData& data, Report& report) {
   Figure figure;
-  figure.id = "relative_distances";
+  figure.id = array::kRelativeDistances;
   figure.title = "Relative distances in training";
   figure.x.label = "distance between a token and one that it sees";
   figure.y.label = "share of pairs, per distance";

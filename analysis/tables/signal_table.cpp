@@ -1,4 +1,5 @@
 // Which of a study's tasks tell its variants apart at this size, and which tell nothing.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -50,6 +51,13 @@ Layout layout_of(const StudyData& data, const Slot& slot, const EvaluationOf& of
   return out;
 }
 
+/// Whether losses stand on enough documents for statistics.
+bool has_intervals(const StudyData& data) {
+  return std::all_of(data.variants.begin(), data.variants.end(), [](const VariantData& variant) {
+    return variant.good().empty() || variant_loss(variant).interval;
+  });
+}
+
 Row row_of(const std::string& name, const Layout& layout) {
   const Signal signal = signal_of(layout.values);
   const auto number = [&](double value, int digits) {
@@ -81,7 +89,8 @@ void add_signal_table(const StudyData& data, Report& report) {
               {}};
   for (const Asked& asked : asked_of(data))
     for (const Slot& slot : slots_of(shown_records(data), asked.of)) {
-      if (slot.name != metric::kLossNats && !metric::is_accuracy(slot.name)) continue;
+      const bool is_loss = slot.name == metric::kLossNats && has_intervals(data);
+      if (!is_loss && !metric::is_accuracy(slot.name)) continue;
       const Layout layout = layout_of(data, slot, asked.of);
       if (!layout.values.empty()) table.rows.push_back(row_of(asked.title(slot.heading), layout));
     }

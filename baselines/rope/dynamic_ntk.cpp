@@ -40,14 +40,30 @@ class DynamicNtk : public FrequencyRope {
                             like);
   }
 
+  RopeAngles angles(const at::Tensor& positions, int64_t declared_length,
+                    const at::TensorOptions& like) const override {
+    if (!config_.growing || positions.numel() == 0)
+      return FrequencyRope::angles(positions, declared_length, like);
+    return turned(positions, grown(positions.max() + 1, like), like);
+  }
+
  protected:
-  int64_t length_of(const at::Tensor& positions, int64_t declared_length) const override {
-    int64_t n = declared_length;
-    if (config_.growing) n = positions.numel() ? positions.max().item<int64_t>() + 1 : 0;
-    return std::max(n, *config_.original_context_len);
+  int64_t length_of(int64_t declared_length) const override {
+    return std::max(config_.growing ? 0 : declared_length, *config_.original_context_len);
   }
 
  private:
+  /// frequencies() of n tokens [], a number that stays where it is: nobody waits for it.
+  at::Tensor grown(const at::Tensor& n, const at::TensorOptions& like) const {
+    const auto wide = like.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+    const double s = config_.s(), d = static_cast<double>(context_.head_dim);
+    const at::Tensor raised =
+        (n.to(at::kDouble) * s / config_.len() - (s - 1)).clamp_min(1).pow(d / (d - 2));
+    const at::Tensor exponent =
+        at::arange(0, context_.head_dim, 2, n.options()).to(wide) / context_.head_dim;
+    return 1.0 / at::pow((raised * context_.theta).to(wide), exponent);
+  }
+
   Config config_;
   RopeContext context_;
 };

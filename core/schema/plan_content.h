@@ -52,8 +52,8 @@ struct PlanContent {
   bool empty() const { return corpora.empty() && tokenizers.empty() && checkpoints.empty(); }
 };
 
-/// An entry of `evaluate` without the folder that its data lie in: a name, where the entry says what
-/// the data hold.
+/// An entry of `evaluate` without the folder that its data lie in: a name, where the entry says
+/// what the data hold.
 json without_folder(json task);
 
 /// The hash that `list` has for a name, or null.

@@ -12,6 +12,9 @@
 
 namespace sublab {
 
+/// Of a window, by place.
+inline constexpr int64_t kPlaceBuckets = 16;
+
 struct PerplexityConfig {
   std::string task = "perplexity";
   std::string split = "validation";

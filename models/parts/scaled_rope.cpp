@@ -31,15 +31,18 @@ std::unique_ptr<Rope> plain_rope(int64_t head_dim, double base) {
 RopeAngles FrequencyRope::angles(const at::Tensor& positions, int64_t declared_length,
                                  const at::TensorOptions& like) const {
   const auto wide = like.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor frequency =
-      made(length_of(positions, declared_length), positions.options().dtype(wide));
-  const at::Tensor angle = at::outer(positions.to(wide), frequency);
+  return turned(positions, made(length_of(declared_length), positions.options().dtype(wide)), like);
+}
+
+RopeAngles FrequencyRope::turned(const at::Tensor& positions, const at::Tensor& frequency,
+                                 const at::TensorOptions& like) const {
+  const at::Tensor angle = at::outer(positions.to(frequency.scalar_type()), frequency);
   at::Tensor cos = angle.cos(), sin = angle.sin();
   if (attention_factor_ != 1) cos.mul_(attention_factor_), sin.mul_(attention_factor_);
   return {cos.to(like.dtype()), sin.to(like.dtype())};
 }
 
-int64_t FrequencyRope::length_of(const at::Tensor&, int64_t) const { return 0; }
+int64_t FrequencyRope::length_of(int64_t) const { return 0; }
 
 at::Tensor FrequencyRope::made(int64_t n_tokens, const at::TensorOptions& like) const {
   const std::lock_guard lock(mutex_);

@@ -24,8 +24,11 @@ class FrequencyRope : public Rope {
 
  protected:
   explicit FrequencyRope(double attention_factor = 1) : attention_factor_(attention_factor) {}
-  /// n_tokens of a pass, for methods whose frequencies depend on it.
-  virtual int64_t length_of(const at::Tensor& positions, int64_t declared_length) const;
+  /// n_tokens of a request, for methods whose frequencies depend on it.
+  virtual int64_t length_of(int64_t declared_length) const;
+  /// Angles of these positions by frequencies h [D/2], in the dtype of `like`.
+  RopeAngles turned(const at::Tensor& positions, const at::Tensor& frequency,
+                    const at::TensorOptions& like) const;
 
  private:
   struct Made {

@@ -17,7 +17,7 @@ struct AskedStudy : SmallStudy {
   explicit AskedStudy(double spread) {
     for (const size_t variant : {0, 1})
       for (const size_t seed : {0, 1}) {
-        const double off = seed == 0 ? spread : -spread;
+        const double off = seed == variant ? spread : -spread;  // no effect of the seed alone
         add(variant, seed, 512, 0.2 + off);
         add(variant, seed, 128, 0.5 + 0.3 * static_cast<double>(variant) + off);
       }
@@ -59,7 +59,8 @@ TEST_CASE("an accuracy that seeds move as much as variants tells nothing", "[uni
     add_signal_table(study.data, report);
     REQUIRE(report.tables.size() == 1);
     std::vector<std::string> out;
-    for (const Row& row : report.tables[0].rows) out.push_back(row.cells.back().text);
+    for (const Row& row : report.tables[0].rows)
+      if (!row.variant.starts_with("loss")) out.push_back(row.cells.back().text);
     return out;
   };
   const std::string apart = "tells variants apart", nothing = "tells nothing here";

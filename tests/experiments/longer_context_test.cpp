@@ -19,13 +19,13 @@ json extended_study(const Workplace& place) {
   json study = place.study();
   const json pose = {{"type", "pose"}, {"target_context_len", 128}},
              sampling = {{"type", "length_upsampling"}, {"long_document_tokens", 500}};
-  const json further = {{"train.from", "short"}, {"train.tokens", 1024}};
+  const json further = {{"train.from", "first"}, {"train.tokens", 1024}};
   const auto with = [&](const json& more) {
     json out = further;
     out.update(more);
     return out;
   };
-  study["variants"] = {{"short", json::object()},
+  study["variants"] = {{"first", json::object()},
                        {"stretched", with({{"train.tokens", 0}, {"model.rope_theta", 40000}})},
                        {"longer", with({{"data.context_len", 64}, {"model.rope_theta", 40000}})},
                        {"pose", with({{"data.positions", pose}, {"model.rope_theta", 40000}})},
@@ -37,7 +37,7 @@ json extended_study(const Workplace& place) {
   study["base"]["evaluate"] = {
       {{"task", "perplexity"}, {"max_tokens", 500}, {"window", 32}},
       {{"task", "perplexity"}, {"max_tokens", 500}, {"window", 128}, {"extrapolate", true}}};
-  study["compare_to"] = "short";
+  study["compare_to"] = "first";
   study["match"] = {
       {{"by", "train_tokens"}, {"count_parents", true}, {"variants", {"longer", "pose"}}}};
   return study;
@@ -152,9 +152,9 @@ TEST_CASE("what parents took counts where costs are held equal", "[contract][con
                 "data": {"train_on": "recall", "context_len": 32},
                 "train": {"tokens": 10240, "batch_tokens": 256},
                 "evaluate": [{"task": "recall"}] },
-      "variants": {"whole": {}, "short": {"train.tokens": 4096},
-                   "next": {"train.from": "short", "train.tokens": 1024}} })json");
-    given["variants"]["last"] = {{"train.from", "next"}};
+      "variants": {"whole": {}, "first": {"train.tokens": 4096},
+                   "further": {"train.from": "first", "train.tokens": 1024}} })json");
+    given["variants"]["last"] = {{"train.from", "further"}};
     given["match"] = json::array({match});
     given.merge_patch(more);
     const TemporaryFolder place;
