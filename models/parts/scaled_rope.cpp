@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "core/error.h"
 
 namespace sublab {
-namespace plain_angles {
+namespace rope_frequency {
 
 class PlainRope : public FrequencyRope {
  public:
@@ -22,10 +23,20 @@ class PlainRope : public FrequencyRope {
   double base_;
 };
 
-}  // namespace plain_angles
+/// The same numbers. On the CPU they lie outside of what counts tensor bytes: what a phase takes
+/// must not depend on whether a pass came before it.
+at::Tensor uncounted(const at::Tensor& frequencies) {
+  if (!frequencies.is_cpu()) return frequencies;
+  const auto* first = static_cast<const char*>(frequencies.const_data_ptr());
+  auto bytes = std::make_shared<std::vector<char>>(first, first + frequencies.nbytes());
+  return at::from_blob(
+      bytes->data(), frequencies.sizes(), [bytes](void*) {}, frequencies.options());
+}
+
+}  // namespace rope_frequency
 
 std::unique_ptr<Rope> plain_rope(int64_t head_dim, double base) {
-  return std::make_unique<plain_angles::PlainRope>(head_dim, base);
+  return std::make_unique<rope_frequency::PlainRope>(head_dim, base);
 }
 
 RopeAngles FrequencyRope::angles(const at::Tensor& positions, int64_t declared_length,
@@ -51,7 +62,8 @@ at::Tensor FrequencyRope::made(int64_t n_tokens, const at::TensorOptions& like) 
     return each.device == like.device() && each.dtype == dtype;
   });
   if (found != made_.end() && found->n_tokens == n_tokens) return found->frequencies;
-  Made fresh{like.device(), dtype, n_tokens, frequencies(n_tokens, like)};
+  Made fresh{like.device(), dtype, n_tokens,
+             rope_frequency::uncounted(frequencies(n_tokens, like))};
   if (found != made_.end())
     *found = fresh;
   else
