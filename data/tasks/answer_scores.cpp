@@ -3,18 +3,14 @@
 
 #include <algorithm>
 #include <cctype>
-#include <map>
 #include <set>
+
+#include "data/text_scores.h"
 
 namespace sublab {
 namespace answer_scores {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 /// Runs of characters that `takes` takes.
 template <class Takes>
@@ -35,16 +31,10 @@ std::string without_zeros(std::string digits) {
   return digits;
 }
 
-std::vector<std::string> between_blanks(const std::string& text) {
-  return runs(lower(text), [](char c) { return !std::isspace(static_cast<unsigned char>(c)); });
-}
-
-std::map<std::string, int> counted_words(const std::string& text) {
-  std::map<std::string, int> out;
-  for (const std::string& word :
-       runs(lower(text), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }))
-    ++out[word];
-  return out;
+/// Runs of letters and digits, lower case.
+text_scores::Words plain_words(const std::string& text) {
+  return runs(text_scores::lower_case(text),
+              [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; });
 }
 
 }  // namespace answer_scores
@@ -57,11 +47,10 @@ double first_integer_score(const std::vector<std::string>& references, const std
 }
 
 double match_all_score(const std::vector<std::string>& references, const std::string& answer) {
-  using namespace answer_scores;
-  const std::string said = lower(answer);
+  const std::string said = text_scores::lower_case(answer);
   double found = 0;
   for (const std::string& reference : references)
-    found += said.find(lower(reference)) != std::string::npos;
+    found += said.find(text_scores::lower_case(reference)) != std::string::npos;
   return found / static_cast<double>(references.size());
 }
 
@@ -70,8 +59,8 @@ double match_part_score(const std::vector<std::string>& references, const std::s
 }
 
 double word_recall_score(const std::vector<std::string>& references, const std::string& answer) {
-  using namespace answer_scores;
-  const auto own = between_blanks(answer), wanted = between_blanks(references.at(0));
+  using namespace text_scores;
+  const Words own = words(lower_case(answer)), wanted = words(lower_case(references.at(0)));
   const std::set<std::string> said(own.begin(), own.end()), all(wanted.begin(), wanted.end());
   double found = 0;
   for (const std::string& word : all) found += said.contains(word);
@@ -79,16 +68,8 @@ double word_recall_score(const std::vector<std::string>& references, const std::
 }
 
 double rouge1_score(const std::string& reference, const std::string& answer) {
-  const auto wanted = answer_scores::counted_words(reference),
-             said = answer_scores::counted_words(answer);
-  double n_wanted = 0, n_said = 0, both = 0;
-  for (const auto& [word, n] : wanted) {
-    n_wanted += n;
-    const auto found = said.find(word);
-    if (found != said.end()) both += std::min(n, found->second);
-  }
-  for (const auto& [word, n] : said) n_said += n;
-  return both > 0 ? 2 * both / (n_wanted + n_said) : 0;
+  return text_scores::overlap_f1(answer_scores::plain_words(answer),
+                                 answer_scores::plain_words(reference));
 }
 
 }  // namespace sublab
