@@ -104,7 +104,8 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
   const SelectorEntry& evaluates =
       find_entry(parts.selectors, "selector", chosen_type(config.evaluate_selector), "");
   causal_ = scorer.causal && evaluates.causal;
-  needs_calibration_ = !scorer.natural_zero && evaluates.uses_threshold;
+  needs_calibration_ = evaluates.uses_threshold &&
+                       (!scorer.natural_zero || evaluate_selector_->wants_calibration());
 }
 
 RouterMemory Router::new_memory(int64_t n_rows) const {
@@ -134,6 +135,11 @@ at::Tensor Router::balanced(const at::Tensor& scores, double retention, const Ru
   if (config_.balancer == "gradient") return balancer(scores);
   if (run.losses) run.losses->add("balancer", balancer.loss(scores), config_.balancer_strength);
   return scores;
+}
+
+void Router::take_threshold(double value) {
+  const bool taken = evaluate_selector_->set_threshold(value);
+  threshold_.fill_(taken ? 0 : value);
 }
 
 double Router::selector_threshold() const {
@@ -292,7 +298,7 @@ void calibrate_routers(const LanguageModel& model, const std::vector<Router*>& r
     Run run;
     run.observer = &collector;
     for (const Batch& batch : batches) run_model(model, batch, nullptr, run);
-    router.set_threshold(collector.upper_quantile(router.retention()));
+    router.take_threshold(collector.upper_quantile(router.retention()));
   }
 }
 

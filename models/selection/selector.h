@@ -49,6 +49,14 @@ class Selector {
   /// Of the selector that evaluates: what another one keeps in a pass that trains, whose `input`
   /// it may follow (a running threshold). What is learned so stands in buffers().
   virtual void learn(const SelectorInput& input) const { (void)input; }
+  /// Whether training ends with `set_threshold`, although scores have a natural zero.
+  virtual bool wants_calibration() const { return false; }
+  /// What a share d of all scores lies above in evaluate mode; false where it is not the selector's
+  /// own to keep.
+  virtual bool set_threshold(double value) const {
+    (void)value;
+    return false;
+  }
   /// What is learned without gradients, by names of their own.
   virtual std::vector<Buffer> buffers() const { return {}; }
   /// Subtracted from all scores beside what was calibrated, so that gates see it too. In training

@@ -16,11 +16,13 @@ namespace expert_threshold {
 
 struct Config {
   double rate = 0.01;
+  bool calibrate = true;
   double threshold = 0;
 
   template <class F>
   void fields(F& f) {
     f("rate", rate, "of the running mean, per training pass", above(0, 1));
+    f("calibrate", calibrate, "sets it once more when training is over, on training text in evaluate mode");
     f("threshold", threshold, "added to what was learned, at every site; dials a trained model",
       within(-1e6, 1e6));
   }
@@ -53,6 +55,12 @@ class ExpertThreshold : public Selector {
       cut = sum[0] / sum[1].clamp_min(1);
     }
     if (cut.defined()) threshold_.add_(cut, config_.rate);
+  }
+
+  bool wants_calibration() const override { return config_.calibrate; }
+  bool set_threshold(double value) const override {
+    threshold_.fill_(value);
+    return true;
   }
 
   std::vector<Buffer> buffers() const override { return {{"threshold", threshold_}}; }
