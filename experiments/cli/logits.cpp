@@ -4,12 +4,13 @@
 
 #include "core/npy.h"
 #include "experiments/cli/checkpoint_arguments.h"
+#include "models/interchange/tensors.h"
 
 namespace sublab {
 namespace {
 
 struct Arguments : CheckpointArguments {
-  std::string tokens, out;
+  std::string tokens, out, dtype = "float32";
 };
 
 std::vector<int64_t> read_ids(const std::string& path, int64_t vocab_size) {
@@ -22,9 +23,20 @@ std::vector<int64_t> read_ids(const std::string& path, int64_t vocab_size) {
   return ids;
 }
 
+/// hidden . head^T, [T, V] of T, whatever the model computes in.
+template <class T>
+void write_product(const std::string& out, const at::Tensor& hidden, const at::Tensor& head) {
+  const at::Tensor logits =
+      at::mm(hidden, head.t()).to(c10::CppTypeToScalarType<T>::value).contiguous().cpu();
+  const T* data = logits.const_data_ptr<T>();
+  write_npy(out, std::vector<T>(data, data + logits.numel()), logits.sizes().vec());
+}
+
 void write_logits(const Arguments& arguments, CommandContext& context) {
   at::NoGradGuard no_grad;
   const Checkpoint checkpoint = arguments.open(context.catalog);
+  const bool wide = arguments.dtype == "float64";
+  if (wide) convert_model(*checkpoint.model, at::kDouble);
   const auto ids = read_ids(arguments.tokens, checkpoint.info.vocab_size);
   const auto n = static_cast<int64_t>(ids.size());
   arguments.check_length(arguments.tokens, std::to_string(n) + " ids are", n,
@@ -32,14 +44,16 @@ void write_logits(const Arguments& arguments, CommandContext& context) {
   const Batch batch{at::tensor(ids, at::kLong).to(checkpoint.model->device()),
                     Rows::contiguous({n})};
   const at::Tensor hidden = run_model(*checkpoint.model, batch, nullptr, Run{});
-  const at::Tensor logits =
-      at::mm(hidden, checkpoint.model->head_weight().t()).to(at::kFloat).contiguous();
-  const auto* data = logits.const_data_ptr<float>();
-  write_npy(arguments.out, std::vector<float>(data, data + logits.numel()), logits.sizes().vec());
+  const at::Tensor& head = checkpoint.model->head_weight();
+  (wide ? write_product<double> : write_product<float>)(arguments.out, hidden, head);
   if (arguments.as_json)
-    std::cout << json{{"shape", logits.sizes().vec()}, {"out", arguments.out}}.dump() << "\n";
+    std::cout << json{{"shape", {n, head.size(0)}},
+                      {"dtype", arguments.dtype},
+                      {"out", arguments.out}}
+                     .dump()
+              << "\n";
   else
-    std::printf("%ld x %ld logits in %s\n", logits.size(0), logits.size(1), arguments.out.c_str());
+    std::printf("%ld x %ld logits in %s\n", n, head.size(0), arguments.out.c_str());
 }
 
 }  // namespace
@@ -51,7 +65,11 @@ void add_logits_command(CLI::App& app, CommandContext& context) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("CKPT", arguments->checkpoint, kCheckpointHelp)->required();
   command->add_option("--tokens", arguments->tokens, "JSON list of ids")->required();
-  command->add_option("--out", arguments->out, "file to write: [T, V] float32 .npy")->required();
+  command->add_option("--out", arguments->out, "file to write: [T, V] .npy")->required();
+  command
+      ->add_option("--dtype", arguments->dtype,
+                   "number format of the computation and of the file: float32 or float64")
+      ->check(CLI::IsMember({"float32", "float64"}));
   arguments->add_options(*command);
   command->callback([&context, arguments] { write_logits(*arguments, context); });
 }

@@ -104,8 +104,7 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
   const SelectorEntry& evaluates =
       find_entry(parts.selectors, "selector", chosen_type(config.evaluate_selector), "");
   causal_ = scorer.causal && evaluates.causal;
-  needs_calibration_ = evaluates.uses_threshold &&
-                       (!scorer.natural_zero || evaluate_selector_->wants_calibration());
+  needs_calibration_ = !scorer.natural_zero && evaluates.uses_threshold;
 }
 
 RouterMemory Router::new_memory(int64_t n_rows) const {
@@ -137,10 +136,7 @@ at::Tensor Router::balanced(const at::Tensor& scores, double retention, const Ru
   return scores;
 }
 
-void Router::take_threshold(double value) {
-  const bool taken = evaluate_selector_->set_threshold(value);
-  threshold_.fill_(taken ? 0 : value);
-}
+void Router::take_cut(double cut) { set_threshold(evaluate_selector_->take_cut(cut) ? 0 : cut); }
 
 double Router::selector_threshold() const {
   const at::Tensor own = evaluate_selector_->threshold();
@@ -298,7 +294,7 @@ void calibrate_routers(const LanguageModel& model, const std::vector<Router*>& r
     Run run;
     run.observer = &collector;
     for (const Batch& batch : batches) run_model(model, batch, nullptr, run);
-    router.take_threshold(collector.upper_quantile(router.retention()));
+    router.take_cut(collector.upper_quantile(router.retention()));
   }
 }
 

@@ -115,8 +115,8 @@ class Router {
   bool needs_calibration() const { return scorer_ && needs_calibration_; }
   /// Adds to all scores; the selector's own threshold stays.
   void set_threshold(double value) { threshold_.fill_(value); }
-  /// The calibrated cut, kept by the selector where it follows one itself.
-  void take_threshold(double value);
+  /// What calibration found; kept by the selector where it follows a cut itself.
+  void take_cut(double cut);
   double selector_threshold() const;
   /// Everything enters with weight 1: the scores of a learned scorer are 0 and its threshold is -1,
   /// the lowest that gives weight 1, so that gradients reach the scorer.

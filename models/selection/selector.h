@@ -49,12 +49,10 @@ class Selector {
   /// Of the selector that evaluates: what another one keeps in a pass that trains, whose `input`
   /// it may follow (a running threshold). What is learned so stands in buffers().
   virtual void learn(const SelectorInput& input) const { (void)input; }
-  /// Whether training ends with `set_threshold`, although scores have a natural zero.
-  virtual bool wants_calibration() const { return false; }
-  /// What a share d of all scores lies above in evaluate mode; false where it is not the selector's
-  /// own to keep.
-  virtual bool set_threshold(double value) const {
-    (void)value;
+  /// What a share d of the scores lies above in evaluate mode, for a selector that follows it in
+  /// training; false where the router keeps it.
+  virtual bool take_cut(double cut) const {
+    (void)cut;
     return false;
   }
   /// What is learned without gradients, by names of their own.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "core/npy.h"
 #include "core/npz.h"
 #include "core/schema/arrays.h"
 #include "core/schema/record.h"
@@ -258,7 +259,19 @@ TEST_CASE("a checkpoint made by train serves eval, logits, audit and export", "[
   REQUIRE(trained.code == 0);
   place.write("ids.json", "[1, 2, 3, 4]");
   CHECK(place.run("logits ckpt --tokens ids.json --out logits.npy").code == 0);
-  CHECK(fs::exists(place.path("logits.npy")));
+  CHECK(place.run("logits ckpt --tokens ids.json --out wide.npy --dtype float64").code == 0);
+  CHECK(place.run("logits ckpt --tokens ids.json --out none.npy --dtype float16").code == 2);
+  CHECK_FALSE(fs::exists(place.path("none.npy")));
+  const NpyArray narrow = read_npy(place.path("logits.npy")),
+                 wide = read_npy(place.path("wide.npy"));
+  CHECK(narrow.dtype == "<f4");
+  CHECK(wide.dtype == "<f8");
+  CHECK(wide.shape == narrow.shape);
+  double largest = 0;
+  for (size_t i = 0; i < wide.as_doubles().size(); ++i)
+    largest = std::max(largest, std::abs(wide.as_doubles()[i] - narrow.as_doubles()[i]));
+  CHECK(largest > 0);
+  CHECK(largest < 1e-4);
   place.write("text.txt", "word1 word2 word3. A few words more.");
   const Ran eval = place.run("eval --model ckpt --text text.txt --context 16 --stride 8 --json");
   REQUIRE(eval.code == 0);

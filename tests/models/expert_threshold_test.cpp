@@ -93,3 +93,29 @@ TEST_CASE("a router that trains by a threshold evaluates by the same one", "[uni
   run_model(*model, batch, nullptr, look);
   CHECK(trained.decided == evaluated.decided);
 }
+
+TEST_CASE("calibration of a scorer without a zero sets the cut that the selector follows",
+          "[unit]") {
+  at::NoGradGuard no_grad;
+  at::manual_seed(4);
+  const auto model = small_model({{"architecture", "subllm"},
+                                  {"structure", "T(T)T"},
+                                  {"retention", 0.5},
+                                  {"scorer", "norm"},
+                                  {"evaluate_selector", "expert_threshold"}},
+                                 at::kDouble);
+  const Batch batch = random_batch({40, 40});
+  const Coins coins(1, 0);
+  Run train;
+  train.mode = Mode::train;
+  train.coins = &coins;
+  for (int i = 0; i < 200; ++i) run_model(*model, batch, nullptr, train);
+  model->calibrate({batch});
+  RecordedKeeps keeps;
+  Run evaluate;
+  evaluate.recorded = &keeps;
+  run_model(*model, batch, nullptr, evaluate);
+  int64_t n_kept = 0;
+  for (const auto& row : keeps.decided.at(0)) n_kept += std::count(row.begin(), row.end(), 1);
+  CHECK(n_kept == 40);
+}

@@ -16,13 +16,11 @@ namespace expert_threshold {
 
 struct Config {
   double rate = 0.01;
-  bool calibrate = true;
   double threshold = 0;
 
   template <class F>
   void fields(F& f) {
     f("rate", rate, "of the running mean, per training pass", above(0, 1));
-    f("calibrate", calibrate, "sets it once more when training is over, on training text in evaluate mode");
     f("threshold", threshold, "added to what was learned, at every site; dials a trained model",
       within(-1e6, 1e6));
   }
@@ -57,9 +55,8 @@ class ExpertThreshold : public Selector {
     if (cut.defined()) threshold_.add_(cut, config_.rate);
   }
 
-  bool wants_calibration() const override { return config_.calibrate; }
-  bool set_threshold(double value) const override {
-    threshold_.fill_(value);
+  bool take_cut(double cut) const override {
+    threshold_.fill_(cut);
     return true;
   }
 
