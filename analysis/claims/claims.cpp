@@ -22,6 +22,18 @@ json config_of(const StudyData& data, const std::string& variant) {
   return json::object();
 }
 
+/// A setting of a part that was chosen, by its own name or behind that of its kind: "budget",
+/// "rope_factor".
+json setting_of_part(const json& values, const std::string& field) {
+  for (const auto& [kind, choice] : values.items()) {
+    if (!choice.is_object()) continue;
+    if (choice.contains(field)) return choice[field];
+    if (field.starts_with(kind + "_") && choice.contains(field.substr(kind.size() + 1)))
+      return choice[field.substr(kind.size() + 1)];
+  }
+  return {};
+}
+
 /// A study's value of a protocol field; null where it has none. `measured` comes first.
 json value_here(const std::string& field, const json& measured, const json& config,
                 const json& reference) {
@@ -37,9 +49,11 @@ json value_here(const std::string& field, const json& measured, const json& conf
   }
   for (const char* name : {"data", "train", "model"}) {
     const json values = part(name);
-    if (!values.contains(field)) continue;
-    const std::string chosen = chosen_type(values[field]);  // a part counts by its name
-    return chosen.empty() ? values[field] : json(chosen);
+    if (values.contains(field)) {
+      const std::string chosen = chosen_type(values[field]);  // a part counts by its name
+      return chosen.empty() ? values[field] : json(chosen);
+    }
+    if (const json setting = setting_of_part(values, field); !setting.is_null()) return setting;
   }
   // No command moves a model to another device, and no configuration says otherwise.
   if (field == "device") return "cpu";

@@ -1,5 +1,6 @@
 // Which of a study's tasks tell its variants apart at this size, and which tell nothing.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -58,7 +59,38 @@ bool has_intervals(const StudyData& data) {
   });
 }
 
-Row row_of(const std::string& name, const Layout& layout) {
+constexpr size_t kLastPointsColumn = 4;
+
+/// Takes a column out that holds nothing.
+void drop_if_empty(Table& table, size_t column) {
+  const auto at = static_cast<std::ptrdiff_t>(column);
+  const auto is_empty = [&](const Row& row) { return row.cells[column].records.empty(); };
+  if (!std::all_of(table.rows.begin(), table.rows.end(), is_empty)) return;
+  for (Row& row : table.rows) row.cells.erase(row.cells.begin() + at);
+  table.columns.erase(table.columns.begin() + at);
+}
+
+/// Root mean square, over all records, of how far a result wanders over the last points of
+/// training; empty where none was asked.
+Cell last_points(const StudyData& data, const Slot& slot, const EvaluationOf& of) {
+  Cell cell;
+  double squares = 0;
+  for (const VariantData& variant : data.variants)
+    for (const Record& record : variant.records)
+      for (const Metric& metric : record.metrics) {
+        if (metric.name != metric::kLastPointsSpread || metric.evaluation != of(record)) continue;
+        if (metric.conditions.value(condition::kSpreadOf, "") != slot.name || !metric.value)
+          continue;
+        squares += *metric.value * *metric.value;
+        cell.records.push_back(record.id);
+      }
+  if (cell.records.empty()) return cell;
+  cell.value = std::sqrt(squares / static_cast<double>(cell.records.size()));
+  cell.text = significant(*cell.value, 3);
+  return cell;
+}
+
+Row row_of(const std::string& name, const Layout& layout, const Cell& last_points) {
   const Signal signal = signal_of(layout.values);
   const auto number = [&](double value, int digits) {
     Cell cell;
@@ -72,7 +104,7 @@ Row row_of(const std::string& name, const Layout& layout) {
   says.records = layout.records;
   return {name,
           {number(signal.between, 3), number(signal.noise, 3), number(signal.ratio(), 3),
-           number(signal.p, 2), says}};
+           number(signal.p, 2), last_points, says}};
 }
 
 }  // namespace
@@ -85,6 +117,8 @@ void add_signal_table(const StudyData& data, Report& report) {
                 "that a seed has on all variants is none"},
                {"signal / noise", "spread of the variants without the noise in it, over the noise"},
                {"p", "of no difference between any two variants (F test of the two-way layout)"},
+               {"last points",
+                "standard deviation of one trial's result over the last points of its training"},
                {"says", "p below 0.05, without correction"}},
               {}};
   for (const Asked& asked : asked_of(data))
@@ -92,8 +126,11 @@ void add_signal_table(const StudyData& data, Report& report) {
       const bool is_loss = slot.name == metric::kLossNats && has_intervals(data);
       if (!is_loss && !metric::is_accuracy(slot.name)) continue;
       const Layout layout = layout_of(data, slot, asked.of);
-      if (!layout.values.empty()) table.rows.push_back(row_of(asked.title(slot.heading), layout));
+      if (!layout.values.empty())
+        table.rows.push_back(
+            row_of(asked.title(slot.heading), layout, last_points(data, slot, asked.of)));
     }
+  drop_if_empty(table, kLastPointsColumn);
   if (!table.rows.empty()) report.tables.push_back(table);
 }
 

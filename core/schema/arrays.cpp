@@ -29,6 +29,7 @@ const std::vector<ArrayKind>& known_arrays() {
       {kAnswerKeys, Keep::main, {}, false},
       {kKeptByRole, Keep::main, {"kept", "seen"}, false},
       {kByLengthDepth, Keep::main, {"length", "depth", "right", "asked"}, false},
+      {kLastPoints, Keep::main, {"tokens", "result"}, false},
       {kSamples, Keep::first_seed, {}, false}};
   return kinds;
 }

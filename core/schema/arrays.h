@@ -45,6 +45,8 @@ inline constexpr const char* kAnswerKeys = "answer_keys";
 /// [levels, roles, 2]; the roles are those of the metrics kRoleKept, in their order.
 inline constexpr const char* kKeptByRole = "kept_by_role";
 inline constexpr const char* kByLengthDepth = "by_length_depth";
+/// Tokens trained on and result shortly before the end of training.
+inline constexpr const char* kLastPoints = "last_points";
 /// JSON lines as bytes: what was asked, what was right, what came, one line a question.
 inline constexpr const char* kSamples = "samples";
 

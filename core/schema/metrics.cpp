@@ -52,6 +52,13 @@ MetricInfo active_fraction() {
   return out;
 }
 
+MetricInfo last_points_spread() {
+  MetricInfo out = of_module(metric::kLastPointsSpread, "over last points",
+                             "standard deviation of the result over the last points of training");
+  out.shown = NumberStyle::significant;
+  return out;
+}
+
 /// Beside the accuracy of a task with questions.
 std::vector<MetricInfo> of_answers() {
   using namespace metric;
@@ -79,7 +86,7 @@ std::vector<MetricInfo> of_answers() {
   MetricInfo role_kept =
       of_module(kRoleKept, "kept", "share of the role's tokens that reach the level in evaluation");
   role_kept.high = 1;
-  return {accuracy_gap, in_row, empty, tokens, whole, role_kept};
+  return {accuracy_gap, in_row, empty, tokens, whole, role_kept, last_points_spread()};
 }
 
 /// Of held-out documents.

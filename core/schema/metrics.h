@@ -100,6 +100,10 @@ inline constexpr const char* kContextKept = "context_kept_fraction";
 inline constexpr const char* kCompressionTokens = "compression_tokens_read";
 inline constexpr const char* kCompressionFlops = "compression_flops";
 
+/// Standard deviation of an evaluation's headline over the last points of training
+/// (kSpreadOf, kPoints).
+inline constexpr const char* kLastPointsSpread = "last_points_standard_deviation";
+
 /// What a mechanism did, from `Run`'s activity sink.
 inline constexpr const char* kActiveFraction = "active_fraction";
 
@@ -160,6 +164,12 @@ inline constexpr const char* kContent = "content";
 inline constexpr const char* kCompression = "compression";
 /// Of an entry, no condition: questions that are answered at once, which decides no number.
 inline constexpr const char* kBatch = "batch";
+
+/// Of an entry, no condition: points of the last of training at which it is asked.
+inline constexpr const char* kLastPoints = "last_points";
+/// Of kLastPointsSpread: the metric whose spread it is, and over how many points.
+inline constexpr const char* kSpreadOf = "spread_of";
+inline constexpr const char* kPoints = "points";
 
 /// Says how much was counted, not what was asked.
 bool is_count(const std::string& key);

@@ -97,9 +97,38 @@ struct PromptSettings {
   }
 };
 
+/// What any entry may ask for beside its task.
+struct AnyTaskSettings {
+  int64_t last_points = 0;
+
+  template <class F>
+  void fields(F& f) {
+    f(condition::kLastPoints, last_points,
+      "asked at so many points of the last of training, 2 % of the run apart, the end being one: "
+      "how far they lie apart is the noise of where training stops",
+      within(2, 16));
+  }
+};
+
+/// The entry's settings of this kind, taken out of it.
+json take_any_task_settings(json& given, const std::string& at, const TrainConfig& train) {
+  json out = json::object();
+  const auto found = given.find(condition::kLastPoints);
+  if (found == given.end()) return out;
+  out[condition::kLastPoints] = *found;
+  given.erase(found);
+  AnyTaskSettings settings;
+  read_fields(out, at, settings);
+  if (train.dtype == "bfloat16")
+    throw UserError(at + "/" + condition::kLastPoints,
+                    "with train.dtype bfloat16 the weights that are evaluated stand at the end "
+                    "alone; allowed: float32, tf32");
+  return out;
+}
+
 /// An entry of `evaluate` with every default of its task, and of how its prompts are shortened and
 /// answered where the task has any.
-json resolve_task(json given, const std::string& at, const DataConfig& data,
+json resolve_task(json given, const std::string& at, const TrialConfig& config,
                   const Catalog& catalog) {
   constexpr const char* kKey = condition::kCompression;
   const TaskEntry& task = catalog.task(given["task"], at + "/task");
@@ -110,12 +139,18 @@ json resolve_task(json given, const std::string& at, const DataConfig& data,
   const json choice = resolve_choice(catalog.compressions, kKey, given.value(kKey, json("none")),
                                      at + "/" + kKey, "none");
   given.erase(kKey);
-  if (!task.has_prompts()) return task.resolve(given, at, data);
+  const json any = take_any_task_settings(given, at, config.train);
+  const auto resolved = [&] {
+    json out = task.resolve(given, at, config.data);
+    out.update(any);
+    return out;
+  };
+  if (!task.has_prompts()) return resolved();
   PromptSettings prompts;
   if (given.contains(condition::kBatch))
     read_fields({{condition::kBatch, given[condition::kBatch]}}, at, prompts);
   given.erase(condition::kBatch);
-  json out = task.resolve(given, at, data);
+  json out = resolved();
   out[kKey] = choice;
   out.update(write_fields(prompts));
   return out;
@@ -129,7 +164,7 @@ std::vector<json> resolve_tasks(const json& given, const TrialConfig& config,
     const std::string at = where + "/" + std::to_string(i);
     if (!given[i].is_object() || !given[i].contains("task") || !given[i]["task"].is_string())
       fields_detail::throw_type(at, "an object with a string \"task\"", given[i]);
-    tasks.push_back(resolve_task(given[i], at, config.data, catalog));
+    tasks.push_back(resolve_task(given[i], at, config, catalog));
     for (size_t j = 0; j < i; ++j)
       if (tasks[j] == tasks[i]) throw UserError(at, "is what entry " + std::to_string(j) + " is");
   }

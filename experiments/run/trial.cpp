@@ -19,11 +19,13 @@
 #include "experiments/machine/tensor_memory.h"
 #include "experiments/plan/cost_estimate.h"
 #include "experiments/run/kept_training.h"
+#include "experiments/run/last_points.h"
 #include "experiments/run/memory_phase.h"
 #include "experiments/run/prompt_compressor.h"
 #include "experiments/run/training_text_facts.h"
 #include "experiments/run/trial_data.h"
 #include "experiments/run/trial_metrics.h"
+#include "experiments/run/trial_weights.h"
 #include "experiments/tasks/prompted.h"
 #include "experiments/text/content.h"
 #include "experiments/train/train.h"
@@ -50,40 +52,6 @@ void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record&
   for (const auto& [name, content] : kept)
     record.arrays.members[name] = sha256_hex(npy_bytes(content));
   record.arrays.sha256 = sha256_hex(read_file(folders.arrays));
-}
-
-/// Takes the weights of `folder` into `model`, which training starts from. Returns the tokens of a
-/// row that they were trained on.
-int64_t start_from(const fs::path& folder, const TrialConfig& config, const TrialData& data,
-                   const Catalog& catalog, LanguageModel& model, Record& record) {
-  const Checkpoint parent = load_checkpoint(folder, catalog);
-  const TokenizerIdentity theirs = identity_of(parent);
-  const TokenizerMatch found =
-      check_from_tokenizer(theirs, data.tokenizer(), config.train, "/train");
-  record.provenance["from"] = {{"checkpoint", config.train.from},
-                               {"tokenizer", theirs.name},
-                               {"tokenizer_hash", theirs.hash},
-                               {"tokenizer_is", found == TokenizerMatch::same    ? "the same"
-                                                : found == TokenizerMatch::other ? "another"
-                                                                                 : "not known"}};
-  for (const auto& [key, cost] : {std::pair("trained_tokens", parent.info.trained_tokens),
-                                  std::pair("trained_flops", parent.info.trained_flops)})
-    if (cost) record.provenance["from"][key] = *cost;
-  model.graft(copy_shared_weights(*parent.model, model, folder.string()), folder.string());
-  return parent.info.context_len;
-}
-
-/// The weights that a training with this trial's train_id left in `folder`.
-std::unique_ptr<LanguageModel> trained_model(const fs::path& folder, const TrialConfig& config,
-                                             const TrialData& data, const Catalog& catalog,
-                                             at::Device device) {
-  Checkpoint trained = load_checkpoint(folder, catalog, json::object(), device);
-  const TokenizerIdentity theirs = identity_of(trained), own = data.tokenizer();
-  if (match(theirs, own) == TokenizerMatch::other)
-    throw UserError(folder.string(), "was trained with the tokenizer " + theirs.text() +
-                                         "; here '" + config.data.tokenizer + "' makes " +
-                                         own.text());
-  return std::move(trained.model);
 }
 
 /// Everything that a trial works with; built once, in order.
@@ -174,7 +142,7 @@ class Trial {
     if (data_->packed())
       add_training_text(*data_->packed(), shape.n_steps * shape.rows_per_step, config_.data,
                         arrays_, record_);
-    model_->calibrate(data_->batches(kCalibrationRows, device_));
+    calibrate();
     save();
     record_.provenance["weights_hash"] = weights_hash(folders_.checkpoint);
     keep_training(folders_.checkpoint, arrays_, record_, n_shape_metrics);
@@ -194,13 +162,18 @@ class Trial {
     check_memory();
     const MemoryPhase memory(device_);
     const RowSource& rows = data_->rows();
-    const auto n_steps = static_cast<double>(step_shape(config_.train, rows.context_len()).n_steps);
+    const int64_t n_steps = step_shape(config_.train, rows.context_len()).n_steps;
+    LastPoints points(config_, n_steps);
     const MachineUse before = machine_use();
     const TrainingResult result = train(
         *model_, rows, config_.train, static_cast<uint64_t>(seed_), [&](const TrainingPoint& p) {
-          say("train", static_cast<double>(p.step + 1) / n_steps, p.loss_nats,
+          say("train", static_cast<double>(p.step + 1) / static_cast<double>(n_steps), p.loss_nats,
               p.seconds > 0 ? p.tokens / p.seconds : 0);
+          points.look(
+              p.step + 1, p.tokens, *model_, [&] { calibrate(); },
+              [&](size_t i) { return ask(i); });
         });
+    arrays_.insert(points.arrays().begin(), points.arrays().end());
     add_machine_use(before, machine_use(), record_);
     memory.end("train", record_);
     if (const json card = card_state(device_); !card.is_null())
@@ -208,17 +181,27 @@ class Trial {
     add_training(result, *model_, arrays_, record_);
   }
 
+  void calibrate() { model_->calibrate(data_->batches(kCalibrationRows, device_)); }
+
+  /// What the model as it stands answers to an entry of `evaluate`.
+  Evaluation ask(size_t i) const {
+    const TaskContext context{*model_, config_, data_->text(), seed_};
+    json entry = config_.evaluate[i];
+    entry.erase(condition::kLastPoints);
+    const TaskEntry& task = catalog_.task(entry.at("task"), "/evaluate");
+    Evaluation out(recorded_evaluation(entry, task.numerics_version, record_.provenance,
+                                       device_kind(device_), compression_version(entry, catalog_)));
+    const auto compressor = compressor_of(entry, context, catalog_);
+    run_task(task, entry, context, out, compressor.get());
+    return out;
+  }
+
   void evaluate_model() {
     const MemoryPhase memory(device_);
     for (size_t i = 0; i < config_.evaluate.size(); ++i) {
       say("evaluate", static_cast<double>(i) / static_cast<double>(config_.evaluate.size()));
-      const TaskContext context{*model_, config_, data_->text(), seed_};
-      const TaskEntry& task = catalog_.task(config_.evaluate[i].at("task"), "/evaluate");
-      Evaluation out(recorded_evaluation(config_.evaluate[i], task.numerics_version,
-                                         record_.provenance, device_kind(device_),
-                                         compression_version(config_.evaluate[i], catalog_)));
-      const auto compressor = compressor_of(config_.evaluate[i], context, catalog_);
-      run_task(task, config_.evaluate[i], context, out, compressor.get());
+      Evaluation out = ask(i);
+      if (config_.evaluate[i].contains(condition::kLastPoints)) add_last_points(arrays_, out);
       std::move(out).move_to(record_, arrays_);
     }
     memory.end("evaluate", record_);
@@ -259,6 +242,7 @@ void check_own_data(const TrialConfig& config, const Catalog& catalog) {
     if (!entry.contains(condition::kContent)) continue;
     entry.erase(condition::kCompression);
     entry.erase(condition::kBatch);
+    entry.erase(condition::kLastPoints);
     catalog.task(entry.at("task"), "/evaluate")
         .resolve(entry, "/evaluate/" + std::to_string(i), config.data);
   }

@@ -14,9 +14,15 @@ namespace {
 
 /// Keys of an entry that decide nothing of its numbers.
 constexpr const char* kKeep = "keep";
-constexpr const char* kNoConditions[] = {
-    "task", "extrapolate",     "mean_of_windows",  "random_keeps",
-    kKeep,  condition::kBatch, condition::kFolder, condition::kContent};
+constexpr const char* kNoConditions[] = {"task",
+                                         "extrapolate",
+                                         "mean_of_windows",
+                                         "random_keeps",
+                                         kKeep,
+                                         condition::kBatch,
+                                         condition::kFolder,
+                                         condition::kContent,
+                                         condition::kLastPoints};
 
 /// A hash of those of each corpus's split (all splits where the entry names none) and of the
 /// tokenizer; of an entry on data of the user's own theirs, instead of the corpora's. "" where it

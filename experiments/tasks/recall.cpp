@@ -27,6 +27,7 @@ struct Config {
   std::optional<double> power_a;
   int64_t n_rows = 512;
   int64_t length = 0;
+  bool by_reached = false;
 
   template <class F>
   void fields(F& f) {
@@ -39,6 +40,8 @@ struct Config {
       within(0, 10));
     f("n_rows", n_rows, "rows to answer", within(1, 1 << 20));
     f("length", length, "tokens per row, of any length; 0 = data.context_len", within(0, 1 << 24));
+    f("by_reached", by_reached,
+      "accuracy by the deepest level that a statement of the pair reached; with power_a always");
   }
 };
 
@@ -61,7 +64,9 @@ json resolve(const json& given, const std::string& path, const DataConfig& data)
   RecallRows::check_room(config.n_pairs, config.length,
                          own_length ? "a length of" : "data.context_len", path, *config.power_a);
   json out = write_fields(config);
-  if (*config.power_a == 0) out.erase("power_a");  // as entries were before there was power_a
+  // As entries were before there were these.
+  if (*config.power_a == 0) out.erase("power_a");
+  if (!config.by_reached || *config.power_a > 0) out.erase("by_reached");
   return out;
 }
 
@@ -176,21 +181,21 @@ class DistanceCounts {
   std::map<uint64_t, std::pair<double, double>> counts_;
 };
 
-/// Right answers by the level that the stated pair reached: of its key and value the one that was
-/// dropped first.
+/// Right answers by the deepest level that a statement of the pair reached before it was asked: of
+/// its key and value the one that was dropped first. An answered query states its pair again.
 class ReachedCounts {
  public:
   /// `depths` holds the level that each token of the row reached.
-  void add(const TokenRow& row, const int64_t* guesses, const std::vector<uint8_t>& depths,
-           int64_t n_pairs) {
+  void add(const TokenRow& row, const int64_t* guesses, const std::vector<uint8_t>& depths) {
     std::array<uint8_t, kSymbols> reached{};
-    for (size_t i = 0; i < 2 * static_cast<size_t>(n_pairs); i += 2)
-      reached[static_cast<size_t>(row.tokens[i])] = std::min(depths[i], depths[i + 1]);
-    for (size_t i = 0; i < row.tokens.size(); i += 2) {
-      if (row.labels[i] < 0) continue;
-      auto& [right, asked] = counts_[reached[static_cast<size_t>(row.tokens[i])]];
-      right += guesses[i] == row.labels[i];
-      asked += 1;
+    for (size_t i = 0; i + 1 < row.tokens.size(); i += 2) {
+      uint8_t& deepest = reached[static_cast<size_t>(row.tokens[i])];
+      if (row.labels[i] >= 0) {
+        auto& [right, asked] = counts_[deepest];
+        right += guesses[i] == row.labels[i];
+        asked += 1;
+      }
+      deepest = std::max(deepest, std::min(depths[i], depths[i + 1]));
     }
   }
 
@@ -244,7 +249,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
                       if (!subsamples) return;
                       by_role.add(keeps, place, rows.roles_of(row));
                       const auto n = static_cast<int64_t>(row.tokens.size());
-                      reached.add(row, guesses, depths_of(keeps, model, place, n), config.n_pairs);
+                      reached.add(row, guesses, depths_of(keeps, model, place, n));
                     });
   places.write(out);
   answers.write(out);
@@ -258,7 +263,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
   out.add(metric::kAnswersInRow, answers.in_row());
   if (power_a > 0) distances.write(out);
   if (!subsamples) return;
-  if (power_a > 0) reached.write(out);
+  if (power_a > 0 || config.by_reached) reached.write(out);
   Answers looking_ahead;
   Run training = run;
   training.mode = Mode::train;  // coins stay off

@@ -58,6 +58,8 @@ class Trainer {
   /// Steps taken; the curve has a point for each.
   int64_t n_steps_done() const { return static_cast<int64_t>(result_.curve.size()); }
   const std::vector<TrainingPoint>& curve() const { return result_.curve; }
+  /// Time that was spent between steps on something else.
+  void pass_over(Clock::duration time) { start_ += time; }
   /// Gives the model its float32 weights back. No step follows.
   TrainingResult finish();
 

@@ -93,6 +93,15 @@ TEST_CASE("not comparable names fields and values, or what was not measured", "[
         "not comparable (metric not measured: speedup_train)");
 }
 
+TEST_CASE("a setting of a chosen part is a field of the protocol", "[unit]") {
+  ClaimsFixture scaled;
+  for (PlannedTrial& trial : scaled.plan.trials)
+    trial.config["model"]["rope"] = {{"type", "yarn"}, {"factor", 16}};
+  CHECK(verdict(protocol("rope_factor", 16), scaled) == "reproduced");
+  CHECK(verdict(protocol("rope_factor", 8), scaled) ==
+        "not comparable (rope_factor: 8 there, 16 here)");
+}
+
 TEST_CASE("a claim on a cell that ran out of memory says so", "[unit]") {
   ClaimsFixture lost;
   BenchSeries& own = lost.series("train", 2);

@@ -1,5 +1,6 @@
 // Tables of accuracies by length and distance, and the one that says what they tell.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "analysis/statistics/student.h"
 #include "analysis/tables/tables.h"
@@ -66,4 +67,26 @@ TEST_CASE("an accuracy that seeds move as much as variants tells nothing", "[uni
   const std::string apart = "tells variants apart", nothing = "tells nothing here";
   CHECK(verdicts(0.01) == std::vector<std::string>{nothing, apart});  // 512 first, then 128
   CHECK(verdicts(0.2) == std::vector<std::string>{nothing, nothing});
+}
+
+TEST_CASE("the spread over the last points of training has a column where it was asked",
+          "[unit][context]") {
+  AskedStudy study(0.01);
+  Report without, with;
+  add_signal_table(study.data, without);
+  const std::string column = "last points";
+  for (const Column& each : without.tables.at(0).columns) CHECK(each.name != column);
+  const std::string of = metric::accuracy_by_length_of("perplexity");
+  for (const auto& [seed, value] : {std::pair<size_t, double>{0, 0.03}, {1, 0.04}})
+    study.record(0, seed).metrics.push_back({metric::kLastPointsSpread,
+                                             value,
+                                             {{condition::kSpreadOf, of}},
+                                             "",
+                                             AskedStudy::kEvaluation});
+  add_signal_table(study.data, with);
+  const Table& table = with.tables.at(0);
+  size_t at = 0;
+  while (at < table.columns.size() && table.columns[at].name != column) ++at;
+  REQUIRE(at < table.columns.size());
+  CHECK(table.rows.at(1).cells.at(at).value.value() == Approx(std::sqrt((9e-4 + 16e-4) / 2)));
 }

@@ -153,3 +153,45 @@ TEST_CASE("two layers of attention learn recall, a model without attention does 
       {"architecture", "llama"}, {"d_model", 64}, {"n_layers", 0}, {"n_heads", 2}};
   CHECK(recall_accuracy(no_layer, data, train_config) < 0.1);
 }
+
+TEST_CASE("recall's accuracy by the level that a pair reached sums to its accuracy",
+          "[unit][context]") {
+  const Catalog catalog = built_in_catalog();
+  DataConfig data;
+  data.context_len = 48;
+  data.train_on = {{"task", "recall"}, {"n_pairs", 4}};
+  const auto& task = catalog.task("recall", "");
+  const json resolved =
+      task.resolve({{"task", "recall"}, {"n_rows", 32}, {"by_reached", true}}, "/evaluate/0", data);
+  for (const char* scorer : {"oracle", "random"}) {
+    INFO(scorer);
+    const auto& entry = catalog.architecture("subllm", "");
+    const auto model = entry.make(entry.resolve({{"architecture", "subllm"},
+                                                 {"structure", "T(T)"},
+                                                 {"d_model", 32},
+                                                 {"n_heads", 2},
+                                                 {"retention", 0.64},
+                                                 {"scorer", scorer}},
+                                                "/model", catalog.parts),
+                                  RecallRows::kVocabSize, 1, catalog.parts);
+    TrialConfig config;
+    config.data = data;
+    Evaluation out(recorded_evaluation(resolved, task.numerics_version, json::object()));
+    task.evaluate(resolved, {*model, config, nullptr, 1}, out);
+    double right = 0;
+    std::map<int64_t, double> asked;
+    for (const Metric& metric : out.metrics()) {
+      if (metric.name != "recall_by_reached_accuracy") continue;
+      const double n = metric.conditions.at("n");
+      asked[metric.conditions.at("reached")] = n;
+      right += n * *metric.value;
+    }
+    const Metric& all = metric_of(out, "recall_accuracy");
+    CHECK(asked[0] + asked[1] == all.conditions.at("n").get<double>());
+    CHECK(right == Approx(*all.value * (asked[0] + asked[1])));
+    // The oracle keeps every stated key and value, chance some.
+    CHECK((asked[0] == 0) == (std::string(scorer) == "oracle"));
+    CHECK(asked[1] > 0);
+  }
+  CHECK_FALSE(task.resolve({{"task", "recall"}}, "/evaluate/0", data).contains("by_reached"));
+}
