@@ -13,8 +13,9 @@ namespace {
 
 /// What can be picked so that a cost is equal.
 const std::map<std::string, std::vector<std::string>> kSolvable = {
-    {"train_flops", {"train.tokens", "model.d_model", "model.n_layers", "model.retention"}},
-    {"parameters", {"model.d_model", "model.n_layers"}}};
+    {"train_flops",
+     {"train.tokens", "model.d_model", "model.d_ff", "model.n_layers", "model.retention"}},
+    {"parameters", {"model.d_model", "model.d_ff", "model.n_layers"}}};
 
 void check_solve(const EqualCost& match, const std::string& at) {
   if (match.by == "train_tokens")

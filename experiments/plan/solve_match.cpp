@@ -60,6 +60,12 @@ Candidates candidates_of(const std::string& key, const TrialConfig& config, cons
   }
   if (key == "model.d_model")  // heads of equal, even width
     return multiples(key, 2 * config.model.value("n_heads", int64_t{1}), kWidest);
+  if (key == "model.d_ff") {
+    if (!config.model.value("d_ff", json()).is_number())
+      throw UserError(at, "architecture '" + config.model.at("architecture").get<std::string>() +
+                              "' has no single d_ff");
+    return multiples(key, 1, kWidest);
+  }
   if (key == "model.n_layers") return layers(config, at);
   constexpr int64_t kThousandths = 1000;
   return {.n = kThousandths,

@@ -177,6 +177,10 @@ TEST_CASE("width, depth and retention are picked, too", "[unit]") {
   CHECK(plan_of(deep).solved.at(0).value > 3);
   CHECK(config_of(plan_of(deep), "subllm").at("model").at("n_layers") ==
         plan_of(deep).solved.at(0).value);
+  // A width of two heads comes in steps of four; the inner width is any number.
+  const Plan inner = plan_of(matched(solving("parameters", "model.d_ff", 0.01)));
+  CHECK(config_of(inner, "subllm").at("model").at("d_ff") == inner.solved.at(0).value);
+  CHECK(inner.solved.at(0).ratio == Approx(1).margin(0.01));
   json kept = matched(solving("train_flops", "model.retention", 0.02));
   kept["match"][0]["variants"] = {"half", "subllm"};
   kept["variants"]["half"] = kept["variants"]["subllm"];
