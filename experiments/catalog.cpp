@@ -8,7 +8,8 @@ namespace sublab {
 
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
-  LINE(subllm)
+  LINE(subllm)                     \
+  LINE(mixture_of_depths)
 
 #define SUBLAB_SCORERS(LINE) \
   LINE(learned)              \
@@ -33,7 +34,10 @@ namespace sublab {
 
 #define SUBLAB_GATES(LINE) \
   LINE(score)              \
-  LINE(one)
+  LINE(one)                \
+  LINE(raw)                \
+  LINE(sigmoid)            \
+  LINE(softmax)
 
 #define SUBLAB_ROPES(LINE) \
   LINE(none)               \

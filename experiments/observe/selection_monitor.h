@@ -1,6 +1,7 @@
 // What the subsampling modules of a model do while it trains.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "models/language_model.h"
@@ -9,12 +10,14 @@ namespace sublab {
 
 /// One module in one training step. Scores are those that the gate sees: threshold subtracted.
 struct SelectionPoint {
+  static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   int64_t step = 0, module = 0;
   double above_threshold = 0;   ///< share of scores above 0: what evaluation would keep
   double inside = 0;            ///< share of scores in (0, 1), which alone have a gradient
   double discarded_weight = 0;  ///< mean clamp(score, 0, 1) of the tokens left out
   double kept_not_above = 0;    ///< share of the kept tokens whose score is at most 0
-  double bypass_min = 0, bypass_mean = 0, bypass_max = 0;
+  /// Not a number where tokens do not return through a bypass.
+  double bypass_min = kNone, bypass_mean = kNone, bypass_max = kNone;
   double score_entropy = 0;  ///< of clamp(score, 0, 1) in 16 equal bins, over log 16; 0 = all alike
   double drift = 0;          ///< kept share in training minus above_threshold
 

@@ -43,10 +43,11 @@ void add_selection(const std::vector<SelectionPoint>& points, const LanguageMode
              {metric::kBypassMean, point.bypass_mean},
              {metric::kBypassMax, point.bypass_max},
              {metric::kKeptDrift, point.drift}})
-      record.metrics.push_back({metric::at_level(name, sites[point.module].level),
-                                value,
-                                {{condition::kModule, point.module}},
-                                ""});
+      if (!std::isnan(value))
+        record.metrics.push_back({metric::at_level(name, sites[point.module].level),
+                                  value,
+                                  {{condition::kModule, point.module}},
+                                  ""});
   }
 }
 

@@ -61,7 +61,7 @@ double ramped(double start, double end, double ramp, double progress) {
 
 int64_t RouterMemory::n_bytes() const {
   int64_t sum = 0;
-  for (const RowMemory* part : {scorer.get(), selector.get()})
+  for (const RowMemory* part : {scorer.get(), selector.get(), gate.get()})
     if (part) sum += part->n_bytes();
   return sum;
 }
@@ -70,6 +70,7 @@ RouterMemory RouterMemory::fork(const std::vector<int64_t>& rows) const {
   RouterMemory out;
   if (scorer) out.scorer = scorer->fork(rows);
   if (selector) out.selector = selector->fork(rows);
+  if (gate) out.gate = gate->fork(rows);
   for (const int64_t row : rows) out.kept.push_back(kept[row]);
   return out;
 }
@@ -85,9 +86,10 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
                           : make_choice(parts.selectors, "selector", config.train_selector,
                                         "/model/train_selector", {context_.tensor_options})),
       threshold_(at::zeros({}, at::kDouble)) {
-  gate_reads_scores_ =
-      find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate").reads_scores;
-  if (context_.retention >= 1) return;
+  const GateEntry& gate = find_entry(parts.gates, "gate", chosen_type(config.gate), "/model/gate");
+  gate_reads_scores_ = gate.reads_scores;
+  one_at_one_ = gate.one_at_one;
+  if (context_.retention >= 1 && !(config.weighs_at_full_retention && gate_reads_scores_)) return;
   const auto make = [&](const json& choice, const char* where,
                         const char* name) -> std::unique_ptr<Scorer> {
     const ScorerEntry& entry = find_entry(parts.scorers, "scorer", chosen_type(choice), where);
@@ -104,13 +106,15 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
   const SelectorEntry& evaluates =
       find_entry(parts.selectors, "selector", chosen_type(config.evaluate_selector), "");
   causal_ = scorer.causal && evaluates.causal;
-  needs_calibration_ = !scorer.natural_zero && evaluates.uses_threshold;
+  const bool natural_zero = scorer.natural_zero || config.others_decide;
+  needs_calibration_ = !natural_zero && evaluates.uses_threshold;
 }
 
 RouterMemory Router::new_memory(int64_t n_rows) const {
   RouterMemory memory;
   if (scorer_) memory.scorer = scorer_->new_memory(n_rows);
   memory.selector = evaluate_selector_->new_memory(n_rows);
+  memory.gate = gate_->new_memory(n_rows);
   memory.kept.assign(n_rows, 0);
   return memory;
 }
@@ -154,17 +158,21 @@ at::Tensor Router::without_threshold(const at::Tensor& scores, bool training) co
 }
 
 /// By forced decisions, or by the selector of this mode.
-Selection Router::select(const at::Tensor& scores, const LevelView& level, double retention,
-                         RouterMemory& memory, const Run& run) const {
+Selection Router::select(const at::Tensor& scores, const at::Tensor& deciding,
+                         const LevelView& level, double retention, RouterMemory& memory,
+                         const Run& run) const {
   const at::Tensor weights = gate_->weights(scores);
   Selection out;
   if (run.forced) {
     out = kept_where(level.rows, scores.device(), [&](int64_t b, int64_t i) {
       return run.forced->keep(context_.site, b, level.rows.ordinal(b, i));
     });
+  } else if (context_.retention >= 1) {
+    out = router::keep_all(level);
+    out.weights = at::Tensor();
   } else {
     const bool training = run.mode == Mode::train;
-    at::Tensor selecting = scores;
+    at::Tensor selecting = training ? scores : deciding;
     if (training && train_scorer_) {
       const auto own = train_scorer_->new_memory(level.rows.n_rows());
       selecting = scores_of(*train_scorer_, level, own.get(), run).detach();
@@ -174,9 +182,19 @@ Selection Router::select(const at::Tensor& scores, const LevelView& level, doubl
     RowMemory* own = training ? fresh.get() : memory.selector.get();
     const SelectorInput input{selecting, weights, level.rows, retention, context_.site, run, own};
     out = selector.select(input);
-    if (training && run.coins) evaluate_selector_->learn(input);  // without coins, nothing trains
+    if (training && run.coins) {  // without coins, nothing trains
+      const SelectorInput seen{config_.others_decide ? deciding : selecting,
+                               weights,
+                               level.rows,
+                               retention,
+                               context_.site,
+                               run,
+                               own};
+      evaluate_selector_->learn(seen);
+    }
   }
   if (!out.weights.defined()) out.weights = weights.index_select(0, out.index);
+  out.weights = gate_->among_kept(out.weights, out.lengths, memory.gate.get());
   out.weights = out.weights.to(level.x.scalar_type());
   return out;
 }
@@ -192,8 +210,9 @@ void Router::tell(const at::Tensor& scores, const LevelView& level, const Select
 }
 
 /// Scorers and selectors see each row's tokens by ascending ordinal, wherever they lie.
-Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run& run) const {
-  if (level.rows.ascending()) return decide_in_order(level, memory, run);
+Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run& run,
+                         const at::Tensor& deciding) const {
+  if (level.rows.ascending()) return decide_in_order(level, memory, run, deciding);
   at::Tensor order = level.rows.ascending_order();
   const RowsPtr rows = level.rows.permuted(order);
   order = sent_to(level.x.device(), order);
@@ -206,7 +225,7 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
   if (level.probe) probe = {in_order(level.probe->q_NHK), in_order(level.probe->k_NGK)};
   LevelView ordered{x, *rows, tokens, hints, level.level, level.readout};
   if (level.probe) ordered.probe = &probe;
-  Selection selection = decide_in_order(ordered, memory, run);
+  Selection selection = decide_in_order(ordered, memory, run, in_order(deciding));
   const at::Tensor places = order.index_select(0, selection.index);
   const at::Tensor ascending = places.argsort();
   selection.index = places.index_select(0, ascending);
@@ -217,14 +236,14 @@ Selection Router::decide(const LevelView& level, RouterMemory& memory, const Run
   return selection;
 }
 
-Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
-                                  const Run& run) const {
+Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run,
+                                  const at::Tensor& deciding) const {
   if (run.mode == Mode::step && !run.forced && !causal_)
     throw UserError("/model/evaluate_selector",
                     "'" + chosen_type(config_.evaluate_selector) + "' over scorer '" +
                         chosen_type(config_.scorer) + "' is not causal, so it cannot decode");
   Selection out;
-  at::Tensor scores;
+  at::Tensor scores, decides;
   if (!scorer_ && !run.forced) {
     out = router::keep_all(level);
   } else {
@@ -235,20 +254,24 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory,
     scores = at::ones({level.rows.n_tokens()}, level.x.options());
     if (scorer_) {
       scores = scores_of(*scorer_, level, memory.scorer.get(), run);
-      scores = without_threshold(scores, training);
+      if (!config_.others_decide) scores = without_threshold(scores, training);
       if (training) scores = balanced(scores, retention, run);
     }
-    out = select(scores, level, retention, memory, run);
+    decides = deciding.defined() ? without_threshold(deciding, training) : scores;
+    out = select(scores, decides, level, retention, memory, run);
     if (scorer_) out.scores = scores;
   }
   out.starts = memory.kept;
   for (size_t b = 0; b < memory.kept.size(); ++b) memory.kept[b] += out.lengths[b];
-  tell(scores, level, out, run);
+  tell(decides, level, out, run);
   return out;
 }
 
-void Router::make_transparent() {
+void Router::make_transparent(const std::string& where) {
   if (!scorer_) return;
+  if (!one_at_one_)
+    throw UserError(where, "lacks routers, and no score weighs 1 under gate " +
+                               chosen_type(config_.gate) + "; use raw, score or one");
   at::NoGradGuard no_grad;
   for (Parameter& parameter : scorer_->parameters()) parameter.tensor.zero_();
   if (!scorer_->parameters().empty()) threshold_.fill_(-1);

@@ -37,6 +37,10 @@ struct RouterConfig {
   double balancer_ramp = 0.2;
   /// Set by architectures whose schedule counts optimizer steps: balancer_ramp in those. 0 = share.
   double balancer_ramp_steps = 0;
+  /// Set by architectures whose gate weighs also where everything is kept: scores at retention 1.
+  bool weighs_at_full_retention = false;
+  /// Set by architectures that hand decide() other scores to decide by.
+  bool others_decide = false;
 
   template <class F>
   void fields(F& f) {
@@ -86,7 +90,7 @@ struct RouterConfig {
 
 /// What a router remembers between the steps of a decode state.
 struct RouterMemory {
-  std::unique_ptr<RowMemory> scorer, selector;
+  std::unique_ptr<RowMemory> scorer, selector, gate;
   std::vector<int64_t> kept;  ///< per row: tokens chosen so far
   int64_t n_bytes() const;
   /// Row i goes on where row `rows[i]` of this one stands.
@@ -95,16 +99,19 @@ struct RouterMemory {
 
 class Router {
  public:
-  /// `context.name` stands before its tensors in a checkpoint. At retention 1 everything is kept
-  /// with weight 1 and there is no scorer.
+  /// `context.name` stands before its tensors in a checkpoint. At retention 1 everything is kept;
+  /// with weight 1 and without a scorer, unless config.weighs_at_full_retention.
   Router(const RouterConfig& config, ScorerContext context, const SelectionParts& parts);
 
   RouterMemory new_memory(int64_t n_rows) const;
   /// Who of `level` is kept, with which weight. `memory` goes on where the last step ended. Told to
-  /// the run's observer and recorder.
-  Selection decide(const LevelView& level, RouterMemory& memory, const Run& run) const;
+  /// the run's observer and recorder. `deciding` [N], where config.others_decide: what evaluation
+  /// selects by, and the observer hears, in the place of the scores that the gate reads.
+  Selection decide(const LevelView& level, RouterMemory& memory, const Run& run,
+                   const at::Tensor& deciding = {}) const;
 
   double retention() const { return context_.retention; }
+  bool has_scorer() const { return scorer_ != nullptr; }
   bool needs_attention() const { return needs_.attention; }
   bool needs_readout() const { return needs_.head; }
   /// Tokens that a whole row of `length` keeps in training.
@@ -112,15 +119,16 @@ class Router {
     return train_selector_->expected(length, retention);
   }
   void prepare(const std::vector<Batch>& batches);
-  bool needs_calibration() const { return scorer_ && needs_calibration_; }
+  bool needs_calibration() const { return scorer_ && needs_calibration_ && context_.retention < 1; }
   /// Adds to all scores; the selector's own threshold stays.
   void set_threshold(double value) { threshold_.fill_(value); }
   /// What calibration found; kept by the selector where it follows a cut itself.
   void take_cut(double cut);
   double selector_threshold() const;
   /// Everything enters with weight 1: the scores of a learned scorer are 0 and its threshold is -1,
-  /// the lowest that gives weight 1, so that gradients reach the scorer.
-  void make_transparent();
+  /// the lowest that gives weight 1, so that gradients reach the scorer. Throws UserError at
+  /// `where` if no score weighs 1 under this gate.
+  void make_transparent(const std::string& where);
   void add_cost(const ScorerShape& shape, Ledger& ledger) const;
   std::vector<Parameter> parameters() const;
   std::vector<Buffer> buffers() const;
@@ -128,11 +136,12 @@ class Router {
  private:
   at::Tensor scores_of(const Scorer& scorer, const LevelView& level, RowMemory* memory,
                        const Run& run) const;
-  Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run) const;
+  Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run,
+                            const at::Tensor& deciding) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
   at::Tensor without_threshold(const at::Tensor& scores, bool training) const;
-  Selection select(const at::Tensor& scores, const LevelView& level, double retention,
-                   RouterMemory& memory, const Run& run) const;
+  Selection select(const at::Tensor& scores, const at::Tensor& deciding, const LevelView& level,
+                   double retention, RouterMemory& memory, const Run& run) const;
   void tell(const at::Tensor& scores, const LevelView& level, const Selection& selection,
             const Run& run) const;
 
@@ -140,6 +149,7 @@ class Router {
   ScorerContext context_;
   ScorerNeeds needs_;
   bool causal_ = true, needs_calibration_ = false, gate_reads_scores_ = false;
+  bool one_at_one_ = false;
   std::unique_ptr<Scorer> scorer_;        // null at retention 1
   std::unique_ptr<Scorer> train_scorer_;  // null unless another one selects in training
   std::unique_ptr<Gate> gate_;

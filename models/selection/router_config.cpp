@@ -32,7 +32,8 @@ void RouterConfig::resolve_choices(const std::string& path, const SelectionParts
   gate = read_choice(gate, path + "/gate", "auto");
   if (gate["type"] == "auto") gate["type"] = scores.weighs ? "score" : "one";
   gate = resolve_choice(parts.gates, "gate", gate, path + "/gate", "auto");
-  const bool learns = find_entry(parts.gates, "gate", chosen_type(gate), path).reads_scores;
+  const GateEntry& weighs = find_entry(parts.gates, "gate", chosen_type(gate), path);
+  const bool learns = weighs.reads_scores;
   evaluate_selector = read_choice(evaluate_selector, path + "/evaluate_selector", "auto");
   if (evaluate_selector["type"] == "auto")
     evaluate_selector["type"] = learns ? "expert_threshold" : "threshold";
@@ -40,7 +41,8 @@ void RouterConfig::resolve_choices(const std::string& path, const SelectionParts
                                      path + "/evaluate_selector", "auto");
   train_selector = read_choice(train_selector, path + "/train_selector", "auto");
   if (train_selector["type"] == "auto")
-    train_selector["type"] = learns && !has_train_scorer() ? "top_k_discard" : "top_k";
+    train_selector["type"] =
+        learns && !has_train_scorer() && !weighs.compares ? "top_k_discard" : "top_k";
   train_selector =
       resolve_choice(parts.selectors, "selector", train_selector, path + "/train_selector", "auto");
 }
@@ -77,16 +79,17 @@ void RouterConfig::resolve(const std::string& path, size_t n_sites, const Select
     throw UserError(path + "/scorer",
                     "'" + name + "' looks at later tokens, so it cannot decide in evaluation; " +
                         "set it as train_scorer, or study it offline with evaluate_selector top_k");
-  const bool learns = find_entry(parts.gates, "gate", chosen_type(gate), path).reads_scores;
+  const GateEntry& weighs = find_entry(parts.gates, "gate", chosen_type(gate), path);
+  const bool learns = weighs.reads_scores;
   if (learns && !scores.weighs)
     throw UserError(path + "/gate", "the scores of '" + name + "' are no weights; use one");
   const std::string selects = chosen_type(train_selector);
   if (find_entry(parts.selectors, "selector", selects, path).changes_weights &&
-      (!learns || has_train_scorer()))
+      (!learns || has_train_scorer() || weighs.compares))
     throw UserError(path + "/train_selector",
                     selects +
                         " changes the weights that the selecting scores give, so it needs a gate "
-                        "that reads them (score) and no train_scorer");
+                        "that reads them (score), each alone, and no train_scorer");
   if (!learns || balancer_strength == 0) check_no_balancer(path, learns, defaults);
 }
 

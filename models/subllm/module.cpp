@@ -48,10 +48,10 @@ at::Tensor Module::bypass(const Run& run) const {
   return limit_parameter(bypass_, low, 1.0);
 }
 
-void Module::make_transparent() {
+void Module::make_transparent(const std::string& where) {
   at::NoGradGuard no_grad;
   bypass_.fill_(1);
-  router.make_transparent();
+  router.make_transparent(where);
 }
 
 std::vector<Parameter> Module::parameters() const {

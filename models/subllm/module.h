@@ -24,7 +24,7 @@ class Module {
   /// The bypass scale [D] as this run sees it: with its limits on the gradient in training.
   at::Tensor bypass(const Run& run) const;
   /// Everything enters with weight 1 and returns whole, as if the parentheses were not there.
-  void make_transparent();
+  void make_transparent(const std::string& where);
   std::vector<Parameter> parameters() const;
 
   Router router;

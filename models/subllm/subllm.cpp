@@ -270,7 +270,7 @@ void Subllm::graft(const std::set<std::string>& missing, const std::string& wher
     bool whole = false;
     for (const Parameter& parameter : modules_[m].parameters())
       whole = whole || missing.count(parameter.name);
-    if (whole) modules_[m].make_transparent();
+    if (whole) modules_[m].make_transparent(where);
   }
   for (const std::string& name : missing)
     if (!name.starts_with("model.modules.")) throw UserError(where, "has no tensor " + name);

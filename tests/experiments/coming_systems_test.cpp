@@ -7,7 +7,6 @@
 
 #include "experiments/kinds.h"
 #include "experiments/run/prompt_compressor.h"
-#include "tests/models/sketches/depths.h"
 #include "tests/models/sketches/ladder.h"
 #include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/segments.h"
@@ -40,14 +39,11 @@ struct Sized : Model {
 Catalog with_models() {
   Catalog out = built_in_catalog();
   out.architectures.push_back(
-      architecture_entry<Depths, DepthsConfig>("depths", "as Mixture-of-Depths", "sketch"));
-  out.architectures.push_back(
       architecture_entry<Sized<Ladder>, AnySize>("ladder", "as hourglass", "sketch"));
   out.architectures.push_back(architecture_entry<Sized<MovingAverage>, AnySize>(
       "moving_average", "as MEGALODON", "sketch"));
   out.architectures.push_back(
       architecture_entry<Sized<Segments>, AnySize>("segments", "as Infini-Transformer", "sketch"));
-  out.parts.selectors.push_back(running_threshold_selector());
   out.compressions.push_back(surprisal_compression());
   out.tasks.push_back(echo_task());
   return out;
@@ -67,11 +63,15 @@ TEST_CASE("architectures of other kinds stand in the catalog like any other", "[
 }
 
 TEST_CASE("a router's loss reaches the trainer's, and its scores", "[contract]") {
-  const json model = {{"architecture", "depths"}, {"gate", "one"}, {"retention", 0.5}};
-  json weighted = model, without = model;
-  weighted["auxiliary_weight"] = 0.5;
-  without["auxiliary_weight"] = 0;
-  const Coming with = coming_model(weighted), none = coming_model(without);
+  json with_loss = {{"architecture", "mixture_of_depths"},
+                    {"gate", "one"},
+                    {"retention", 0.5},
+                    {"decision", "auxiliary_loss"},
+                    {"auxiliary_weight", 0.5}};
+  json without = with_loss;
+  without["decision"] = "scores";
+  without.erase("auxiliary_weight");
+  const Coming with = coming_model(with_loss), none = coming_model(without);
   with.exercise();
   const auto a = with.make(), b = none.make();
   const StepResult first = with.train(*a), other = none.train(*b);
@@ -90,15 +90,16 @@ TEST_CASE("a router's loss reaches the trainer's, and its scores", "[contract]")
 
 TEST_CASE("a selector learns a running threshold from what trains", "[contract]") {
   const Coming coming =
-      coming_model({{"architecture", "depths"},
+      coming_model({{"architecture", "mixture_of_depths"},
                     {"retention", 0.25},
-                    {"train_selector", "top_k"},
-                    {"evaluate_selector", {{"type", "running_threshold"}, {"keep", 0.5}}}});
+                    {"decision", "scores"},
+                    {"evaluate_selector", {{"type", "expert_threshold"}, {"rate", 0.5}}}});
   coming.exercise();
   const auto model = coming.make();
   const auto threshold = [&] {
     for (const Buffer& buffer : model->buffers())
-      if (buffer.name == "model.routers.0.selector.threshold") return buffer.tensor.item<double>();
+      if (buffer.name == "model.layers.1.router.selector.threshold")
+        return buffer.tensor.item<double>();
     FAIL("no such buffer");
     return 0.0;
   };

@@ -10,9 +10,10 @@ using namespace sublab;
 
 namespace {
 
-/// A scorer whose scores its gate does not read is trained by nothing.
+/// A scorer whose scores its gate does not read is trained by nothing but an auxiliary loss.
 bool is_trained(const ModelCase& each, const Parameter& parameter) {
-  if (parameter.name.find(".scorer.") == std::string::npos || !each.config.contains("gate"))
+  if (parameter.name.find(".scorer.") == std::string::npos || !each.config.contains("gate") ||
+      each.config.value("decision", "") == "auxiliary_loss")
     return true;
   return find_entry(tree_catalog().parts.gates, "gate", chosen_type(each.config.at("gate")), "test")
       .reads_scores;
@@ -53,13 +54,18 @@ TEST_CASE("shapes, finite gradients for every parameter, same seed same output",
     at::manual_seed(1);
     const Batch batch = random_batch({20, 20, 20});
     const Coins coins(1, 0);
+    AuxiliaryLosses losses;
     Run run;
     run.mode = Mode::train;
     run.coins = &coins;
+    run.losses = &losses;
     const at::Tensor hidden = run_model(*model, batch, nullptr, run);
+    const at::Tensor auxiliary = losses.total();
     CHECK(hidden.sizes() == at::IntArrayRef({60, model->head_weight().size(1)}));
     CHECK(run_model(*twin, batch, nullptr, run).equal(hidden));
-    lm_loss(hidden, model->head_weight(), batch.tokens, 60).backward();
+    at::Tensor loss = lm_loss(hidden, model->head_weight(), batch.tokens, 60);
+    if (auxiliary.defined()) loss = loss + auxiliary;
+    loss.backward();
     for (const Parameter& parameter : model->parameters()) {
       INFO(parameter.name);
       if (!is_trained(subject, parameter)) continue;

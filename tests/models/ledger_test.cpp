@@ -169,7 +169,12 @@ TEST_CASE("the ledger's activations are what the allocator holds for the backwar
   std::vector<double> kept, predicted;
   for (json config : std::vector<json>{
            {{"architecture", "llama"}, {"n_layers", 3}, {"n_kv_heads", 2}},
-           {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}}}) {
+           {{"architecture", "subllm"}, {"structure", "T(T(TT)T)T"}, {"retention", 0.5}},
+           {{"architecture", "mixture_of_depths"}, {"n_layers", 4}, {"retention", 0.5}},
+           {{"architecture", "mixture_of_depths"},
+            {"n_layers", 4},
+            {"retention", 0.25},
+            {"decision", "predictor"}}}) {
     INFO(config.dump());
     config["d_model"] = 128;
     const auto model = small_model(config);

@@ -14,6 +14,7 @@ class One : public Gate {
 GateEntry one_gate() {
   GateEntry entry = gate_entry<one_gate_detail::One>("one", "every kept token weighs 1", "control");
   entry.reads_scores = false;
+  entry.one_at_one = true;
   return entry;
 }
 

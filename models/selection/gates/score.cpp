@@ -13,8 +13,10 @@ class Score : public Gate {
 }  // namespace score_gate_detail
 
 GateEntry score_gate() {
-  return gate_entry<score_gate_detail::Score>(
+  GateEntry entry = gate_entry<score_gate_detail::Score>(
       "score", "the score, held to [0, 1]; trains the scorer", "arXiv:2406.06571");
+  entry.one_at_one = true;
+  return entry;
 }
 
 }  // namespace sublab
