@@ -8,7 +8,8 @@ namespace sublab {
 
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
-  LINE(subllm)
+  LINE(subllm)                     \
+  LINE(infini_transformer)
 
 #define SUBLAB_SCORERS(LINE) \
   LINE(learned)              \
