@@ -9,6 +9,7 @@ namespace sublab {
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
   LINE(subllm)                     \
+  LINE(infini_transformer)         \
   LINE(mixture_of_depths)
 
 #define SUBLAB_SCORERS(LINE) \

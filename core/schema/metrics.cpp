@@ -192,7 +192,11 @@ std::vector<MetricInfo> all() {
                 "of the weights in 16 bins, relative to its largest value"),
       of_module(kBypassMin, "bypass min", "smallest element of the bypass scale"),
       of_module(kBypassMean, "mean", "of the bypass scale"),
-      of_module(kBypassMax, "max", "of the bypass scale")};
+      of_module(kBypassMax, "max", "of the bypass scale"),
+      of_module(kMemoryGateMin, "memory gate min",
+                "smallest weight that a head of the layer gives its memory; the rest is local"),
+      of_module(kMemoryGateMean, "mean", "over the layer's heads"),
+      of_module(kMemoryGateMax, "max", "over the layer's heads")};
   for (MetricInfo& each : of_losses()) out.push_back(std::move(each));
   MetricInfo context_kept = of_module(kContextKept, "context kept",
                                       "tokens of the contexts after compression, of those before");

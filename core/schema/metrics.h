@@ -59,6 +59,11 @@ inline constexpr const char* kBypassMax = "bypass_max";
 inline constexpr const char* kKeptDrift = "kept_drift";
 inline constexpr const char* kKeptFraction = "kept_fraction";
 
+// Of each layer with a compressive memory, which the condition kLayer says: over its heads.
+inline constexpr const char* kMemoryGateMin = "memory_gate_min";
+inline constexpr const char* kMemoryGateMean = "memory_gate_mean";
+inline constexpr const char* kMemoryGateMax = "memory_gate_max";
+
 // Of an evaluation.
 inline constexpr const char* kLossNats = "loss_nats";
 inline constexpr const char* kPerplexity = "perplexity";
@@ -135,6 +140,7 @@ namespace condition {
 
 inline constexpr const char* kPhase = "phase";
 inline constexpr const char* kModule = "module";
+inline constexpr const char* kLayer = "layer";
 inline constexpr const char* kRole = "role";
 /// A corpus, or kAllSources.
 inline constexpr const char* kSource = "source";

@@ -86,6 +86,17 @@ void check_hints(const json& model, const DataConfig& data, const std::string& w
     }
 }
 
+/// Rows that a single segment holds would leave its memory unread, and its gate untrained.
+void check_segment(const json& model, const TrialConfig& config, const std::string& where) {
+  const json segment = model.value("segment_len", json());
+  if (!segment.is_number_integer() || config.train.tokens == 0) return;
+  if (segment.get<int64_t>() >= config.data.context_len)
+    throw UserError(where + "/model/segment_len",
+                    segment.dump() + " tokens hold a whole row of data.context_len " +
+                        std::to_string(config.data.context_len) +
+                        ", and nothing of it would be remembered; allowed: below that");
+}
+
 /// How a task's prompts are answered, whatever the task.
 struct PromptSettings {
   int64_t batch = 16;
@@ -215,6 +226,7 @@ TrialConfig resolve_trial(const json& given, const std::string& where, const Cat
   config.model = catalog.architecture(name, where + "/model/architecture")
                      .resolve(model, where + "/model", catalog.parts);
   check_hints(config.model, config.data, where, catalog);
+  check_segment(config.model, config, where);
   config.evaluate =
       resolve_tasks(given.value("evaluate", json::array()), config, where + "/evaluate", catalog);
   check_questions_differ(config, where);

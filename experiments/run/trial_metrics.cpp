@@ -51,6 +51,23 @@ void add_selection(const std::vector<SelectionPoint>& points, const LanguageMode
   }
 }
 
+/// The weight that the heads of each layer give a compressive memory.
+void add_memory_gates(const LanguageModel& model, Record& record) {
+  int64_t layer = 0;
+  for (const Parameter& parameter : model.parameters()) {
+    if (!parameter.name.ends_with(".memory_gate")) continue;
+    const at::Tensor gate = parameter.tensor.detach().to(at::kDouble).sigmoid().cpu();
+    for (const auto& [name, value] :
+         std::vector<std::pair<std::string, at::Tensor>>{{metric::kMemoryGateMin, gate.min()},
+                                                         {metric::kMemoryGateMean, gate.mean()},
+                                                         {metric::kMemoryGateMax, gate.max()}}) {
+      add(name, value.item<double>(), record);
+      record.metrics.back().conditions[condition::kLayer] = layer;
+    }
+    ++layer;
+  }
+}
+
 }  // namespace trial_metrics
 
 void add_size(const LanguageModel& model, const TrialConfig& config, Record& record) {
@@ -83,6 +100,7 @@ void add_training(const TrainingResult& result, const LanguageModel& model, NpyM
   record.times["train_seconds"] = result.seconds;
   trial_metrics::add_curve(result.curve, arrays);
   trial_metrics::add_selection(result.selection, model, arrays, record);
+  trial_metrics::add_memory_gates(model, record);
 }
 
 void add_machine_use(const MachineUse& before, const MachineUse& after, Record& record) {

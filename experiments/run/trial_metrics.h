@@ -13,8 +13,8 @@ namespace sublab {
 /// Parameters, ledger and costs: what the configuration alone decides.
 void add_size(const LanguageModel& model, const TrialConfig& config, Record& record);
 
-/// Outcome and seconds; the curve and the selections among `arrays`, and each
-/// module's state at the end of training as metrics.
+/// Outcome and seconds; the curve and the selections among `arrays`, and as metrics the state of
+/// each module, and of the gates of each layer with a memory, at the end of training.
 void add_training(const TrainingResult& result, const LanguageModel& model, NpyMembers& arrays,
                   Record& record);
 

@@ -34,6 +34,44 @@ class Recompute : public torch::autograd::Function<Recompute> {
   }
 };
 
+struct Parts : torch::CustomClassHolder {
+  explicit Parts(RecomputableParts part) : part(std::move(part)) {}
+  RecomputableParts part;
+};
+
+class RecomputeParts : public torch::autograd::Function<RecomputeParts> {
+ public:
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const std::vector<at::Tensor>& inputs,
+                                                const RecomputableParts& part) {
+    context->save_for_backward(inputs);
+    context->set_materialize_grads(false);
+    context->saved_data["part"] = c10::IValue::make_capsule(c10::make_intrusive<Parts>(part));
+    return part(inputs);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const auto part =
+        c10::static_intrusive_pointer_cast<Parts>(context->saved_data["part"].toCapsule());
+    std::vector<at::Tensor> leaves, outputs, gradients;
+    for (const at::Tensor& saved : context->get_saved_variables())
+      leaves.push_back(saved.detach().requires_grad_());
+    const at::AutoGradMode with_gradients(true);
+    const std::vector<at::Tensor> made = part->part(leaves);
+    for (size_t i = 0; i < made.size(); ++i) {
+      if (!grads[i].defined()) continue;
+      outputs.push_back(made[i]);
+      gradients.push_back(grads[i]);
+    }
+    torch::autograd::backward(outputs, gradients);
+    torch::autograd::variable_list out;
+    for (const at::Tensor& leaf : leaves) out.push_back(leaf.grad());
+    out.emplace_back();
+    return out;
+  }
+};
+
 }  // namespace recompute_detail
 
 at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::Tensor& extra) {
@@ -43,6 +81,11 @@ at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::T
     return part(input, at::Tensor());
   };
   return recompute_detail::Recompute::apply(x, at::empty({0}, x.options()), Recomputable(without));
+}
+
+std::vector<at::Tensor> recomputed(const RecomputableParts& part,
+                                   const std::vector<at::Tensor>& inputs) {
+  return recompute_detail::RecomputeParts::apply(inputs, part);
 }
 
 }  // namespace sublab

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <vector>
 
 namespace sublab {
 
@@ -15,5 +16,13 @@ using Recomputable = std::function<at::Tensor(const at::Tensor& x, const at::Ten
 /// part(x, extra), of which the backward pass needs x and extra alone. Gradients reach x, extra and
 /// the parameters that `part` uses. Costs one more forward pass.
 at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::Tensor& extra);
+
+/// A part with several inputs and outputs.
+using RecomputableParts =
+    std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& inputs)>;
+
+/// The same of it; its inputs are defined.
+std::vector<at::Tensor> recomputed(const RecomputableParts& part,
+                                   const std::vector<at::Tensor>& inputs);
 
 }  // namespace sublab

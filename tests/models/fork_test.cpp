@@ -4,7 +4,6 @@
 
 #include "tests/models/sketches/ladder.h"
 #include "tests/models/sketches/moving_average.h"
-#include "tests/models/sketches/segments.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
 
@@ -40,7 +39,7 @@ std::vector<Subject> subjects() {
   };
   add("ladder", std::make_unique<Ladder>(kSmallVocab));
   add("moving average", std::make_unique<MovingAverage>(kSmallVocab));
-  add("segments", std::make_unique<Segments>(kSmallVocab));
+  add("segments", small_model({{"architecture", "infini_transformer"}, {"segment_len", 4}}));
   AttentionParts windowed = SwappedDecoder::plain();
   windowed.policy = std::make_shared<WindowPolicy>();
   add("window", std::make_unique<SwappedDecoder>(kSmallVocab, windowed));

@@ -6,7 +6,6 @@
 #include "models/parts/lm_head.h"
 #include "tests/models/sketches/ladder.h"
 #include "tests/models/sketches/moving_average.h"
-#include "tests/models/sketches/segments.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
 
@@ -21,6 +20,10 @@ Make decoder_with(const AttentionParts& parts) {
   return [parts] { return std::make_unique<SwappedDecoder>(kSmallVocab, parts); };
 }
 
+std::unique_ptr<LanguageModel> small_segments() {
+  return small_model({{"architecture", "infini_transformer"}, {"n_layers", 2}, {"segment_len", 4}});
+}
+
 /// An architecture of every kind that design.md's systems need, and a decoder per swapped part.
 std::vector<std::pair<std::string, Make>> sketches() {
   AttentionParts windowed = SwappedDecoder::plain(), ring = windowed, stretched = windowed;
@@ -29,7 +32,7 @@ std::vector<std::pair<std::string, Make>> sketches() {
   stretched.rope = std::make_shared<StretchedRope>(8);
   return {{"ladder", [] { return std::make_unique<Ladder>(kSmallVocab); }},
           {"moving average", [] { return std::make_unique<MovingAverage>(kSmallVocab); }},
-          {"segments", [] { return std::make_unique<Segments>(kSmallVocab); }},
+          {"segments", small_segments},
           {"window", decoder_with(windowed)},
           {"ring", decoder_with(ring)},
           {"stretched", decoder_with(stretched)}};
@@ -103,7 +106,7 @@ TEST_CASE("mechanisms say how often they acted, evaluation and steps alike", "[c
   const std::vector<std::tuple<std::string, Make, double>> cases = {
       {"tokens_evicted", decoder_with(windowed), 2 * (20 - 5)},
       {"groups_advanced", [] { return std::make_unique<Ladder>(kSmallVocab); }, 6},
-      {"segments_folded", [] { return std::make_unique<Segments>(kSmallVocab); }, 2 * 5}};
+      {"segments_folded", small_segments, 2 * 4}};
   at::NoGradGuard no_grad;
   for (const auto& [name, make, expected] : cases) {
     INFO(name);
