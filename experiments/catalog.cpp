@@ -8,7 +8,10 @@ namespace sublab {
 
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
-  LINE(subllm)
+  LINE(subllm)                     \
+  LINE(hourglass)                  \
+  LINE(zipformer)                  \
+  LINE(zipformer_noncausal)
 
 #define SUBLAB_SCORERS(LINE) \
   LINE(learned)              \
