@@ -10,6 +10,9 @@ namespace sublab {
   LINE(llama)                      \
   LINE(subllm)                     \
   LINE(infini_transformer)         \
+  LINE(hourglass)                  \
+  LINE(zipformer)                  \
+  LINE(zipformer_noncausal)        \
   LINE(mixture_of_depths)
 
 #define SUBLAB_SCORERS(LINE) \

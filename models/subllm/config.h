@@ -4,21 +4,17 @@
 #include <string>
 
 #include "models/entries/parts.h"
+#include "models/parts/bypass.h"
 #include "models/subllm/structure.h"
 
 namespace sublab::subllm {
 
-struct Config : DecoderConfig, AttentionConfig, RouterConfig {
+struct Config : DecoderConfig, AttentionConfig, RouterConfig, BypassConfig {
   std::string preset = "default";
   std::string structure = "TT(T(TT)T)TT";
   std::string positions = "composed";
   bool attention_log_weight = false;
   std::string schedule = "fractions";
-  double bypass_init = 0.5;
-  double bypass_low_start = 0.9;
-  double bypass_low_end = 0.2;
-  double bypass_ramp = 0.5;
-  double bypass_probability = 0.6;
 
   template <class F>
   void fields(F& f) {
@@ -38,13 +34,7 @@ struct Config : DecoderConfig, AttentionConfig, RouterConfig {
       "fractions: the ramps are shares of the run; paper_steps: balancer over 8000 and bypass over "
       "20000 optimizer steps",
       one_of({"fractions", "paper_steps"}));
-    f("bypass_init", bypass_init, "initial bypass scale", within(0, 1));
-    f("bypass_low_start", bypass_low_start, "lower limit of the bypass scale at the start",
-      within(0, 1));
-    f("bypass_low_end", bypass_low_end, "and after the ramp", within(0, 1));
-    f("bypass_ramp", bypass_ramp, "over this share of the run", within(0, 1));
-    f("bypass_probability", bypass_probability,
-      "probability that the limits act on a step; 0 = off", within(0, 1));
+    BypassConfig::fields(f);
   }
 
   /// Checks against the parts that there are; `given` tells which keys the user wrote. Those that

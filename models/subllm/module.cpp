@@ -3,13 +3,10 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "models/subllm/training_aids.h"
+#include "models/parts/bypass.h"
 
 namespace sublab::subllm {
 namespace {
-
-/// The paper's schedule, in optimizer steps.
-constexpr double kPaperBypassSteps = 20000;
 
 ScorerContext scorer_context(const Config& config, int64_t index, const std::string& name,
                              const TokenEnds& ends, const Initial& initial) {
@@ -38,14 +35,11 @@ Module::Module(const Config& config, int64_t index, const std::string& name, con
 
 at::Tensor Module::bypass(const Run& run) const {
   if (run.observer) run.observer->returned(index_, bypass_);
-  if (run.mode != Mode::train || !run.coins ||
-      !run.coins->flip("bypass_limit", index_, config_.bypass_probability))
-    return bypass_;
   const bool fractions = config_.schedule == "fractions";
   const double low = ramped(config_.bypass_low_start, config_.bypass_low_end,
                             fractions ? config_.bypass_ramp : kPaperBypassSteps,
                             fractions ? run.progress : double(run.step));
-  return limit_parameter(bypass_, low, 1.0);
+  return limited_bypass(bypass_, low, config_.bypass_probability, index_, run);
 }
 
 void Module::make_transparent(const std::string& where) {

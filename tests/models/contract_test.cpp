@@ -78,7 +78,8 @@ TEST_CASE("shapes, finite gradients for every parameter, same seed same output",
 
 TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]") {
   at::manual_seed(5);
-  for (const ModelCase& subject : model_cases(tree_catalog()))
+  for (const ModelCase& subject : model_cases(tree_catalog())) {
+    if (subject.entry->expects == "leaks") continue;  // its rows are not what their beginnings are
     for (const auto& [dtype, tolerance] :
          {std::make_pair(at::kFloat, 1e-4), std::make_pair(at::kDouble, 1e-9)}) {
       INFO(subject.name);
@@ -120,6 +121,7 @@ TEST_CASE("steps equal whole rows for every cut, decisions forced", "[contract]"
         CHECK(state->lengths() == lengths);
       }
     }
+  }
 }
 
 TEST_CASE("every architecture is what the catalog says of it", "[contract]") {

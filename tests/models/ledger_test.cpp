@@ -75,6 +75,7 @@ TEST_CASE("the ledger's FLOPs are those of the operators that ran", "[contract]"
       model->add_cost(CostShape::whole_rows(2, 24), ledger);
       CHECK(counter.flops() == Approx(without_head(ledger, &LedgerLine::flops_square)));
     }
+    if (each.entry->expects == "leaks") continue;  // whole rows once more in every step
     run.mode = Mode::step;
     const auto state = model->new_state(2, 32);
     run_model(*model, with_token_hints(continue_rows(*state, batch.tokens, {24, 24})), state.get(),
@@ -152,7 +153,8 @@ TEST_CASE("weights of an inner level are read as often as it is reached", "[cont
     for (size_t i = 0; i < always.size(); ++i) {
       INFO(always[i].part << " at level " << always[i].level);
       // The cache is counted by the tokens that come, not by the steps in which any does.
-      const bool weights = always[i].level > 0 && always[i].part != "attention.scores";
+      const bool weights =
+          n_sites > 0 && always[i].level > 0 && always[i].part != "attention.scores";
       CHECK(never[i].bytes == (weights ? 0 : always[i].bytes));
       CHECK(half[i].bytes == Approx(weights ? always[i].bytes / 2 : always[i].bytes));
     }

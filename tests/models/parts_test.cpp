@@ -4,7 +4,6 @@
 
 #include "experiments/audit/audit.h"
 #include "models/parts/lm_head.h"
-#include "tests/models/sketches/ladder.h"
 #include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
@@ -30,13 +29,18 @@ std::vector<std::pair<std::string, Make>> sketches() {
   windowed.policy = std::make_shared<WindowPolicy>();
   ring.executor = std::make_shared<RingExecutor>(3);
   stretched.rope = std::make_shared<StretchedRope>(8);
-  return {{"ladder", [] { return std::make_unique<Ladder>(kSmallVocab); }},
-          {"moving average", [] { return std::make_unique<MovingAverage>(kSmallVocab); }},
+  return {{"moving average", [] { return std::make_unique<MovingAverage>(kSmallVocab); }},
           {"segments", small_segments},
           {"window", decoder_with(windowed)},
           {"ring", decoder_with(ring)},
           {"stretched", decoder_with(stretched)}};
 }
+
+/// Of 20 tokens 7 groups of three advance, and 4 of two of these.
+const json kLadder = {{"architecture", "hourglass"},
+                      {"hierarchy", "1@1 1@3 1@6 1@3 1@1"},
+                      {"shortening", "average"},
+                      {"upsampling", "repeat"}};
 
 void check_gradients(const LanguageModel& model, bool recompute,
                      std::vector<at::Tensor>* gradients = nullptr) {
@@ -105,7 +109,7 @@ TEST_CASE("mechanisms say how often they acted, evaluation and steps alike", "[c
   windowed.policy = std::make_shared<WindowPolicy>();
   const std::vector<std::tuple<std::string, Make, double>> cases = {
       {"tokens_evicted", decoder_with(windowed), 2 * (20 - 5)},
-      {"groups_advanced", [] { return std::make_unique<Ladder>(kSmallVocab); }, 6},
+      {"groups_advanced", [] { return small_model(kLadder); }, 7 + 4},
       {"segments_folded", small_segments, 2 * 4}};
   at::NoGradGuard no_grad;
   for (const auto& [name, make, expected] : cases) {
@@ -173,11 +177,10 @@ TEST_CASE("auxiliary losses add up with their weights and reach parameters", "[u
 }
 
 TEST_CASE("a level's blocks may be numbered behind others", "[unit]") {
-  const Ladder ladder(kSmallVocab);
   Ledger ledger;
-  ladder.add_cost(CostShape::whole_rows(1, 12), ledger);
+  small_model(kLadder)->add_cost(CostShape::whole_rows(1, 12), ledger);
   std::vector<int64_t> layers;
   for (const LedgerLine& line : ledger.lines())
     if (line.part == "swiglu") layers.push_back(line.layer);
-  CHECK(layers == std::vector<int64_t>{0, 1, 2, 3});
+  CHECK(layers == std::vector<int64_t>{0, 1, 2, 3, 4});
 }

@@ -2,12 +2,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "models/parts/bypass.h"
 #include "models/parts/lm_head.h"
 #include "models/selection/balancer.h"
 #include "models/selection/ranking.h"
 #include "models/subllm/config.h"
 #include "models/subllm/structure.h"
-#include "models/subllm/training_aids.h"
 #include "tests/models/small_models.h"
 
 using namespace sublab;
@@ -176,7 +176,7 @@ TEST_CASE("limits turn only the gradients that lead further out", "[unit]") {
   const at::Tensor p =
       at::tensor(std::vector<double>{0.1, 0.1, 0.5, 1.2, 1.2}, at::kDouble).requires_grad_();
   const at::Tensor wanted = at::tensor(std::vector<double>{1, -1, 1, 1, -1}, at::kDouble);
-  (subllm::limit_parameter(p, 0.2, 1.0) * wanted).sum().backward();
+  (limit_parameter(p, 0.2, 1.0) * wanted).sum().backward();
   CHECK(p.grad().equal(at::tensor(std::vector<double>{-1, -1, 1, 1, 1}, at::kDouble)));
 }
 

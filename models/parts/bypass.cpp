@@ -1,10 +1,10 @@
 // The bypass limit: the identity forward, another gradient backward.
-#include "models/subllm/training_aids.h"
+#include "models/parts/bypass.h"
 
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace sublab::subllm {
-namespace training_aids {
+namespace sublab {
+namespace bypass_limit {
 
 class Limit : public torch::autograd::Function<Limit> {
  public:
@@ -26,10 +26,17 @@ class Limit : public torch::autograd::Function<Limit> {
   }
 };
 
-}  // namespace training_aids
+}  // namespace bypass_limit
 
 at::Tensor limit_parameter(const at::Tensor& parameter, double low, double high) {
-  return training_aids::Limit::apply(parameter, low, high);
+  return bypass_limit::Limit::apply(parameter, low, high);
 }
 
-}  // namespace sublab::subllm
+at::Tensor limited_bypass(const at::Tensor& scale, double low, double probability, int64_t place,
+                          const Run& run) {
+  if (run.mode != Mode::train || !run.coins || !run.coins->flip("bypass_limit", place, probability))
+    return scale;
+  return limit_parameter(scale, low, 1.0);
+}
+
+}  // namespace sublab
