@@ -54,7 +54,11 @@ namespace sublab {
 
 #define SUBLAB_EXECUTIONS(LINE) LINE(local)
 
-#define SUBLAB_KV_POLICIES(LINE) LINE(full)
+#define SUBLAB_KV_POLICIES(LINE) \
+  LINE(full)                     \
+  LINE(streaming_llm)            \
+  LINE(h2o)                      \
+  LINE(h2o_prompt)
 
 #define SUBLAB_SAMPLINGS(LINE) \
   LINE(plain)                  \
@@ -67,7 +71,9 @@ namespace sublab {
   LINE(contiguous)             \
   LINE(pose)
 
-#define SUBLAB_COMPRESSIONS(LINE) LINE(none)
+#define SUBLAB_COMPRESSIONS(LINE) \
+  LINE(none)                      \
+  LINE(llmlingua)
 
 #define SUBLAB_TASKS(LINE)    \
   LINE(perplexity)            \

@@ -32,7 +32,10 @@ std::string property_of(const RopeEntry& entry) {
   return entry.length_dependent_beyond ? "may depend on length" : "of attention";
 }
 std::string property_of(const ExecutionEntry&) { return "of attention"; }
-std::string property_of(const KvPolicyEntry&) { return "of attention"; }
+
+std::string property_of(const KvPolicyEntry& entry) {
+  return entry.exact_cut ? "of attention; cut dependent" : "of attention";
+}
 std::string property_of(const SamplingEntry&) { return "of training text"; }
 std::string property_of(const PositionsEntry&) { return "of training text"; }
 

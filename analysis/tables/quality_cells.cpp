@@ -28,6 +28,23 @@ AnswerCounts counts_of(const Metric& metric) {
   return {.right = right, .wrong = n - right - empty - failed, .empty = empty, .failed = failed};
 }
 
+/// A mechanism that never acted changed nothing: what its variant scored is that of a model without
+/// it.
+void add_inactive_note(const std::vector<const Record*>& records, const Pick& pick, Cell& cell,
+                       Report& report) {
+  std::string mechanism;
+  double chances = 0;
+  for (const Record* record : records) {
+    const Metric* metric = pick(*record);
+    if (!metric->value || *metric->value > 0) return;
+    mechanism = metric->conditions.value("mechanism", "a mechanism");
+    chances += metric->conditions.value("of", 0.0);
+  }
+  if (records.empty()) return;
+  cell.notes.push_back(footnote(
+      report, "inactive: " + mechanism + ", in none of " + fixed(chances, 0) + " chances"));
+}
+
 }  // namespace
 
 Cell loss_cell(const VariantData& variant, const AskedQuestion* question, Report& report) {
@@ -100,7 +117,9 @@ Cell slot_cell(const VariantData& variant, const Slot& slot, const EvaluationOf&
   collect(variant.records);
   for (const auto& [probe, records] : variant.probes)
     if (having.empty() && probe != kTuneProbe) collect(records);
-  return metric_cell(having, slot.name, pick, report);
+  Cell cell = metric_cell(having, slot.name, pick, report);
+  if (slot.name == metric::kActiveFraction) add_inactive_note(having, pick, cell, report);
+  return cell;
 }
 
 const Comparison* with_reference(const std::vector<Comparison>& comparisons,

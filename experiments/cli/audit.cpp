@@ -1,10 +1,11 @@
 // `sublab audit`: who is asked, and how the answers are printed.
+#include "experiments/audit/audit.h"
+
 #include <cstdio>
 #include <iostream>
 #include <set>
 
 #include "core/schema/checkpoint_path.h"
-#include "experiments/audit/audit.h"
 #include "experiments/audit/audit_places.h"
 #include "experiments/checkpoint/checkpoint.h"
 #include "experiments/cli/device_option.h"
@@ -52,7 +53,7 @@ AuditSubject untrained(const ArchitectureEntry& entry, const json& resolved, int
     return model;
   };
   out.expects = entry.expects;
-  out.exact_cut = entry.exact_cut_of(resolved);
+  out.exact_cut = entry.exact_cut_of(resolved, catalog.parts);
   out.length_dependent_beyond = length_dependent_beyond(resolved, catalog.parts);
   out.make_untrained = make;
   out.borders = borders_of(resolved);

@@ -212,7 +212,7 @@ class Trial {
     const auto fresh = [&] {
       return load_checkpoint(folders_.checkpoint, catalog_, json::object(), device_).model;
     };
-    AuditSubject subject{fresh, entry_.expects, entry_.exact_cut_of(config_.model)};
+    AuditSubject subject{fresh, entry_.expects, entry_.exact_cut_of(config_.model, catalog_.parts)};
     subject.length_dependent_beyond = length_dependent_beyond(config_.model, catalog_.parts);
     subject.borders = borders_of(config_.model);
     subject.context_len = context_len_;

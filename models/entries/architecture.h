@@ -26,10 +26,15 @@ struct ArchitectureEntry : EntryFacts {
                                                const Initial& initial, const Parts& parts)>
       make;
 
-  /// exact_cut of one model; empty where every cut is exact.
-  std::function<bool(int64_t ordinal)> exact_cut_of(const json& resolved) const {
-    if (!exact_cut) return {};
-    return [cut = exact_cut, resolved](int64_t ordinal) { return cut(resolved, ordinal); };
+  /// The cuts that are exact for one model, its cache policy among what decides; empty where every
+  /// cut is.
+  std::function<bool(int64_t ordinal)> exact_cut_of(const json& resolved,
+                                                    const AttentionTables& tables) const {
+    const auto policy = exact_cut_of_policy(resolved, tables);
+    if (!exact_cut) return policy;
+    return [cut = exact_cut, resolved, policy](int64_t ordinal) {
+      return cut(resolved, ordinal) && (!policy || policy(ordinal));
+    };
   }
 };
 
@@ -63,6 +68,7 @@ ArchitectureEntry architecture_entry(std::string name, std::string summary, std:
   entry.source = std::move(source);
   entry.describe = [] { return describe_fields<Config>(); };
   entry.resolve = [name](const json& given, const std::string& path, const Parts& parts) {
+    refuse_missing_parts(name, describe_fields<Config>(), given, path);
     json out = write_fields(read_model<Config>(given, path, parts));
     out["architecture"] = name;
     return out;

@@ -1,6 +1,8 @@
 // What a model's attention is made of, from its configuration; and the plain member of each kind.
 #include "models/entries/attention.h"
 
+#include <algorithm>
+
 namespace sublab {
 
 void AttentionConfig::resolve(const std::string& path, const AttentionTables& tables) {
@@ -9,6 +11,12 @@ void AttentionConfig::resolve(const std::string& path, const AttentionTables& ta
       resolve_choice(tables.executions, "execution", execution, path + "/execution", "local");
   kv_policy =
       resolve_choice(tables.kv_policies, "kv_policy", kv_policy, path + "/kv_policy", "full");
+  const std::string policy = chosen_type(kv_policy);
+  if (chosen_type(execution) != "local" &&
+      !find_entry(tables.kv_policies, "kv_policy", policy, path + "/kv_policy").by_executor)
+    throw UserError(path + "/execution",
+                    "'" + chosen_type(execution) + "' has no effect with kv_policy '" + policy +
+                        "', which computes attention on its own rank; allowed: local");
 }
 
 AttentionParts AttentionConfig::attention(const DecoderConfig& config,
@@ -25,6 +33,27 @@ std::optional<int64_t> length_dependent_beyond(const json& model, const Attentio
   const json& rope = model.at("rope");
   const RopeEntry& entry = find_entry(tables.ropes, "rope", chosen_type(rope), "/model/rope");
   return entry.length_dependent_beyond ? entry.length_dependent_beyond(rope) : std::nullopt;
+}
+
+std::function<bool(int64_t ordinal)> exact_cut_of_policy(const json& model,
+                                                         const AttentionTables& tables) {
+  if (!model.contains("kv_policy")) return {};
+  const json& policy = model.at("kv_policy");
+  const KvPolicyEntry& entry =
+      find_entry(tables.kv_policies, "kv_policy", chosen_type(policy), "/model/kv_policy");
+  if (!entry.exact_cut) return {};
+  return [cut = entry.exact_cut, policy](int64_t ordinal) { return cut(policy, ordinal); };
+}
+
+void refuse_missing_parts(const std::string& architecture, const std::vector<FieldHelp>& fields,
+                          const json& given, const std::string& path) {
+  const std::string key = "kv_policy";
+  const bool has_one = std::any_of(fields.begin(), fields.end(),
+                                   [&](const FieldHelp& field) { return field.name == key; });
+  if (has_one || !given.is_object() || !given.contains(key)) return;
+  throw UserError(path + "/" + key, architecture +
+                                        " has no KV cache that a policy could act on; leave "
+                                        "kv_policy out");
 }
 
 namespace plain_parts {
@@ -62,8 +91,11 @@ ExecutionEntry local_execution() {
 }
 
 KvPolicyEntry full_kv_policy_entry() {
-  return plain_parts::entry<KvPolicyEntry>("full", "keys and values of every token", "no change",
-                                           [](const KvPolicyContext&) { return full_kv_policy(); });
+  auto out =
+      plain_parts::entry<KvPolicyEntry>("full", "keys and values of every token", "no change",
+                                        [](const KvPolicyContext&) { return full_kv_policy(); });
+  out.by_executor = true;
+  return out;
 }
 
 }  // namespace sublab

@@ -32,7 +32,14 @@ using ExecutionEntry =
 
 /// Nothing is known of the model where a policy is made.
 struct KvPolicyContext {};
-using KvPolicyEntry = Entry<KvPolicy, KvPolicyContext, std::shared_ptr<const KvPolicy>>;
+struct KvPolicyEntry : Entry<KvPolicy, KvPolicyContext, std::shared_ptr<const KvPolicy>> {
+  /// Whether it leaves attention to the executor, so that any `execution` goes with it. One that
+  /// evicts computes on its own rank.
+  bool by_executor = false;
+  /// As ArchitectureEntry::exact_cut, of this resolved choice: a policy that treats the end of the
+  /// prompt apart gives something else where the prompt ends elsewhere. Empty: every cut is exact.
+  std::function<bool(const json& resolved, int64_t ordinal)> exact_cut;
+};
 
 struct AttentionTables {
   std::vector<RopeEntry> ropes;
@@ -61,6 +68,15 @@ struct AttentionConfig {
 /// RopeEntry::length_dependent_beyond of a resolved model, as its rope says; nothing where it has
 /// none or depends on no length.
 std::optional<int64_t> length_dependent_beyond(const json& model, const AttentionTables& tables);
+
+/// KvPolicyEntry::exact_cut of a resolved model; empty where every cut is exact.
+std::function<bool(int64_t ordinal)> exact_cut_of_policy(const json& model,
+                                                         const AttentionTables& tables);
+
+/// Throws UserError for a part of attention among `given` that `architecture`, whose settings are
+/// `fields`, cannot have: a policy needs a KV cache that it may act on.
+void refuse_missing_parts(const std::string& architecture, const std::vector<FieldHelp>& fields,
+                          const json& given, const std::string& path);
 
 /// The members that change nothing.
 RopeEntry none_rope();

@@ -1,6 +1,8 @@
 // The maps of an attention layer and what they cost.
 #include "models/parts/attention_layer.h"
 
+#include <algorithm>
+
 namespace sublab {
 
 AttentionLayer::AttentionLayer(const std::string& name, const BlockConfig& config,
@@ -71,10 +73,14 @@ void AttentionLayer::add_cost(const PassShape& shape, const KvPolicy& policy, do
     sum.square_pairs += row.square_pairs;
     sum.tokens_read += row.tokens_read;
     sum.tokens_held += row.tokens_held;
+    sum.scores_held += row.scores_held;
+    sum.positions_held += row.positions_held;
   }
   // Kept for the backward pass: the rotated q and k, v, the output and the log-sums of the softmax;
   // plain forms keep q and k before their rotation too.
   const double pair_bytes = 2 * kv_width * widened * bytes;  // of one token's k and v
+  const double beside = sum.scores_held * static_cast<double>(n_kv_heads_) * std::max(bytes, 4.0) +
+                        sum.positions_held * sizeof(int64_t);
   const auto n_heads = static_cast<double>(n_heads_);
   ledger.add({.part = "attention.scores",
               .layer = shape.layer,
@@ -85,7 +91,7 @@ void AttentionLayer::add_cost(const PassShape& shape, const KvPolicy& policy, do
               .bytes = pair_bytes * sum.tokens_read,
               .activation_bytes =
                   n * ((shape.plain ? 3 : 2) * (q_width + kv_width) * widened + n_heads) * bytes,
-              .cache_bytes = pair_bytes * sum.tokens_held});
+              .cache_bytes = pair_bytes * sum.tokens_held + beside});
   LedgerLine out = linear_cost("attention.out", shape.layer, shape.level, n, q_width, d, bytes);
   out.bytes *= shape.reached;
   ledger.add(out);

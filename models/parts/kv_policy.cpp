@@ -5,31 +5,20 @@
 #include <cmath>
 
 #include "models/kernels/cache_attention.h"
+#include "models/parts/key_bias.h"
 #include "models/token_pairs.h"
 #include "models/transfer.h"
 
 namespace sublab {
 namespace kv_policy {
 
-/// Adds `bias` [N] to the logits of each key by one more dimension: attention scales a product of
-/// K + 1 numbers by 1 / sqrt(K + 1), so q . k / sqrt(K) + bias is what comes out of these.
-void widen_by_bias(AttentionHeads& heads, const at::Tensor& bias) {
-  auto& [q, k, v] = heads;
-  const double width = static_cast<double>(q.size(2));
-  const auto column = [](const at::Tensor& like, double value) {
-    return at::full({like.size(0), like.size(1), 1}, value, like.options());
-  };
-  q = at::cat({q * std::sqrt((width + 1) / width), column(q, std::sqrt(width + 1))}, 2);
-  k = at::cat({k, bias.view({-1, 1, 1}).expand({k.size(0), k.size(1), 1}).to(k.dtype())}, 2);
-  v = at::cat({v, column(v, 0)}, 2);
-}
-
 class Full : public KvPolicy {
  public:
   at::Tensor whole_rows(const AttentionHeads& heads, const LayerContext& context) const override {
     const auto [q, k, v] = logit_heads(heads, context);
     return narrowed(
-        context.at.parts->executor->whole_rows(q, k, v, *context.at.rows, *context.at.run), heads);
+        context.at.parts->executor->whole_rows(q, k, v, *context.at.rows, *context.at.run),
+        heads.v_NGK.size(2));
   }
 
   at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const override {
@@ -47,7 +36,8 @@ class Full : public KvPolicy {
     }
     cache.append(turned.k_NGK, turned.v_NGK, *rows);
     const at::Tensor out = attended(turned, cache, *rows, context);
-    return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out, heads);
+    return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out,
+                    heads.v_NGK.size(2));
   }
 
   std::unique_ptr<KvCache> new_cache(const KvCacheShape& shape) const override {
@@ -99,10 +89,6 @@ class Full : public KvPolicy {
     if (context.at.key_bias.defined()) widen_by_bias(out, context.at.key_bias);
     if (context.probe) *context.probe = {out.q_NHK.detach(), out.k_NGK.detach()};
     return out;
-  }
-  static at::Tensor narrowed(const at::Tensor& out, const AttentionHeads& heads) {
-    const int64_t width = heads.v_NGK.size(2);
-    return out.size(2) == width ? out : out.slice(2, 0, width);
   }
 };
 

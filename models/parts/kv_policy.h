@@ -68,6 +68,9 @@ struct AttentionCost {
   double square_pairs = 0;  ///< all pairs of new queries and keys
   double tokens_read = 0;   ///< of the cache, new ones included
   double tokens_held = 0;   ///< in the cache afterwards
+  /// What the cache keeps beside its keys and values: numbers of each key/value head (fp32 at
+  /// least), and int64 numbers that all heads share.
+  double scores_held = 0, positions_held = 0;
 };
 
 /// Policies that evict (baselines/kv_policies) implement this. Positions of the tokens are those of

@@ -128,7 +128,7 @@ TEST_CASE("every architecture is what the catalog says of it", "[contract]") {
   for (const ModelCase& subject : model_cases(tree_catalog())) {
     INFO(subject.name);
     AuditSubject asked{[&] { return fitted_model(subject); }, subject.entry->expects,
-                       subject.entry->exact_cut_of(subject.config)};
+                       subject.entry->exact_cut_of(subject.config, tree_catalog().parts)};
     asked.length_dependent_beyond = length_dependent_beyond(subject.config, tree_catalog().parts);
     // Not all that borders_of() finds, for time: the context, and a tile behind it.
     asked.borders = {192};
