@@ -36,7 +36,6 @@ struct Sized : Model {
 
 Catalog with_models() {
   Catalog out = built_in_catalog();
-  out.architectures.push_back(
   out.architectures.push_back(architecture_entry<Sized<MovingAverage>, AnySize>(
       "moving_average", "as MEGALODON", "sketch"));
   out.compressions.push_back(surprisal_compression());
