@@ -253,6 +253,10 @@ void Rate::add_cost(const LevelTokens& fine, const LevelTokens& coarse, const Co
   };
   if (down_) map("shorten.linear", k * d, d);
   if (up_) map("upsample.linear", d, k * d);
+  const auto floors = [k](double n) {  // the sum of floor(i / k) over i < n
+    const double q = std::floor(n / k);
+    return k * q * (q - 1) / 2 + q * (n - k * q);
+  };
   double into = 0, into_all = 0, back = 0, back_all = 0;  // pairs of query and key
   for (size_t b = 0; b < fine.tokens.size(); ++b) {
     const double t = fine.tokens[b], past = fine.past[b], m = coarse.tokens[b],
@@ -260,7 +264,7 @@ void Rate::add_cost(const LevelTokens& fine, const LevelTokens& coarse, const Co
     // Group j sees j k + 1 tokens, token i floor(i / k) + 1 groups.
     into += m * ((groups + (m - 1) / 2) * k + 1);
     into_all += m * (past + t);
-    for (double i = past; i < past + t; ++i) back += std::min(t, 1.0) * (std::floor(i / k) + 1);
+    back += t < 1 ? t * (std::floor(past / k) + 1) : floors(past + t) - floors(past) + t;
     back_all += t * (groups + std::max(m, 1.0));
   }
   if (fine.single) {

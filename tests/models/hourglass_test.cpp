@@ -4,7 +4,7 @@
 #include "baselines/architectures/token_groups.h"
 #include "experiments/audit/audit.h"
 #include "models/parts/partial_attention.h"
-#include "tests/models/ladders.h"
+#include "tests/models/ladder_models.h"
 
 using namespace sublab;
 

@@ -1,9 +1,8 @@
 // What hourglass and zipformer share: groups of a row's tokens, decoding, bad input.
-#include "tests/models/ladders.h"
-
 #include <catch2/catch.hpp>
 
 #include "baselines/architectures/token_groups.h"
+#include "tests/models/ladder_models.h"
 
 using namespace sublab;
 using Catch::Contains;

@@ -1,7 +1,7 @@
 // Zipformer against a form written from its equations.
 #include <catch2/catch.hpp>
 
-#include "tests/models/ladders.h"
+#include "tests/models/ladder_models.h"
 
 using namespace sublab;
 
