@@ -83,6 +83,7 @@ constexpr Alias kAliases[] = {
     {"tie_word_embeddings", "model", "tied_head"},
     {"tie_embeddings", "model", "tied_head"},
     {"initializer_range", "model", "init_std"},
+    {"capacity", "model", "retention"},
     {"keep_ratio", "model", "retention"},
     {"retention_ratio", "model", "retention"},
     {"retention", "model", "retention"},
