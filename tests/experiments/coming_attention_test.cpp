@@ -1,10 +1,10 @@
-// Parts of attention chosen by a study: ropes; executions and cache policies that are still to
+// Parts of attention chosen by a study: ropes and cache policies; executions that are still to
 // come, each a dummy that is added to the catalog as a real one would be.
 #include <catch2/catch.hpp>
 
 #include "tests/experiments/coming_systems.h"
-#include "tests/models/sketches/evicting.h"
 #include "tests/models/sketches/over_ranks.h"
+#include "tests/models/sketches/swapped_parts.h"
 #include "tests/thread_group.h"
 
 using namespace sublab;
@@ -18,10 +18,6 @@ Catalog with_attention() {
       entry_of<ExecutionEntry, NoSettings, HeadsExecutor>("heads", "as Ulysses", "sketch"));
   out.parts.executions.push_back(
       entry_of<ExecutionEntry, NoSettings, TurningExecutor>("turning", "as a ring", "sketch"));
-  out.parts.kv_policies.push_back(
-      entry_of<KvPolicyEntry, EvictingConfig, EvictingPolicy<false>>("sinks", "", "sketch"));
-  out.parts.kv_policies.push_back(
-      entry_of<KvPolicyEntry, EvictingConfig, EvictingPolicy<true>>("heavy", "", "sketch"));
   return out;
 }
 
@@ -30,6 +26,12 @@ Coming llama_with(const json& changes) {
   model["architecture"] = "llama";
   return {with_attention(), coming_study(model)};
 }
+
+/// Keeps nothing of the past.
+struct Cacheless : SwappedDecoder {
+  Cacheless(const NoSettings&, int64_t vocab_size, const Initial&)
+      : SwappedDecoder(vocab_size, plain()) {}
+};
 
 /// Which tokens of each row of `length` a rank holds.
 at::Tensor share_of(const std::string& layout, int64_t n_rows, int64_t length, int64_t rank,
@@ -77,9 +79,11 @@ TEST_CASE("a rope is frozen on the declared length of the request", "[contract][
 TEST_CASE("policies evict token by token, in whole rows as in steps, and are counted",
           "[contract]") {
   const auto full = llama_with({}).make();
-  for (const char* policy : {"sinks", "heavy"}) {
-    INFO(policy);
-    const Coming coming = llama_with({{"kv_policy", {{"type", policy}, {"recent", 3}}}});
+  for (const json& policy :
+       std::vector<json>{{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 3}},
+                         {{"type", "h2o"}, {"heavy", 2}, {"recent", 3}}}) {
+    INFO(policy.dump());
+    const Coming coming = llama_with({{"kv_policy", policy}});
     const Record record = coming.exercise();
     const Metric* active = record.find("active_fraction");
     REQUIRE(active);
@@ -89,8 +93,8 @@ TEST_CASE("policies evict token by token, in whole rows as in steps, and are cou
     const Batch batch = random_batch({30});
     const at::Tensor whole = whole_rows(*model, batch);
     CHECK(max_difference(in_steps(*model, batch, {7, 1, 1, 21}), whole) < 1e-10);
-    const at::Tensor expected = whole_rows(*full, batch);  // all the same while everything is kept
-    CHECK(max_difference(whole.slice(0, 0, 5), expected.slice(0, 0, 5)) < 1e-10);
+    const at::Tensor expected = whole_rows(*full, batch);  // all the same while all is seen
+    CHECK(max_difference(whole.slice(0, 0, 6), expected.slice(0, 0, 6)) < 1e-10);
     CHECK(max_difference(whole.slice(0, 8), expected.slice(0, 8)) > 1e-6);
     Run run;
     run.mode = Mode::step;
@@ -98,6 +102,40 @@ TEST_CASE("policies evict token by token, in whole rows as in steps, and are cou
     run_model(*model, continue_rows(*state, batch.tokens, {30}), state.get(), run);
     CHECK(static_cast<DecoderState&>(*state).caches.of_block.front()->n_tokens(0) == 5);
   }
+}
+
+TEST_CASE("a policy of the prompt's end is cut dependent, and acts where answers are generated",
+          "[contract]") {
+  const json policy = {{"type", "h2o_prompt"}, {"heavy_ratio", 0.2}, {"recent_ratio", 0.1}};
+  const Coming coming = llama_with({{"kv_policy", policy}});
+  const Record record = coming.exercise();
+  CHECK(coming.audit().verdict == "causal, cut dependent");
+  CHECK(*record.find("active_fraction")->value == 0);  // whole rows are read as prompts
+  const auto model = coming.make(), full = llama_with({}).make();
+  const Batch batch = random_batch({30});
+  CHECK(max_difference(whole_rows(*model, batch), whole_rows(*full, batch)) < 1e-12);
+  const at::Tensor stepped = in_steps(*model, batch, {20, 1, 9}),
+                   dense = in_steps(*full, batch, {20, 1, 9});
+  CHECK(max_difference(stepped.slice(0, 0, 20), dense.slice(0, 0, 20)) < 1e-10);
+  CHECK(max_difference(stepped.slice(0, 20), dense.slice(0, 20)) > 1e-6);
+}
+
+TEST_CASE("a policy goes with a cache, and computes on its own rank", "[contract]") {
+  const json policy = {{"type", "streaming_llm"}, {"window", 8}};
+  CHECK_THROWS_WITH(llama_with({{"kv_policy", policy}, {"execution", "heads"}}),
+                    Contains("study/model/execution: 'heads' has no effect with kv_policy "
+                             "'streaming_llm', which computes attention on its own rank"));
+  CHECK_THROWS_WITH(llama_with({{"kv_policy", {{"type", "streaming_llm"}, {"window", 0}}}}),
+                    Contains("study/model/kv_policy/window"));
+  CHECK_THROWS_WITH(llama_with({{"kv_policy", {{"type", "h2o"}, {"heavi", 3}}}}),
+                    Contains("did you mean 'heavy'?"));
+  Catalog catalog = with_attention();
+  catalog.architectures.push_back(
+      architecture_entry<Cacheless, NoSettings>("cacheless", "no attention", "sketch"));
+  CHECK_THROWS_WITH(
+      catalog.architectures.back().resolve({{"kv_policy", policy}}, "/model", catalog.parts),
+      Contains("/model/kv_policy: cacheless has no KV cache that a policy could act "
+               "on; leave kv_policy out"));
 }
 
 TEST_CASE("executions alone on their rank are local attention", "[contract]") {

@@ -15,11 +15,17 @@ struct Subject {
   std::unique_ptr<LanguageModel> model;
 };
 
-/// Every architecture of the catalog, SUBLLM with what remembers rows, and the sketches.
+/// Every architecture of the catalog, policies, SUBLLM with what remembers rows, and the sketches.
 std::vector<Subject> subjects() {
   std::vector<json> configs;
   for (const auto& entry : built_in_catalog().architectures)
     configs.push_back({{"architecture", entry.name}});
+  for (const json& policy :
+       std::vector<json>{{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 5}},
+                         {{"type", "h2o"}, {"heavy", 3}, {"recent", 4}},
+                         {{"type", "h2o_prompt"}}})
+    for (const char* name : {"llama", "subllm"})
+      configs.push_back({{"architecture", name}, {"kv_policy", policy}});
   for (const char* scorer : {"learned", "surprisal", "stride"})
     for (const char* selector : {"threshold", "causal_quantile"})
       configs.push_back({{"architecture", "subllm"},

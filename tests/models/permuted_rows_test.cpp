@@ -56,6 +56,15 @@ TEST_CASE("models give permuted rows what they give ordered ones: all modes, sel
           "[contract]") {
   at::manual_seed(13);
   std::vector<json> configs = {{{"architecture", "llama"}, {"n_layers", 2}, {"n_kv_heads", 2}}};
+  for (const json& policy :
+       std::vector<json>{{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 5}},
+                         {{"type", "h2o"}, {"heavy", 3}, {"recent", 4}},
+                         {{"type", "h2o_prompt"}, {"heavy_ratio", 0.3}}})
+    configs.push_back({{"architecture", "subllm"},
+                       {"structure", "T(T(T)T)T"},
+                       {"retention", 0.5},
+                       {"attention_log_weight", true},
+                       {"kv_policy", policy}});
   for (const char* scorer : {"learned", "surprisal", "random", "stride"})
     for (const char* positions : {"composed", "level_local"})
       for (const char* selector : {"threshold", "causal_quantile"})
