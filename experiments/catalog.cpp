@@ -8,7 +8,9 @@ namespace sublab {
 
 #define SUBLAB_ARCHITECTURES(LINE) \
   LINE(llama)                      \
-  LINE(subllm)
+  LINE(subllm)                     \
+  LINE(mega)                       \
+  LINE(megalodon)
 
 #define SUBLAB_SCORERS(LINE) \
   LINE(learned)              \

@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 
 #include "tests/models/sketches/ladder.h"
-#include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/segments.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
@@ -39,7 +38,6 @@ std::vector<Subject> subjects() {
     out.push_back({name, std::move(model)});
   };
   add("ladder", std::make_unique<Ladder>(kSmallVocab));
-  add("moving average", std::make_unique<MovingAverage>(kSmallVocab));
   add("segments", std::make_unique<Segments>(kSmallVocab));
   AttentionParts windowed = SwappedDecoder::plain();
   windowed.policy = std::make_shared<WindowPolicy>();

@@ -5,7 +5,6 @@
 #include "experiments/audit/audit.h"
 #include "models/parts/lm_head.h"
 #include "tests/models/sketches/ladder.h"
-#include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/segments.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
@@ -28,7 +27,6 @@ std::vector<std::pair<std::string, Make>> sketches() {
   ring.executor = std::make_shared<RingExecutor>(3);
   stretched.rope = std::make_shared<StretchedRope>(8);
   return {{"ladder", [] { return std::make_unique<Ladder>(kSmallVocab); }},
-          {"moving average", [] { return std::make_unique<MovingAverage>(kSmallVocab); }},
           {"segments", [] { return std::make_unique<Segments>(kSmallVocab); }},
           {"window", decoder_with(windowed)},
           {"ring", decoder_with(ring)},
