@@ -10,6 +10,8 @@ namespace sublab {
   LINE(llama)                      \
   LINE(subllm)                     \
   LINE(infini_transformer)         \
+  LINE(megalodon)                  \
+  LINE(mega)                       \
   LINE(hourglass)                  \
   LINE(zipformer)                  \
   LINE(zipformer_noncausal)        \

@@ -2,7 +2,6 @@
 // by itself.
 #include <catch2/catch.hpp>
 
-#include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
 
@@ -42,7 +41,6 @@ std::vector<Subject> subjects() {
     convert_model(*model, at::kDouble);
     out.push_back({name, std::move(model)});
   };
-  add("moving average", std::make_unique<MovingAverage>(kSmallVocab));
   add("segments", small_model({{"architecture", "infini_transformer"}, {"segment_len", 4}}));
   AttentionParts windowed = SwappedDecoder::plain();
   windowed.policy = std::make_shared<WindowPolicy>();

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "models/parts/lm_head.h"
 #include "models/token_pairs.h"
@@ -13,8 +14,8 @@ using namespace sublab;
 
 namespace {
 
-/// FLOPs of matrix products and attention on this thread while it lives. A kernel over whole rows
-/// counts as the full square.
+/// FLOPs of matrix products, attention and Fourier transforms (2.5 n log2 n for n real numbers) on
+/// this thread while it lives. A kernel over whole rows counts as the full square.
 class FlopCounter {
  public:
   FlopCounter() {
@@ -28,6 +29,11 @@ class FlopCounter {
   static double& flops_of_thread() {
     static thread_local double value = 0;
     return value;
+  }
+  /// Of `n` points each, along the last dimension.
+  static double transforms(const c10::IValue& of, double n) {
+    const at::Tensor& x = of.toTensor();
+    return static_cast<double>(x.numel() / x.size(-1)) * 2.5 * n * std::log2(n);
   }
   static std::unique_ptr<at::ObserverContext> observe(const at::RecordFunction& f) {
     const std::string name = f.name();
@@ -44,6 +50,8 @@ class FlopCounter {
       flops += 4 * size(0, 1) * size(0, 2) * static_cast<double>(in[1].toInt());
     if (name == "aten::_scaled_dot_product_flash_attention_for_cpu")
       flops += 4 * size(0, 0) * size(0, 1) * size(0, 2) * size(1, 2) * size(0, 3);
+    if (name == "aten::_fft_r2c") flops += transforms(in[0], size(0, -1));
+    if (name == "aten::_fft_c2r") flops += transforms(in[0], static_cast<double>(in[3].toInt()));
     return nullptr;
   }
   at::CallbackHandle handle_;

@@ -4,7 +4,6 @@
 
 #include "experiments/audit/audit.h"
 #include "models/parts/lm_head.h"
-#include "tests/models/sketches/moving_average.h"
 #include "tests/models/sketches/swapped_parts.h"
 #include "tests/models/small_models.h"
 
@@ -29,8 +28,7 @@ std::vector<std::pair<std::string, Make>> sketches() {
   windowed.policy = std::make_shared<WindowPolicy>();
   ring.executor = std::make_shared<RingExecutor>(3);
   stretched.rope = std::make_shared<StretchedRope>(8);
-  return {{"moving average", [] { return std::make_unique<MovingAverage>(kSmallVocab); }},
-          {"segments", small_segments},
+  return {{"segments", small_segments},
           {"window", decoder_with(windowed)},
           {"ring", decoder_with(ring)},
           {"stretched", decoder_with(stretched)}};

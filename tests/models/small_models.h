@@ -21,9 +21,11 @@ inline const Catalog& tree_catalog() {
 inline std::unique_ptr<LanguageModel> small_model(json given, at::ScalarType dtype = at::kFloat,
                                                   int64_t vocab_size = kSmallVocab) {
   const Catalog catalog = built_in_catalog();
-  if (!given.contains("d_model")) given["d_model"] = 32;
-  if (!given.contains("n_heads")) given["n_heads"] = 4;
   const ArchitectureEntry& entry = catalog.architecture(given.at("architecture"), "test");
+  for (const FieldHelp& field : entry.describe()) {
+    if (field.name == "d_model" && !given.contains("d_model")) given["d_model"] = 32;
+    if (field.name == "n_heads" && !given.contains("n_heads")) given["n_heads"] = 4;
+  }
   auto model =
       entry.make(entry.resolve(given, "/model", catalog.parts), vocab_size, 1, catalog.parts);
   if (dtype != at::kFloat) convert_model(*model, dtype);
