@@ -62,7 +62,9 @@ void print_lines(const Catalog& catalog, const std::string& which, bool as_json)
   std::vector<Line> lines;
   std::vector<std::string> known;
   const auto is_kind = [&](const std::string& kind) {
-    return which == kind || which == kind + "s";
+    const bool in_y = kind.ends_with("y");
+    return which == kind || which == kind + "s" ||
+           (in_y && which == kind.substr(0, kind.size() - 1) + "ies");
   };
   for (const Line& line : all_lines(catalog)) {
     if (known.empty() || std::find(known.begin(), known.end(), line.kind) == known.end())
