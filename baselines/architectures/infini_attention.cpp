@@ -2,6 +2,8 @@
 // (baselines/architectures/infini_attention.h).
 #include "baselines/architectures/infini_attention.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -38,7 +38,7 @@ struct Layer {
   }
 };
 
-at::Tensor positive(const at::Tensor& x) { return at::where(x > 0, x + 1, x.exp()); }
+at::Tensor elu_plus_one(const at::Tensor& x) { return at::where(x > 0, x + 1, x.exp()); }
 
 /// One head of one row as the paper has it, a token at a time: q, k, v [T, K], rotated ones too.
 at::Tensor by_recurrence(const AttentionSettings& settings, const at::Tensor& q,
@@ -59,11 +59,11 @@ at::Tensor by_recurrence(const AttentionSettings& settings, const at::Tensor& q,
       const at::Tensor logits = at::mv(keys, rotated_q[t]) / std::sqrt(double(kWidth));
       const at::Tensor near = at::mv(v.slice(0, begin, t + 1).t(), logits.softmax(0));
       const double share = begin == 0 && !settings.scales_first ? 1 : 1 - gate;
-      out.push_back((gate * read(positive(q[t])) + share * near).unsqueeze(0));
+      out.push_back((gate * read(elu_plus_one(q[t])) + share * near).unsqueeze(0));
     }
     at::Tensor more = at::zeros_like(M), sums = at::zeros_like(z);
     for (int64_t t = begin; t < end; ++t) {
-      const at::Tensor key = positive(k[t]);
+      const at::Tensor key = elu_plus_one(k[t]);
       more += at::outer(key, settings.rule.delta ? v[t] - read(key) : v[t]);
       sums += key;
     }
@@ -114,13 +114,13 @@ TEST_CASE("infini-attention is its recurrence: both rules, groups, ragged rows",
 TEST_CASE("with the gate at the memory it is linear attention over earlier segments",
           "[numerics]") {
   at::manual_seed(4);
-  Layer layer({.segment_len = 5}, {23}, kHeads);
+  Layer layer({.segment_len = 5, .rule = {}}, {23}, kHeads);
   layer.gate.fill_(1e4);
   const auto heads_first = [](const at::Tensor& x) { return x.transpose(0, 1); };
   const at::Tensor segment = at::arange(23).div(5, "floor");
   const at::Tensor earlier = segment.unsqueeze(1).gt(segment.unsqueeze(0)).to(at::kDouble);
-  const at::Tensor weights = at::bmm(positive(heads_first(layer.heads.q_NHK)),
-                                     positive(heads_first(layer.heads.k_NGK)).transpose(1, 2)) *
+  const at::Tensor weights = at::bmm(elu_plus_one(heads_first(layer.heads.q_NHK)),
+                                     elu_plus_one(heads_first(layer.heads.k_NGK)).transpose(1, 2)) *
                              earlier;
   const at::Tensor expected =
       at::bmm(weights, heads_first(layer.heads.v_NGK)) / weights.sum(-1, true).clamp_min(1e-300);
@@ -129,7 +129,7 @@ TEST_CASE("with the gate at the memory it is linear attention over earlier segme
 
 TEST_CASE("the first segment is scaled by the gate, or not", "[numerics]") {
   at::manual_seed(6);
-  const Layer layer({.segment_len = 8}, {8, 5}, 2);
+  const Layer layer({.segment_len = 8, .rule = {}}, {8, 5}, 2);
   Layer unscaled = layer;
   unscaled.settings.scales_first = false;
   const at::Tensor share = (1 - layer.gate.sigmoid()).unsqueeze(-1);
@@ -138,7 +138,7 @@ TEST_CASE("the first segment is scaled by the gate, or not", "[numerics]") {
 
 TEST_CASE("delta is linear for a row's first fold, and not after it", "[numerics]") {
   at::manual_seed(7);
-  const Layer linear({.segment_len = 5}, {20}, 2);
+  const Layer linear({.segment_len = 5, .rule = {}}, {20}, 2);
   Layer delta = linear;
   delta.settings.rule.delta = true;
   const at::Tensor a = linear(), b = delta();

@@ -1,5 +1,7 @@
 // Infini-Transformer as a model: beside a llama of the same weights, in steps, with checkpoints, by
 // the size of its state, and what is refused.
+#include <ATen/core/grad_mode.h>
+
 #include <catch2/catch.hpp>
 
 #include "baselines/architectures/infini_memory.h"
@@ -92,7 +94,7 @@ TEST_CASE("steps of any size are whole rows, and no later token is seen", "[cont
       for (int64_t j = 1; j < 19; ++j) {
         Batch other = batch;
         other.tokens = batch.tokens.clone();
-        other.tokens[j] = (other.tokens[j] + 1) % kSmallVocab;
+        other.tokens[j] = (other.tokens[j] + 1).remainder(kSmallVocab);
         CHECK(whole(*model, other).slice(0, 0, j).equal(expected.slice(0, 0, j)));
       }
     }
