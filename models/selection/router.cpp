@@ -18,6 +18,15 @@ Selection keep_all(const LevelView& level) {
           level.rows.lengths()};
 }
 
+/// What scores are above `cut`. One on the host is read, and costs nothing where it is 0; one on a
+/// device is not read.
+at::Tensor above(const at::Tensor& scores, const at::Tensor& cut) {
+  if (!cut.defined()) return scores;
+  if (!cut.is_cpu()) return scores - cut;
+  const double value = cut.item<double>();
+  return value == 0 ? scores : scores - value;
+}
+
 /// `index` lies on the host.
 void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const at::Tensor& index) {
   const at::Tensor in_turn = index.contiguous();
@@ -143,7 +152,16 @@ at::Tensor Router::balanced(const at::Tensor& scores, double retention, const Ru
 
 void Router::take_threshold(double value) {
   const bool taken = evaluate_selector_->set_threshold(value);
-  threshold_.fill_(taken ? 0 : value);
+  if (!config_.others_decide) threshold_.fill_(taken ? 0 : value);
+}
+
+double Router::open_for_calibration() {
+  if (config_.others_decide) {
+    take_threshold(0);
+    return selector_threshold();
+  }
+  threshold_.fill_(-selector_threshold());
+  return 0;
 }
 
 double Router::selector_threshold() const {
@@ -151,14 +169,9 @@ double Router::selector_threshold() const {
   return own.defined() ? own.item<double>() : 0;
 }
 
-/// Thresholds on the host are read, and cost nothing where they are 0; one on a device is not read.
-at::Tensor Router::without_threshold(const at::Tensor& scores, bool training) const {
-  at::Tensor of_selector = training ? train_selector_->threshold() : at::Tensor();
-  if (!of_selector.defined()) of_selector = evaluate_selector_->threshold();
-  if (of_selector.defined() && !of_selector.is_cpu()) return scores - (threshold_ + of_selector);
-  const double zero =
-      threshold_.item<double>() + (of_selector.defined() ? of_selector.item<double>() : 0);
-  return zero == 0 ? scores : scores - zero;
+at::Tensor Router::selector_cut(bool training) const {
+  const at::Tensor own = training ? train_selector_->threshold() : at::Tensor();
+  return own.defined() ? own : evaluate_selector_->threshold();
 }
 
 /// By forced decisions, or by the selector of this mode.
@@ -258,10 +271,11 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory, 
     scores = at::ones({level.rows.n_tokens()}, level.x.options());
     if (scorer_) {
       scores = scores_of(*scorer_, level, memory.scorer.get(), run);
-      if (!config_.others_decide) scores = without_threshold(scores, training);
+      const at::Tensor cut = config_.others_decide ? at::Tensor() : selector_cut(training);
+      scores = router::above(scores, cut.defined() ? threshold_ + cut : threshold_);
       if (training) scores = balanced(scores, retention, run);
     }
-    decides = deciding.defined() ? without_threshold(deciding, training) : scores;
+    decides = config_.others_decide ? router::above(deciding, selector_cut(training)) : scores;
     out = select(scores, decides, level, retention, memory, run);
     if (scorer_) out.scores = scores;
   }
@@ -316,12 +330,12 @@ void calibrate_routers(const LanguageModel& model, const std::vector<Router*>& r
   for (size_t site = 0; site < routers.size(); ++site) {
     Router& router = *routers[site];
     if (!router.needs_calibration()) continue;
-    router.set_threshold(-router.selector_threshold());
+    const double stays = router.open_for_calibration();
     router::ScoreCollector collector(static_cast<int64_t>(site));
     Run run;
     run.observer = &collector;
     for (const Batch& batch : batches) run_model(model, batch, nullptr, run);
-    router.take_threshold(collector.upper_quantile(router.retention()));
+    router.take_threshold(collector.upper_quantile(router.retention()) + stays);
   }
 }
 

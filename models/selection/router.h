@@ -120,8 +120,8 @@ class Router {
   }
   void prepare(const std::vector<Batch>& batches);
   bool needs_calibration() const { return scorer_ && needs_calibration_ && context_.retention < 1; }
-  /// Adds to all scores; the selector's own threshold stays.
-  void set_threshold(double value) { threshold_.fill_(value); }
+  /// Nothing that was calibrated is subtracted any more; returns what still is.
+  double open_for_calibration();
   /// The calibrated cut, kept by the selector where it follows one itself.
   void take_threshold(double value);
   double selector_threshold() const;
@@ -139,7 +139,7 @@ class Router {
   Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run,
                             const at::Tensor& deciding) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
-  at::Tensor without_threshold(const at::Tensor& scores, bool training) const;
+  at::Tensor selector_cut(bool training) const;
   Selection select(const at::Tensor& scores, const at::Tensor& deciding, const LevelView& level,
                    double retention, RouterMemory& memory, const Run& run) const;
   void tell(const at::Tensor& scores, const LevelView& level, const Selection& selection,
