@@ -18,6 +18,15 @@ Selection keep_all(const LevelView& level) {
           level.rows.lengths()};
 }
 
+/// What scores are above `cut`. One on the host is read, and costs nothing where it is 0; one on a
+/// device is not read.
+at::Tensor above(const at::Tensor& scores, const at::Tensor& cut) {
+  if (!cut.defined()) return scores;
+  if (!cut.is_cpu()) return scores - cut;
+  const double value = cut.item<double>();
+  return value == 0 ? scores : scores - value;
+}
+
 /// `index` lies on the host.
 void record_decisions(RecordedKeeps& out, int64_t site, const Rows& rows, const at::Tensor& index) {
   const at::Tensor in_turn = index.contiguous();
@@ -147,14 +156,9 @@ double Router::selector_threshold() const {
   return own.defined() ? own.item<double>() : 0;
 }
 
-/// Thresholds on the host are read, and cost nothing where they are 0; one on a device is not read.
-at::Tensor Router::without_threshold(const at::Tensor& scores, bool training) const {
-  at::Tensor of_selector = training ? train_selector_->threshold() : at::Tensor();
-  if (!of_selector.defined()) of_selector = evaluate_selector_->threshold();
-  if (of_selector.defined() && !of_selector.is_cpu()) return scores - (threshold_ + of_selector);
-  const double zero =
-      threshold_.item<double>() + (of_selector.defined() ? of_selector.item<double>() : 0);
-  return zero == 0 ? scores : scores - zero;
+at::Tensor Router::selector_cut(bool training) const {
+  const at::Tensor own = training ? train_selector_->threshold() : at::Tensor();
+  return own.defined() ? own : evaluate_selector_->threshold();
 }
 
 /// By forced decisions, or by the selector of this mode.
@@ -254,10 +258,11 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory, 
     scores = at::ones({level.rows.n_tokens()}, level.x.options());
     if (scorer_) {
       scores = scores_of(*scorer_, level, memory.scorer.get(), run);
-      if (!config_.others_decide) scores = without_threshold(scores, training);
+      const at::Tensor cut = config_.others_decide ? at::Tensor() : selector_cut(training);
+      scores = router::above(scores, cut.defined() ? threshold_ + cut : threshold_);
       if (training) scores = balanced(scores, retention, run);
     }
-    decides = deciding.defined() ? without_threshold(deciding, training) : scores;
+    decides = config_.others_decide ? router::above(deciding, selector_cut(training)) : scores;
     out = select(scores, decides, level, retention, memory, run);
     if (scorer_) out.scores = scores;
   }

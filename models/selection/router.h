@@ -139,7 +139,7 @@ class Router {
   Selection decide_in_order(const LevelView& level, RouterMemory& memory, const Run& run,
                             const at::Tensor& deciding) const;
   at::Tensor balanced(const at::Tensor& scores, double retention, const Run& run) const;
-  at::Tensor without_threshold(const at::Tensor& scores, bool training) const;
+  at::Tensor selector_cut(bool training) const;
   Selection select(const at::Tensor& scores, const at::Tensor& deciding, const LevelView& level,
                    double retention, RouterMemory& memory, const Run& run) const;
   void tell(const at::Tensor& scores, const LevelView& level, const Selection& selection,
