@@ -83,7 +83,7 @@ at::Tensor attend_alike(const AttentionHeads& turned, const Alike& alike, int64_
     return at::cat({cached(member), rows_of(x, alike.begins, n).transpose(1, 2)}, 2);
   };
   Block block{.q = rows_of(turned.q_NHK, alike.begins, n)
-                       .view({B, n, G, H / G, K})
+                       .reshape({B, n, G, H / G, K})
                        .permute({0, 2, 3, 1, 4})
                        .reshape({B, G, H / G * n, K}),
               .k = with_new(&RowCache::k, turned.k_NGK),
@@ -161,7 +161,8 @@ OrderedHeads::OrderedHeads(const AttentionHeads& heads, const LayerContext& cont
     : rows_(context.at.rows), width_(heads.v_NGK.size(2)) {
   const RopeAngles& angles = context.at.angles;
   turned_ = {angles.rotated(heads.q_NHK), angles.rotated(heads.k_NGK), heads.v_NGK};
-  if (context.at.key_bias.defined()) widen_by_bias(turned_, context.at.key_bias);
+  if (context.at.key_bias.defined())
+    widen_by_bias(turned_.q_NHK, turned_.k_NGK, turned_.v_NGK, context.at.key_bias);
   if (context.probe)  // as if nothing were evicted
     *context.probe = {turned_.q_NHK.detach(), turned_.k_NGK.detach()};
   if (rows_->ascending()) return;

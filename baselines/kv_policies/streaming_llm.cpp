@@ -124,7 +124,8 @@ class StreamingLlm : public KvPolicy {
                      const Attend& attend) const {
     RowsPtr rows = context.at.rows;
     AttentionHeads all = heads;
-    if (context.at.key_bias.defined()) widen_by_bias(all, context.at.key_bias);
+    if (context.at.key_bias.defined())
+      widen_by_bias(all.q_NHK, all.k_NGK, all.v_NGK, context.at.key_bias);
     if (context.probe)  // as if nothing were evicted
       *context.probe = {rotated_front(context.at.angles, all.q_NHK).detach(),
                         rotated_front(context.at.angles, all.k_NGK).detach()};
@@ -318,7 +319,7 @@ at::Tensor StreamingLlm::by_blocks(const AttentionHeads& heads, const RowsPtr& r
   const auto angles = [&](const at::Tensor& of) {
     return context.at.parts->rope->angles(of, context.at.declared_length, heads.q_NHK.options());
   };
-  const RopeAngles of_queries = angles(positions);
+  const RopeAngles of_queries = rows == context.at.rows ? context.at.angles : angles(positions);
   const RopeAngles of_keys =
       seen.position_M.size(0) == positions.size(0) ? of_queries : angles(seen.position_M);
   auto parts =

@@ -5,8 +5,7 @@
 
 namespace sublab {
 
-void widen_by_bias(AttentionHeads& heads, const at::Tensor& bias) {
-  auto& [q, k, v] = heads;
+void widen_by_bias(at::Tensor& q, at::Tensor& k, at::Tensor& v, const at::Tensor& bias) {
   const double width = static_cast<double>(q.size(2));
   const auto column = [](const at::Tensor& like, double value) {
     return at::full({like.size(0), like.size(1), 1}, value, like.options());

@@ -86,7 +86,8 @@ class Full : public KvPolicy {
   static AttentionHeads logit_heads(const AttentionHeads& heads, const LayerContext& context) {
     const RopeAngles& angles = context.at.angles;
     AttentionHeads out{angles.rotated(heads.q_NHK), angles.rotated(heads.k_NGK), heads.v_NGK};
-    if (context.at.key_bias.defined()) widen_by_bias(out, context.at.key_bias);
+    if (context.at.key_bias.defined())
+      widen_by_bias(out.q_NHK, out.k_NGK, out.v_NGK, context.at.key_bias);
     if (context.probe) *context.probe = {out.q_NHK.detach(), out.k_NGK.detach()};
     return out;
   }
