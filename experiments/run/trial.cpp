@@ -54,6 +54,16 @@ void write_arrays(const NpyMembers& arrays, const TrialFolders& folders, Record&
   record.arrays.sha256 = sha256_hex(read_file(folders.arrays));
 }
 
+/// On a device, before a step is tried that could not fit: by the ledger it takes more than
+/// kHopeless times what the card has in all.
+void check_memory(const LanguageModel& model, const TrainConfig& config, int64_t context_len,
+                  at::Device device) {
+  if (device.is_cpu() || config.tokens == 0) return;
+  const double total = memory_room(device).total_bytes;
+  if (total > 0 && training_memory(model, config, context_len).peak > kHopeless * total)
+    throw OutOfMemory("a step needs " + memory_advice(model, config, context_len, total));
+}
+
 /// Everything that a trial works with; built once, in order.
 class Trial {
  public:
@@ -148,18 +158,8 @@ class Trial {
     keep_training(folders_.checkpoint, arrays_, record_, n_shape_metrics);
   }
 
-  /// On a device, before a step is tried that could not fit: by the ledger it takes more than
-  /// kHopeless times what the card has in all.
-  void check_memory() const {
-    if (device_.is_cpu() || config_.train.tokens == 0) return;
-    const double total = memory_room(device_).total_bytes;
-    const int64_t context = data_->rows().context_len();
-    if (total > 0 && training_memory(*model_, config_.train, context).peak > kHopeless * total)
-      throw OutOfMemory("a step needs " + memory_advice(*model_, config_.train, context, total));
-  }
-
   void run_training() {
-    check_memory();
+    check_memory(*model_, config_.train, data_->rows().context_len(), device_);
     const MemoryPhase memory(device_);
     const RowSource& rows = data_->rows();
     const int64_t n_steps = step_shape(config_.train, rows.context_len()).n_steps;

@@ -66,7 +66,8 @@ class Coming {
       train(*model);
       return model;
     };
-    AuditSubject subject{fresh, entry_->expects, entry_->exact_cut_of(config.model, catalog_.parts)};
+    AuditSubject subject{fresh, entry_->expects,
+                         entry_->exact_cut_of(config.model, catalog_.parts)};
     subject.length_dependent_beyond = length_dependent_beyond(config.model, catalog_.parts);
     return audit_model(subject, AuditSettings::brief());
   }

@@ -24,6 +24,34 @@ Batch permuted(const Batch& batch, const at::Tensor& order) {
 
 const std::vector<std::vector<int64_t>> kLengths = {{13}, {9, 9}, {17, 1, 0, 6}};
 
+/// Attention of every kind that looks at rows: policies, scorers with and without memory.
+std::vector<json> permutable_configs() {
+  std::vector<json> configs = {{{"architecture", "llama"}, {"n_layers", 2}, {"n_kv_heads", 2}}};
+  for (const json& policy :
+       std::vector<json>{{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 5}},
+                         {{"type", "h2o"}, {"heavy", 3}, {"recent", 4}},
+                         {{"type", "h2o_prompt"}, {"heavy_ratio", 0.3}}})
+    configs.push_back({{"architecture", "subllm"},
+                       {"structure", "T(T(T)T)T"},
+                       {"retention", 0.5},
+                       {"attention_log_weight", true},
+                       {"kv_policy", policy}});
+  for (const char* scorer : {"learned", "surprisal", "random", "stride"})
+    for (const char* positions : {"composed", "level_local"})
+      for (const char* selector : {"threshold", "causal_quantile"})
+        configs.push_back({{"architecture", "subllm"},
+                           {"structure", "T(T(T)T)T"},
+                           {"retention", 0.5},
+                           {"positions", positions},
+                           {"scorer", scorer},
+                           {"evaluate_selector", selector}});
+  configs.push_back({{"architecture", "subllm"},
+                     {"structure", "T(T)"},
+                     {"train_scorer", "attention"},
+                     {"attention_log_weight", true}});
+  return configs;
+}
+
 }  // namespace
 
 TEST_CASE("attention over permuted rows is that over ordered rows, permuted", "[numerics]") {
@@ -55,30 +83,7 @@ TEST_CASE("attention over permuted rows is that over ordered rows, permuted", "[
 TEST_CASE("models give permuted rows what they give ordered ones: all modes, selection too",
           "[contract]") {
   at::manual_seed(13);
-  std::vector<json> configs = {{{"architecture", "llama"}, {"n_layers", 2}, {"n_kv_heads", 2}}};
-  for (const json& policy :
-       std::vector<json>{{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 5}},
-                         {{"type", "h2o"}, {"heavy", 3}, {"recent", 4}},
-                         {{"type", "h2o_prompt"}, {"heavy_ratio", 0.3}}})
-    configs.push_back({{"architecture", "subllm"},
-                       {"structure", "T(T(T)T)T"},
-                       {"retention", 0.5},
-                       {"attention_log_weight", true},
-                       {"kv_policy", policy}});
-  for (const char* scorer : {"learned", "surprisal", "random", "stride"})
-    for (const char* positions : {"composed", "level_local"})
-      for (const char* selector : {"threshold", "causal_quantile"})
-        configs.push_back({{"architecture", "subllm"},
-                           {"structure", "T(T(T)T)T"},
-                           {"retention", 0.5},
-                           {"positions", positions},
-                           {"scorer", scorer},
-                           {"evaluate_selector", selector}});
-  configs.push_back({{"architecture", "subllm"},
-                     {"structure", "T(T)"},
-                     {"train_scorer", "attention"},
-                     {"attention_log_weight", true}});
-  for (const json& config : configs)
+  for (const json& config : permutable_configs())
     for (const auto& lengths : kLengths) {
       INFO(config.dump());
       const auto model = small_model(config, at::kDouble);
