@@ -6,6 +6,7 @@
 #include "analysis/figures/figures.h"
 #include "analysis/tables/cells.h"
 #include "analysis/tables/claims_table.h"
+#include "analysis/tables/memory_gate_table.h"
 #include "analysis/tables/selection_tables.h"
 #include "analysis/tables/speed_table.h"
 #include "analysis/tables/tables.h"
@@ -101,6 +102,7 @@ Report build_report(const fs::path& study_folder) {
   add_kept_by_role_tables(data, report);
   add_group_tables(data, report);
   add_selection_tables(data, report);
+  add_memory_gate_table(data, report);
   add_training_text_tables(data, report);
   add_claims_table(data, report);
   add_checkpoints_table(data, report);

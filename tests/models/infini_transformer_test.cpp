@@ -1,6 +1,6 @@
 // Infini-Transformer as a model: beside a llama of the same weights, in steps, with checkpoints, by
 // the size of its state, and what is refused.
-#include <ATen/core/grad_mode.h>
+#include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
 
@@ -121,7 +121,7 @@ TEST_CASE("checkpoints of segments give the same gradients", "[numerics]") {
       const auto expected = gradients(false, false);
       for (const auto& [checkpoints, recompute] : {std::pair(true, false), std::pair(true, true)}) {
         const auto got = gradients(checkpoints, recompute);
-        for (size_t i = 0; i < got.size(); ++i) CHECK(max_difference(got[i], expected[i]) < 1e-14);
+        for (size_t i = 0; i < got.size(); ++i) CHECK(max_difference(got[i], expected[i]) < 1e-12);
       }
     }
 }
