@@ -2,6 +2,8 @@
 // of the program.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "models/language_model.h"
