@@ -156,7 +156,7 @@ TEST_CASE("groups may end at white space: steps, batches, audit", "[contract]") 
     }
   // Mean of the tokens since the last boundary.
   const at::Tensor x = at::arange(12, at::kDouble).view({6, 2}),
-                   tokens = at::tensor({1, 9, 1, 9, 9, 1});
+                   tokens = at::tensor({1, 9, 1, 9, 9, 1}, at::kLong);
   OpenGroups memory(1, 0, 2, 1, x.options());
   const auto part = [&](int64_t begin, int64_t end) {
     const RowsPtr rows = Rows::contiguous({end - begin}, {begin});
