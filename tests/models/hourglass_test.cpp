@@ -13,35 +13,17 @@ namespace {
 const std::vector<std::string> kShortenings = {"average", "linear", "attention"},
                                kUpsamplings = {"repeat", "linear", "attention"};
 
-/// Hourglass of one rate over one row, as the paper has it: a shift of `shift` tokens, then pieces
-/// of k.
-at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const Batch& batch,
-                           int64_t k, int64_t shift) {
-  at::NoGradGuard no_grad;
-  const BlockConfig sizes{.d_model = 32, .n_heads = 4, .d_ff = 88};
-  const auto weight = [&](const std::string& name) {
+/// What a rate is made of, from a model's weights.
+struct NaiveRate {
+  at::Tensor weight(const std::string& name) const {
     return parameter_of(model, "model.rates.1." + name + ".weight");
-  };
-  const auto norm = [&](const at::Tensor& x, const std::string& name) {
+  }
+  at::Tensor norm(const at::Tensor& x, const std::string& name) const {
     return rms_norm_naive(x, weight(name), 1e-5);
-  };
-  const int64_t n = batch.tokens.size(0), d = 32, n_groups = (n + k - 1) / k;
-  const at::Tensor positions = at::arange(n);
-  at::Tensor x = through_blocks(model, "model.stages.0.layers", 1, sizes, model.embed(batch.tokens),
-                                positions);
-  const auto pieces = [&](const at::Tensor& of) {
-    return at::constant_pad_nd(of, {0, 0, shift, n_groups * k - n}, 0)
-        .slice(0, 0, n_groups * k)
-        .view({n_groups, k, d});
-  };
-  const auto back = [&](const at::Tensor& y) {
-    if (config.at("upsampling") == "repeat") return y.repeat_interleave(k, 0).slice(0, 0, n);
-    return at::linear(y, weight("upsample.linear")).view({n_groups * k, d}).slice(0, 0, n);
-  };
-  // Group j ends with token j k + k - 1 - shift.
-  const at::Tensor ends = at::arange(n_groups) * k + k - 1 - shift;
-  const auto attend = [&](const std::string& name, const at::Tensor& q_in, const at::Tensor& kv_in,
-                          const at::Tensor& q_at, const at::Tensor& k_at) {
+  }
+  /// Queries and keys with their positions; each query sees the keys that are not behind it.
+  at::Tensor attend(const std::string& name, const at::Tensor& q_in, const at::Tensor& kv_in,
+                    const at::Tensor& q_at, const at::Tensor& k_at) const {
     const auto heads = [&](const at::Tensor& of, const std::string& map, const at::Tensor& at) {
       const at::Tensor made = at::linear(of, weight(name + map)).view({of.size(0), -1, 8});
       return map == ".attention.v_proj"
@@ -54,32 +36,57 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
                                               heads(kv_in, ".attention.v_proj", k_at), hidden)
                                .out;
     return at::linear(out.reshape({q_in.size(0), -1}), weight(name + ".attention.o_proj"));
-  };
-  const auto fed = [&](const std::string& name, const at::Tensor& a) {
+  }
+  at::Tensor fed(const std::string& name, const at::Tensor& a) const {
     const at::Tensor h = norm(a, name + ".mlp_norm");
     return a + at::linear(at::silu(at::linear(h, weight(name + ".mlp.gate_proj"))) *
                               at::linear(h, weight(name + ".mlp.up_proj")),
                           weight(name + ".mlp.down_proj"));
+  }
+  const LanguageModel& model;
+};
+
+/// Hourglass of one rate over one row, as the paper has it: a shift of `shift` tokens, then pieces
+/// of k.
+at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const Batch& batch,
+                           int64_t k, int64_t shift) {
+  at::NoGradGuard no_grad;
+  const BlockConfig sizes{.d_model = 32, .n_heads = 4, .d_ff = 88};
+  const NaiveRate rate{model};
+  const int64_t n = batch.tokens.size(0), d = 32, n_groups = (n + k - 1) / k;
+  const at::Tensor positions = at::arange(n);
+  at::Tensor x = through_blocks(model, "model.stages.0.layers", 1, sizes, model.embed(batch.tokens),
+                                positions);
+  const auto pieces = [&](const at::Tensor& of) {
+    return at::constant_pad_nd(of, {0, 0, shift, n_groups * k - n}, 0)
+        .slice(0, 0, n_groups * k)
+        .view({n_groups, k, d});
   };
+  const auto back = [&](const at::Tensor& y) {
+    if (config.at("upsampling") == "repeat") return y.repeat_interleave(k, 0).slice(0, 0, n);
+    return at::linear(y, rate.weight("upsample.linear")).view({n_groups * k, d}).slice(0, 0, n);
+  };
+  // Group j ends with token j k + k - 1 - shift.
+  const at::Tensor ends = at::arange(n_groups) * k + k - 1 - shift;
   at::Tensor y;
   if (config.at("shortening") == "average") y = pieces(x).mean(1);
   if (config.at("shortening") == "linear")
-    y = at::linear(pieces(x).flatten(1), weight("shorten.linear"));
+    y = at::linear(pieces(x).flatten(1), rate.weight("shorten.linear"));
   if (config.at("shortening") == "attention") {
-    const at::Tensor h = norm(x, "shorten.input_norm");
-    const at::Tensor s = norm(pieces(h).mean(1), "shorten.query_norm");
-    y = fed("shorten", s + attend("shorten", s, h, ends, positions));
+    const at::Tensor h = rate.norm(x, "shorten.input_norm");
+    const at::Tensor s = rate.norm(pieces(h).mean(1), "shorten.query_norm");
+    y = rate.fed("shorten", s + rate.attend("shorten", s, h, ends, positions));
   }
   y = through_blocks(model, "model.stages.1.layers", 2, sizes, y, ends);
   at::Tensor u;
   if (config.at("upsampling") == "attention") {
-    const at::Tensor h = norm(y, "upsample.input_norm");
-    const at::Tensor s = x + norm(back(h), "upsample.query_norm");
-    u = fed("upsample", s + attend("upsample", s, h, positions, ends));
+    const at::Tensor h = rate.norm(y, "upsample.input_norm");
+    const at::Tensor s = x + rate.norm(back(h), "upsample.query_norm");
+    u = rate.fed("upsample", s + rate.attend("upsample", s, h, positions, ends));
   } else {
     u = back(y);
   }
-  x = x + norm(u, "norm");
+  x = x + rate.norm(u, "norm");
   x = through_blocks(model, "model.stages.2.layers", 1, sizes, x, positions);
   return rms_norm_naive(x, parameter_of(model, "model.norm.weight"), 1e-5);
 }
