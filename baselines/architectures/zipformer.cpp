@@ -162,7 +162,7 @@ std::unique_ptr<DecodeState> Zipformer::new_state(int64_t n_rows, int64_t expect
   auto out = std::make_unique<State>(n_rows);
   for (const Rung& stack : stacks_) {
     out->caches.push_back(stack.blocks.new_caches(n_rows, expected_tokens / stack.rate + 1));
-    out->groups.emplace_back(stack.rate > 1 ? n_rows : 0, stack.rate, stack.width, 1,
+    out->groups.emplace_back(n_rows, stack.rate, stack.width, /*slices=*/stack.rate > 1,
                              embedding_.options());
   }
   return out;

@@ -52,8 +52,8 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
   const BlockConfig sizes{.d_model = 32, .n_heads = 4, .d_ff = 88};
   const auto weight = [&](const std::string& name) {
     return parameter_of(model, "model.rates.1." + name + ".weight");
-  };
-  const auto norm = [&](const at::Tensor& x, const std::string& name) {
+  }
+  at::Tensor norm(const at::Tensor& x, const std::string& name) const {
     return rms_norm_naive(x, weight(name), 1e-5);
   };
   const int64_t n = batch.tokens.size(0), d = 32, n_groups = (n + k - 1) / k;
@@ -74,7 +74,7 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
   at::Tensor y;
   if (config.at("shortening") == "average") y = pieces(x).mean(1);
   if (config.at("shortening") == "linear")
-    y = at::linear(pieces(x).flatten(1), weight("shorten.linear"));
+    y = at::linear(pieces(x).flatten(1), rate.weight("shorten.linear"));
   if (config.at("shortening") == "attention") {
     const at::Tensor h = norm(x, "shorten.input_norm");
     const at::Tensor s = norm(pieces(h).mean(1), "shorten.query_norm");
@@ -91,7 +91,7 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
   } else {
     u = back(y);
   }
-  x = x + norm(u, "norm");
+  x = x + rate.norm(u, "norm");
   x = through_blocks(model, "model.stages.2.layers", 1, sizes, x, positions);
   return rms_norm_naive(x, parameter_of(model, "model.norm.weight"), 1e-5);
 }
@@ -168,7 +168,7 @@ TEST_CASE("groups may end at white space: steps, batches, audit", "[contract]") 
     }
   // Mean of the tokens since the last boundary.
   const at::Tensor x = at::arange(12, at::kDouble).view({6, 2}),
-                   tokens = at::tensor({1, 9, 1, 9, 9, 1});
+                   tokens = at::tensor({1, 9, 1, 9, 9, 1}, at::kLong);
   OpenGroups memory(1, 0, 2, 1, x.options());
   const auto part = [&](int64_t begin, int64_t end) {
     const RowsPtr rows = Rows::contiguous({end - begin}, {begin});
