@@ -39,6 +39,11 @@ std::unique_ptr<PromptCompressor> compressor(const json& settings,
   return entry.make(entry.resolve(choice, "/compression"), context);
 }
 
+/// Without another checkpoint.
+CompressionContext alone(const LanguageModel& model, const Tokenizer* tokenizer) {
+  return {.model = model, .tokenizer = tokenizer, .seed = 1, .open = {}};
+}
+
 /// Surprise of the last `n` ids of a row.
 std::vector<double> surprise_of(const LanguageModel& model, const std::vector<int64_t>& row,
                                 size_t n) {
