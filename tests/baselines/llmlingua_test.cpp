@@ -104,7 +104,7 @@ std::string shortened(const PromptCompressor& by, const std::string& text) {
 
 TEST_CASE("llmlingua keeps the most surprising of each segment behind what stays", "[numerics]") {
   const auto model = reader();
-  const CompressionContext context{.model = *model, .tokenizer = nullptr, .open = {}};
+  const CompressionContext context = alone(*model, nullptr);
   for (const double rate : {0.25, 0.5, 0.9})
     for (const int64_t segment : {7, 20, 200}) {
       INFO(rate << ", segments of " << segment);
@@ -125,7 +125,7 @@ TEST_CASE("llmlingua at rate 1 is the identity and costs nothing; else every pas
   const auto model = reader();
   Question question;
   question.context_ids = some_ids(30);
-  const CompressionContext context{.model = *model, .tokenizer = nullptr, .open = {}};
+  const CompressionContext context = alone(*model, nullptr);
   CompressionCost none;
   CHECK(compressor({{"rate", 1}}, context)->compress(question, none).context_ids ==
         question.context_ids);
@@ -203,7 +203,7 @@ TEST_CASE("llmlingua reads text by another model's tokenizer, and refuses what b
 TEST_CASE("llmlingua leaves out whole parts before tokens", "[contract]") {
   const auto model = reader(32, kBytes);
   const auto bytes = bytes_tokenizer();
-  const CompressionContext context{.model = *model, .tokenizer = bytes.get(), .open = {}};
+  const CompressionContext context = alone(*model, bytes.get());
   const std::vector<std::string> parts = {"one two three four five", "aaaaaaaaaaaaaaaaaaaaaaa",
                                           "Zq7!x#Kp0@vLw9%tRb2^mHc", "six seven eight nine te"};
   const std::string text = join(parts, "\n\n");
@@ -236,6 +236,6 @@ TEST_CASE("llmlingua leaves out whole parts before tokens", "[contract]") {
   CHECK(shortened(*compressor({{"separator", "\n\n"}, {"rate", 0.6}}, context), text) ==
         shortened(*compressor({{"rate", 0.6}}, context), text));
   CHECK(shortened(*by, parts[0]).size() == 6);
-  CHECK_THROWS_WITH(compressor(settings, {.model = *model, .tokenizer = nullptr, .open = {}}),
+  CHECK_THROWS_WITH(compressor(settings, alone(*model, nullptr)),
                     Contains("splits text, and this trial has no tokenizer"));
 }

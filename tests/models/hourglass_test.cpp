@@ -13,35 +13,37 @@ namespace {
 const std::vector<std::string> kShortenings = {"average", "linear", "attention"},
                                kUpsamplings = {"repeat", "linear", "attention"};
 
-/// A cross attention layer of the model and the feed-forward part behind it, by `name`.
-struct NaiveLayer {
-  const LanguageModel& model;
-  std::string name;
-
-  at::Tensor weight(const std::string& of) const {
-    return parameter_of(model, "model.rates.1." + name + of + ".weight");
+/// What a rate is made of, from a model's weights.
+struct NaiveRate {
+  at::Tensor weight(const std::string& name) const {
+    return parameter_of(model, "model.rates.1." + name + ".weight");
   }
-  at::Tensor heads(const at::Tensor& of, const std::string& map, const at::Tensor& at) const {
-    const at::Tensor made = at::linear(of, weight(map)).view({of.size(0), -1, 8});
-    return map == ".attention.v_proj"
-               ? made
-               : plain_rope(8, 10000)->angles(at, 0, made.options()).rotated(made);
+  at::Tensor norm(const at::Tensor& x, const std::string& name) const {
+    return rms_norm_naive(x, weight(name), 1e-5);
   }
-  at::Tensor attend(const at::Tensor& q_in, const at::Tensor& kv_in, const at::Tensor& q_at,
-                    const at::Tensor& k_at) const {
+  /// Queries and keys with their positions; each query sees the keys that are not behind it.
+  at::Tensor attend(const std::string& name, const at::Tensor& q_in, const at::Tensor& kv_in,
+                    const at::Tensor& q_at, const at::Tensor& k_at) const {
+    const auto heads = [&](const at::Tensor& of, const std::string& map, const at::Tensor& at) {
+      const at::Tensor made = at::linear(of, weight(name + map)).view({of.size(0), -1, 8});
+      return map == ".attention.v_proj"
+                 ? made
+                 : plain_rope(8, 10000)->angles(at, 0, made.options()).rotated(made);
+    };
     const at::Tensor hidden = k_at.unsqueeze(0).gt(q_at.unsqueeze(1));
     const at::Tensor out = attend_block_naive(heads(q_in, ".attention.q_proj", q_at),
                                               heads(kv_in, ".attention.k_proj", k_at),
                                               heads(kv_in, ".attention.v_proj", k_at), hidden)
                                .out;
-    return at::linear(out.reshape({q_in.size(0), -1}), weight(".attention.o_proj"));
+    return at::linear(out.reshape({q_in.size(0), -1}), weight(name + ".attention.o_proj"));
   }
-  at::Tensor fed(const at::Tensor& a) const {
-    const at::Tensor h = rms_norm_naive(a, weight(".mlp_norm"), 1e-5);
-    return a + at::linear(at::silu(at::linear(h, weight(".mlp.gate_proj"))) *
-                              at::linear(h, weight(".mlp.up_proj")),
-                          weight(".mlp.down_proj"));
+  at::Tensor fed(const std::string& name, const at::Tensor& a) const {
+    const at::Tensor h = norm(a, name + ".mlp_norm");
+    return a + at::linear(at::silu(at::linear(h, weight(name + ".mlp.gate_proj"))) *
+                              at::linear(h, weight(name + ".mlp.up_proj")),
+                          weight(name + ".mlp.down_proj"));
   }
+  const LanguageModel& model;
 };
 
 /// Hourglass of one rate over one row, as the paper has it: a shift of `shift` tokens, then pieces
@@ -50,12 +52,7 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
                            int64_t k, int64_t shift) {
   at::NoGradGuard no_grad;
   const BlockConfig sizes{.d_model = 32, .n_heads = 4, .d_ff = 88};
-  const auto weight = [&](const std::string& name) {
-    return parameter_of(model, "model.rates.1." + name + ".weight");
-  }
-  at::Tensor norm(const at::Tensor& x, const std::string& name) const {
-    return rms_norm_naive(x, weight(name), 1e-5);
-  };
+  const NaiveRate rate{model};
   const int64_t n = batch.tokens.size(0), d = 32, n_groups = (n + k - 1) / k;
   const at::Tensor positions = at::arange(n);
   at::Tensor x = through_blocks(model, "model.stages.0.layers", 1, sizes, model.embed(batch.tokens),
@@ -67,7 +64,7 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
   };
   const auto back = [&](const at::Tensor& y) {
     if (config.at("upsampling") == "repeat") return y.repeat_interleave(k, 0).slice(0, 0, n);
-    return at::linear(y, weight("upsample.linear")).view({n_groups * k, d}).slice(0, 0, n);
+    return at::linear(y, rate.weight("upsample.linear")).view({n_groups * k, d}).slice(0, 0, n);
   };
   // Group j ends with token j k + k - 1 - shift.
   const at::Tensor ends = at::arange(n_groups) * k + k - 1 - shift;
@@ -76,18 +73,16 @@ at::Tensor naive_hourglass(const LanguageModel& model, const json& config, const
   if (config.at("shortening") == "linear")
     y = at::linear(pieces(x).flatten(1), rate.weight("shorten.linear"));
   if (config.at("shortening") == "attention") {
-    const at::Tensor h = norm(x, "shorten.input_norm");
-    const at::Tensor s = norm(pieces(h).mean(1), "shorten.query_norm");
-    const NaiveLayer layer{model, "shorten"};
-    y = layer.fed(s + layer.attend(s, h, ends, positions));
+    const at::Tensor h = rate.norm(x, "shorten.input_norm");
+    const at::Tensor s = rate.norm(pieces(h).mean(1), "shorten.query_norm");
+    y = rate.fed("shorten", s + rate.attend("shorten", s, h, ends, positions));
   }
   y = through_blocks(model, "model.stages.1.layers", 2, sizes, y, ends);
   at::Tensor u;
   if (config.at("upsampling") == "attention") {
-    const at::Tensor h = norm(y, "upsample.input_norm");
-    const at::Tensor s = x + norm(back(h), "upsample.query_norm");
-    const NaiveLayer layer{model, "upsample"};
-    u = layer.fed(s + layer.attend(s, h, positions, ends));
+    const at::Tensor h = rate.norm(y, "upsample.input_norm");
+    const at::Tensor s = x + rate.norm(back(h), "upsample.query_norm");
+    u = rate.fed("upsample", s + rate.attend("upsample", s, h, positions, ends));
   } else {
     u = back(y);
   }
