@@ -74,10 +74,14 @@ SubllmLayout layout_of(const CheckpointInfo& info) {
           true};
 }
 
-/// Of a llama, transformers' own keys are what counts: another program may have changed them.
+/// Of a llama, transformers' own keys are what counts: another program may have changed them. What
+/// they cannot say (a cache policy) is what this program left beside them.
 void read_hf(const json& config, const std::string& where, CheckpointInfo& info) {
   const HfConfig hf = read_hf_config(config, where, info.model);
-  info.model = hf.model;
+  json model = hf.model;
+  for (const auto& [key, value] : info.model.items())
+    if (!model.contains(key) && key != "rope") model[key] = value;
+  info.model = model;
   info.vocab_size = hf.vocab_size;
   info.context_len =
       info.context_len > 0 ? std::min(info.context_len, hf.context_len) : hf.context_len;
