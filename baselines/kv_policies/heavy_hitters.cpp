@@ -193,7 +193,7 @@ double computed_pairs(double n, double past, const Budget& budget) {
     sum += m * (std::max(m, 1.0) + std::min(past + done, most));
     done += m;
   }
-  return sum;
+  return std::max(sum, seen_pairs(n, past, budget));  // parts of a token may round the other way
 }
 
 double seen_pairs(double n, double past, const Budget& budget) {

@@ -75,6 +75,8 @@ TEST_CASE("policies see each row of a batch alone", "[contract]") {
   for (const auto& policy : {streaming_policy(2, 5), heavy_policy(3, 4)}) {
     const Asked asked(policy);
     const at::Tensor together = asked(tokens);
+    const auto singly = [](int64_t, int64_t) -> int64_t { return 1; };
+    CHECK(difference(asked.in_steps(tokens, singly), together) < 1e-12);
     for (int64_t b = 0; b < 3; ++b) {
       std::vector<int64_t> take(3, 0);
       take[b] = tokens.rows->length(b);
@@ -94,10 +96,11 @@ TEST_CASE("a forked cache of a policy goes on by itself", "[contract]") {
     const auto state = asked.cache(2), alone = asked.cache(2);
     asked(tokens.part({0, 0}, {14, 11}), state.get());
     asked(tokens.part({0, 0}, {14, 11}), alone.get());
-    const auto fork = state->fork({1, 0});
+    const auto fork = state->fork({1, 0}), twin = state->fork({0, 1});
     const int64_t bytes = state->n_bytes();
     const Tokens more = tokens.part({14, 11}, {9, 9});
     const at::Tensor expected = asked(more, alone.get());
+    CHECK(difference(asked(more, twin.get()), expected) < 1e-12);
     asked(tokens.part({11, 14}, {3, 4}), fork.get());  // moves the fork, and nothing else
     CHECK(state->n_bytes() == bytes);
     CHECK(difference(asked(more, state.get()), expected) < 1e-12);
