@@ -211,6 +211,7 @@ at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_bloc
 
 const at::Tensor& resize(const at::Tensor& x, c10::IntArrayRef size,
                          std::optional<at::MemoryFormat>) {
+  if (x.sizes() == size) return x;  // a view that is written in place keeps its strides
   auto* impl = x.unsafeGetTensorImpl();
   impl->set_sizes_contiguous(size);
   const size_t bytes = (x.numel() + x.storage_offset()) * x.element_size();
