@@ -187,7 +187,7 @@ Selection Router::select(const at::Tensor& scores, const at::Tensor& deciding,
     const SelectorInput input{selecting, weights, level.rows, retention, context_.site, run, own};
     out = selector.select(input);
     if (training && run.coins) {  // without coins, nothing trains
-      const SelectorInput seen{config_.others_decide ? deciding : selecting,
+      const SelectorInput seen{deciding.defined() ? deciding : selecting,
                                weights,
                                level.rows,
                                retention,
@@ -262,7 +262,7 @@ Selection Router::decide_in_order(const LevelView& level, RouterMemory& memory, 
       scores = router::above(scores, cut.defined() ? threshold_ + cut : threshold_);
       if (training) scores = balanced(scores, retention, run);
     }
-    decides = config_.others_decide ? router::above(deciding, selector_cut(training)) : scores;
+    decides = deciding.defined() ? router::above(deciding, selector_cut(training)) : scores;
     out = select(scores, decides, level, retention, memory, run);
     if (scorer_) out.scores = scores;
   }

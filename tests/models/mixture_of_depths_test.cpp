@@ -306,3 +306,24 @@ TEST_CASE("settings of Mixture-of-Depths that make no sense are refused by name"
           "block 0 has no block that all tokens pass right before it");
   refuses({{"structure", "T"}}, "unknown key 'structure'");
 }
+
+TEST_CASE("a predictor beside a block that chooses everybody, above a threshold that is not 0",
+          "[contract]") {
+  at::NoGradGuard no_grad;
+  at::manual_seed(21);
+  const auto model =
+      small_model({{"architecture", "mixture_of_depths"},
+                   {"n_layers", 4},
+                   {"retention", {0.5, 1.0}},
+                   {"decision", "predictor"},
+                   {"evaluate_selector", {{"type", "threshold"}, {"threshold", 0.1}}}},
+                  at::kDouble);
+  const Batch batch = random_batch({12, 5});
+  const at::Tensor whole = run_model(*model, batch, nullptr, Run{});
+  RecordedKeeps keeps;
+  Run run;
+  run.recorded = &keeps;
+  CHECK(run_model(*model, batch, nullptr, run).equal(whole));
+  for (const auto& row : keeps.decided.at(1))
+    CHECK(std::count(row.begin(), row.end(), 1) == static_cast<int64_t>(row.size()));
+}
