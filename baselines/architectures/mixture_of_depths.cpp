@@ -273,10 +273,10 @@ void MixtureOfDepths::add_routed_cost(size_t site, const CostShape& shape, Ledge
                             .bytes_per_number = bytes,
                             .plain = shape.plain},
                            ledger);
-  // Kept for the backward pass: the stream that a trained router read, what the block gave,
-  // weights, index and angles of the chosen.
+  // Kept for the backward pass: the stream that a trained router read; of the chosen what the block
+  // gave, the same weighed, weights, index and angles.
   const bool read = routed.predictor || !routed.router.parameters().empty();
-  const double numbers = (read ? n * d : 0) + n_chosen * (d + 1 + double(config_.head_dim));
+  const double numbers = (read ? n * d : 0) + n_chosen * (2 * d + 1 + double(config_.head_dim));
   ledger.add({"return", routed.block, 0, n_chosen, 0, 0, 0, numbers * bytes + n_chosen * 8});
 }
 
