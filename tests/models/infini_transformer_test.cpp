@@ -1,6 +1,7 @@
 // Infini-Transformer as a model: beside a llama of the same weights, in steps, with checkpoints, by
 // the size of its state, and what is refused.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <catch2/catch.hpp>
 
