@@ -42,12 +42,12 @@ struct Parts : torch::CustomClassHolder {
 class RecomputeParts : public torch::autograd::Function<RecomputeParts> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
-                                                const std::vector<at::Tensor>& inputs,
+                                                const at::TensorList& inputs,
                                                 const RecomputableParts& part) {
-    context->save_for_backward(inputs);
+    context->save_for_backward(inputs.vec());
     context->set_materialize_grads(false);
     context->saved_data["part"] = c10::IValue::make_capsule(c10::make_intrusive<Parts>(part));
-    return part(inputs);
+    return part(inputs.vec());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -85,7 +85,7 @@ at::Tensor recomputed(const Recomputable& part, const at::Tensor& x, const at::T
 
 std::vector<at::Tensor> recomputed(const RecomputableParts& part,
                                    const std::vector<at::Tensor>& inputs) {
-  return recompute_detail::RecomputeParts::apply(inputs, part);
+  return recompute_detail::RecomputeParts::apply(at::TensorList(inputs), part);
 }
 
 }  // namespace sublab
