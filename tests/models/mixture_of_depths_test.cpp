@@ -1,6 +1,7 @@
 // Mixture-of-Depths against its equations written out, and what its routers must and must not do.
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
