@@ -187,7 +187,7 @@ Selection Router::select(const at::Tensor& scores, const at::Tensor& deciding,
     const SelectorInput input{selecting, weights, level.rows, retention, context_.site, run, own};
     out = selector.select(input);
     if (training && run.coins) {  // without coins, nothing trains
-      const SelectorInput seen{deciding.defined() ? deciding : selecting,
+      const SelectorInput seen{config_.others_decide ? deciding : selecting,
                                weights,
                                level.rows,
                                retention,
