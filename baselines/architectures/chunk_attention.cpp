@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "models/transfer.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace chunk_attention_detail {
@@ -30,7 +31,7 @@ ChunkPlan::ChunkPlan(const Rows& rows, int64_t chunk_len, const at::TensorOption
     : chunk_len(chunk_len),
       chunks(RowRuns::of_chunks(rows, chunk_len, like.device())),
       places(rows.ordinals(like.device()).remainder(chunk_len)) {
-  const auto wide = like.dtype(like.dtype() == at::kDouble ? at::kDouble : at::kFloat);
+  const auto wide = like.dtype(wide_type(like));
   for (const RunGroup& group : chunks.groups()) {
     masks.emplace_back();
     if (group.length > 1)

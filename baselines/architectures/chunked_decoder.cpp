@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/ascending_rows.h"
 #include "models/parts/recompute.h"
 #include "models/transfer.h"
 
@@ -37,19 +38,6 @@ struct State : DecodeState {
   std::vector<ChunkedLayerState> layers;
   TimestepMoments final_moments;
 };
-
-/// Ascending rows whose ordinals have no gap, or Unsupported.
-RowsPtr in_order(const Rows& rows) {
-  std::vector<int64_t> starts;
-  for (int64_t b = 0; b < rows.n_rows(); ++b) {
-    int64_t last = rows.start(b) - 1;
-    for (int64_t i = 0; i < rows.length(b); ++i) last = std::max(last, rows.ordinal(b, i));
-    if (last - rows.start(b) + 1 != rows.length(b))
-      throw Unsupported("a moving average needs every token of a row: some are elsewhere");
-    starts.push_back(rows.start(b));
-  }
-  return Rows::contiguous(rows.lengths(), starts);
-}
 
 }  // namespace chunked_decoder_detail
 
@@ -132,13 +120,9 @@ at::Tensor ChunkedDecoder::forward(const Batch& batch, at::Tensor x, DecodeState
   using chunked_decoder_detail::State;
   auto* state = static_cast<State*>(given);
   if (batch.rows->n_tokens() == 0) return x;
-  at::Tensor order;
-  RowsPtr rows = batch.rows;
-  if (!rows->consecutive()) {
-    order = sent_to(x.device(), rows->ascending_order());
-    rows = chunked_decoder_detail::in_order(*rows);
-    x = x.index_select(0, order);
-  }
+  const AscendingRows ordered = AscendingRows::whole(batch.rows, "moving averages");
+  const RowsPtr& rows = ordered.rows;
+  x = ordered.ordered(x);
   const auto pass =
       std::make_shared<ChunkedPass>(ChunkedPass{RowRuns::of_rows(*rows, x.device()),
                                                 {},
@@ -164,7 +148,7 @@ at::Tensor ChunkedDecoder::forward(const Batch& batch, at::Tensor x, DecodeState
   }
   x = final_norm(x, *pass, state ? &state->final_moments : nullptr);
   if (state) state->advance(*rows);
-  return order.defined() ? x.index_select(0, inverse_permutation(order)) : x;
+  return ordered.as_given(x);
 }
 
 std::unique_ptr<DecodeState> ChunkedDecoder::new_state(int64_t n_rows, int64_t) const {

@@ -17,6 +17,7 @@
 
 #include "baselines/architectures/resampling.h"
 #include "baselines/architectures/stacks.h"
+#include "models/ascending_rows.h"
 #include "models/entries/architecture.h"
 
 namespace sublab {
@@ -173,7 +174,7 @@ Hourglass::Hourglass(const Config& config, int64_t vocab_size, const Initial& in
 
 at::Tensor Hourglass::forward(const Batch& batch, at::Tensor x, DecodeState* state,
                               const Run& run) const {
-  const OrderedRows ordered(batch.rows);
+  const AscendingRows ordered = AscendingRows::whole(batch.rows, "groups of tokens");
   LevelContext level;
   level.rows = ordered.rows;
   level.parts = &parts_;

@@ -10,6 +10,7 @@
 #include "baselines/architectures/infini_segments.h"
 #include "models/parts/recompute.h"
 #include "models/transfer.h"
+#include "models/wide_type.h"
 
 namespace sublab::infini_transformer {
 namespace {
@@ -18,24 +19,14 @@ namespace {
 template <class Attend>
 at::Tensor in_order(const AttentionHeads& heads, const LayerContext& context,
                     const Attend& attend) {
-  const Rows& rows = *context.at.rows;
-  for (int64_t b = 0; !rows.consecutive() && b < rows.n_rows(); ++b) {
-    int64_t last = rows.start(b) - 1;
-    for (int64_t i = 0; i < rows.length(b); ++i) last = std::max(last, rows.ordinal(b, i));
-    TORCH_CHECK(last == rows.start(b) + rows.length(b) - 1,
-                "a compressive memory needs all tokens of a row on this rank");
-  }
-  if (rows.ascending()) return attend(heads, context);
-  const at::Tensor order = rows.ascending_order();
-  const at::Tensor index = sent_to(heads.q_NHK.device(), order);
-  const auto of = [&](const at::Tensor& x) { return x.index_select(0, index); };
+  const AscendingRows rows = AscendingRows::whole(context.at.rows, "compressive memories");
+  if (!rows.order.defined()) return attend(heads, context);
   LevelContext level = context.at;
-  level.rows = context.at.rows->permuted(order);
-  level.angles = context.at.angles.keep(index);
+  level.rows = rows.rows;
+  level.angles = context.at.angles.keep(sent_to(heads.q_NHK.device(), rows.order));
   const LayerContext ordered{
       .at = level, .layer = context.layer, .cache = context.cache, .probe = context.probe};
-  return attend({of(heads.q_NHK), of(heads.k_NGK), of(heads.v_NGK)}, ordered)
-      .index_select(0, inverse_permutation(index));
+  return rows.as_given(attend(ordered_heads(heads, rows), ordered));
 }
 
 /// Tokens of the new ones that each row takes before its open segment is full; empty once all are

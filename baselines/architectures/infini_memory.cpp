@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "models/transfer.h"
+#include "models/wide_type.h"
 
 namespace sublab::infini_transformer {
 namespace {
@@ -40,10 +41,6 @@ at::Tensor read_by(const at::Tensor& x, const Memory& memory, double epsilon) {
 }
 
 }  // namespace
-
-at::ScalarType wide_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
 
 Memory Memory::of_rows(const std::vector<int64_t>& places) const {
   if (!defined() || are_all(places, M.size(0))) return *this;

@@ -36,9 +36,6 @@ struct MemoryRule {
   Memory folded(const Memory& memory, const at::Tensor& k_RnGK, const at::Tensor& v_RnGK) const;
 };
 
-/// fp32, or fp64 for fp64: what memories and what is read of them are made of.
-at::ScalarType wide_type(const at::Tensor& x);
-
 /// What decoding keeps of a layer: the memory, and keys, rotated keys and values of the open
 /// segment's tokens.
 class SegmentCache : public KvCache {

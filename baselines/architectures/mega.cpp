@@ -20,6 +20,7 @@
 #include "baselines/architectures/chunked_decoder.h"
 #include "models/entries/architecture.h"
 #include "models/parts/linear.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace mega {
@@ -173,7 +174,7 @@ class Mega : public ChunkedDecoder {
   }
 
   ChunkedLayerState new_layer_state(int64_t n_rows) const override {
-    const auto wide = options().dtype(dtype() == at::kDouble ? at::kDouble : at::kFloat);
+    const auto wide = options().dtype(wide_type(dtype()));
     return {at::zeros({n_rows, config_.d_model, config_.ema_dim}, wide), new_moments(n_rows),
             OpenChunks(n_rows, 1, config_.z_dim, config_.v_dim, options())};
   }
@@ -213,7 +214,7 @@ class Mega : public ChunkedDecoder {
   /// later keys, which are hidden, that of the key at the query's own place.
   at::Tensor rotary_bias(const Layer& layer, int64_t past, int64_t length,
                          const at::TensorOptions& like) const {
-    const auto wide = like.dtype(like.dtype() == at::kDouble ? at::kDouble : at::kFloat);
+    const auto wide = like.dtype(wide_type(like));
     const at::Tensor ab = layer.bias.to(wide.dtype().toScalarType());
     const int64_t seen = past + length;
     const at::Tensor apart = at::arange(seen, wide.dtype(at::kLong));

@@ -24,6 +24,7 @@
 #include "models/kernels/rms_norm.h"
 #include "models/kernels/swiglu.h"
 #include "models/parts/linear.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace megalodon {
@@ -216,7 +217,7 @@ class Megalodon : public ChunkedDecoder {
   }
 
   ChunkedLayerState new_layer_state(int64_t n_rows) const override {
-    const auto wide = options().dtype(dtype() == at::kDouble ? at::kDouble : at::kFloat);
+    const auto wide = options().dtype(wide_type(dtype()));
     return {at::zeros({n_rows, config_.d_model, 2 * config_.ema_dim}, wide), new_moments(n_rows),
             OpenChunks(n_rows, config_.n_heads, config_.z_dim / config_.n_heads,
                        config_.v_dim / config_.n_heads, options())};

@@ -1,6 +1,8 @@
 // Moments of a prefix from two running sums of non-negative terms, so that nothing cancels.
 #include "baselines/architectures/timestep_norm.h"
 
+#include "models/wide_type.h"
+
 namespace sublab {
 
 TimestepNorm::TimestepNorm(std::string name, int64_t d_model, int64_t n_groups, double epsilon,
@@ -12,7 +14,7 @@ TimestepNorm::TimestepNorm(std::string name, int64_t d_model, int64_t n_groups, 
       bias_(constant_parameter({d_model}, 0, initial)) {}
 
 TimestepMoments TimestepNorm::no_moments(int64_t n_rows, const at::TensorOptions& like) const {
-  const auto wide = like.dtype(like.dtype() == at::kDouble ? at::kDouble : at::kFloat);
+  const auto wide = like.dtype(wide_type(like));
   return {at::zeros({n_rows, n_groups_}, wide), at::ones({n_rows, n_groups_}, wide)};
 }
 

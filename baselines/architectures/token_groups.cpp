@@ -7,6 +7,7 @@
 
 #include "models/kernels/subsample.h"
 #include "models/transfer.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace token_groups {
@@ -54,10 +55,6 @@ struct Maker {
   std::vector<int64_t> ends, of_token, last, lengths, starts, seen, tokens_seen;
 };
 
-at::ScalarType wide_type(const at::TensorOptions& options) {
-  return options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 /// memory.open or zeros, then x.
 at::Tensor behind_open(const at::Tensor& x, const at::Tensor& open) {
   return open.size(0) == 0 ? x : at::cat({open, x});
@@ -68,7 +65,7 @@ at::Tensor behind_open(const at::Tensor& x, const at::Tensor& open) {
 OpenGroups::OpenGroups(int64_t n_rows, int64_t k, int64_t width, int64_t slices,
                        const at::TensorOptions& options)
     : open(k > 0 ? at::zeros({n_rows, k - 1, width}, options)
-                 : at::zeros({n_rows, width}, options.dtype(token_groups::wide_type(options)))),
+                 : at::zeros({n_rows, width}, options.dtype(wide_type(options)))),
       last(at::zeros({n_rows, slices, width}, options)),
       n_groups(n_rows, 0),
       n_open(n_rows, 0) {}
@@ -199,7 +196,7 @@ at::Tensor group_members(const at::Tensor& x, const TokenGroups& groups, OpenGro
 at::Tensor group_means(const at::Tensor& x, const TokenGroups& groups, OpenGroups* memory) {
   if (groups.k > 0) return group_members(x, groups, memory).mean(1);
   const int64_t n = groups.n(), n_rows = groups.last.size(0);
-  const at::Tensor wide = x.to(token_groups::wide_type(x.options()));
+  const at::Tensor wide = x.to(wide_type(x));
   const at::Tensor sums =
       at::zeros({n + n_rows, x.size(1)}, wide.options())
           .index_add(0, groups.bucket, memory ? at::cat({memory->open, wide}) : wide);
@@ -221,31 +218,6 @@ at::Tensor unfolded(const at::Tensor& y, const TokenGroups& groups, OpenGroups* 
     memory->last = known.index_select(0, groups.last);
   }
   return gather_rows(known.flatten(0, 1), groups.of_token * k + groups.place);
-}
-
-OrderedRows::OrderedRows(const RowsPtr& given) : rows(given) {
-  if (given->consecutive()) return;
-  order = given->ascending_order();
-  const RowsPtr sorted = given->permuted(order);
-  std::vector<int64_t> starts;
-  for (int64_t b = 0; b < sorted->n_rows(); ++b) {
-    starts.push_back(sorted->start(b));
-    for (int64_t i = 0; i < sorted->length(b); ++i)
-      if (sorted->ordinal(b, i) != starts[b] + i)
-        throw Unsupported("groups of tokens need whole rows: token " +
-                          std::to_string(starts[b] + i) + " of row " + std::to_string(b) +
-                          " is not here");
-  }
-  rows = Rows::with_positions(sorted->lengths(), starts, sorted->positions());
-}
-
-at::Tensor OrderedRows::ordered(const at::Tensor& x) const {
-  return order.defined() ? x.index_select(0, sent_to(x.device(), order)) : x;
-}
-
-at::Tensor OrderedRows::as_given(const at::Tensor& x) const {
-  if (!order.defined()) return x;
-  return x.index_select(0, sent_to(x.device(), inverse_permutation(order)));
 }
 
 LevelTokens::LevelTokens(const CostShape& shape)

@@ -75,17 +75,6 @@ at::Tensor repeated(const at::Tensor& y, const TokenGroups& groups, OpenGroups* 
 /// The same where a group says something else to each of its k tokens: y [M, k D].
 at::Tensor unfolded(const at::Tensor& y, const TokenGroups& groups, OpenGroups* memory);
 
-/// Rows whose tokens ascend without gaps, and how they are brought there.
-struct OrderedRows {
-  /// Throws Unsupported where some of a row's tokens are elsewhere.
-  explicit OrderedRows(const RowsPtr& rows);
-  at::Tensor ordered(const at::Tensor& x) const;
-  at::Tensor as_given(const at::Tensor& x) const;
-
-  RowsPtr rows;
-  at::Tensor order;  ///< [N] on the CPU; undefined where they stood so
-};
-
 /// Tokens that reach a level, as the ledger counts them. Where a pass has at most one token per
 /// row, a level is reached by the share of tokens that is expected, whatever this one does.
 struct LevelTokens {

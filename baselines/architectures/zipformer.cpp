@@ -21,6 +21,7 @@
 
 #include "baselines/architectures/stacks.h"
 #include "baselines/architectures/zipformer_stack.h"
+#include "models/ascending_rows.h"
 #include "models/entries/architecture.h"
 
 namespace sublab {
@@ -44,7 +45,7 @@ class Zipformer : public LanguageModel {
   const at::Tensor& head_weight() const override { return config_.tied_head ? embedding_ : head_; }
   at::Tensor forward(const Batch& batch, at::Tensor x, DecodeState* state,
                      const Run& run) const override {
-    const OrderedRows ordered(batch.rows);
+    const AscendingRows ordered = AscendingRows::whole(batch.rows, "groups of tokens");
     x = ladder(ordered.rows, ordered.ordered(x), static_cast<State*>(state),
                declared_length(run, state), run);
     if (state) state->advance(*batch.rows);
@@ -261,7 +262,7 @@ at::Tensor NoncausalZipformer::forward(const Batch& batch, at::Tensor x, DecodeS
                                        const Run& run) const {
   if (!state) return Zipformer::forward(batch, std::move(x), nullptr, run);
   auto& seen = static_cast<Seen&>(*state);
-  const OrderedRows ordered(batch.rows);
+  const AscendingRows ordered = AscendingRows::whole(batch.rows, "groups of tokens");
   const Rows& rows = *ordered.rows;
   x = ordered.ordered(x);
   const at::Tensor positions = rows.positions();

@@ -10,13 +10,10 @@
 #include "models/parts/key_bias.h"
 #include "models/token_pairs.h"
 #include "models/transfer.h"
+#include "models/wide_type.h"
 
 namespace sublab::heavy_hitters {
 namespace {
-
-at::ScalarType wide_type(at::ScalarType type) {
-  return type == at::kDouble ? at::kDouble : at::kFloat;
-}
 
 /// Tokens of some rows that are alike: as many new ones behind as many cached ones.
 struct Block {
@@ -31,7 +28,7 @@ at::Tensor attend_and_evict(Block& block, const Budget& budget) {
   const at::Tensor &q = block.q, &k = block.k;
   const int64_t rows = q.size(0), groups = q.size(1), n = block.n, queries = q.size(2),
                 columns = k.size(2), heads = rows * groups;
-  const auto wide = wide_type(q.scalar_type());
+  const auto wide = wide_type(q);
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
   const auto by_head = [&](const at::Tensor& x) { return x.flatten(0, 1).to(wide); };
   const at::Tensor logits =
@@ -105,9 +102,8 @@ HeavyCache::HeavyCache(const KvCacheShape& shape, const Budget& budget) {
   const int64_t width = shape.head_dim + shape.biased;
   blank_ = {at::empty({shape.n_kv_heads, 0, width}, shape.options),
             at::empty({shape.n_kv_heads, 0, width}, shape.options),
-            at::empty({shape.n_kv_heads, 0},
-                      shape.options.dtype(wide_type(shape.options.dtype().toScalarType()))),
-            0, budget};
+            at::empty({shape.n_kv_heads, 0}, shape.options.dtype(wide_type(shape.options))), 0,
+            budget};
   rows.assign(shape.n_rows, blank_);
 }
 
@@ -165,17 +161,11 @@ OrderedHeads::OrderedHeads(const AttentionHeads& heads, const LayerContext& cont
     widen_by_bias(turned_.q_NHK, turned_.k_NGK, turned_.v_NGK, context.at.key_bias);
   if (context.probe)  // as if nothing were evicted
     *context.probe = {turned_.q_NHK.detach(), turned_.k_NGK.detach()};
-  if (rows_->ascending()) return;
-  order_ = rows_->ascending_order();
-  rows_ = rows_->permuted(order_);
-  order_ = sent_to(turned_.q_NHK.device(), order_);
-  for (at::Tensor* x : {&turned_.q_NHK, &turned_.k_NGK, &turned_.v_NGK})
-    *x = x->index_select(0, order_);
+  turned_ = ordered_heads(turned_, rows_);
 }
 
 at::Tensor OrderedHeads::back(const at::Tensor& out) const {
-  return narrowed(order_.defined() ? out.index_select(0, inverse_permutation(order_)) : out,
-                  width_);
+  return narrowed(rows_.as_given(out), width_);
 }
 
 void count_evicted(double gone, const LayerContext& context) {

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "models/ascending_rows.h"
 #include "models/entries/attention.h"
 #include "models/parts/kv_cache.h"
 
@@ -67,13 +68,12 @@ class OrderedHeads {
  public:
   OrderedHeads(const AttentionHeads& heads, const LayerContext& context);
   const AttentionHeads& turned() const { return turned_; }
-  const Rows& rows() const { return *rows_; }
+  const Rows& rows() const { return *rows_.rows; }
   at::Tensor back(const at::Tensor& out) const;
 
  private:
   AttentionHeads turned_;
-  RowsPtr rows_;
-  at::Tensor order_;
+  AscendingRows rows_;
   int64_t width_;
 };
 

@@ -122,24 +122,15 @@ class StreamingLlm : public KvPolicy {
   template <class Attend>
   at::Tensor ordered(const AttentionHeads& heads, const LayerContext& context,
                      const Attend& attend) const {
-    RowsPtr rows = context.at.rows;
     AttentionHeads all = heads;
     if (context.at.key_bias.defined())
       widen_by_bias(all.q_NHK, all.k_NGK, all.v_NGK, context.at.key_bias);
     if (context.probe)  // as if nothing were evicted
       *context.probe = {rotated_front(context.at.angles, all.q_NHK).detach(),
                         rotated_front(context.at.angles, all.k_NGK).detach()};
-    at::Tensor order;
-    if (!rows->ascending()) {
-      order = rows->ascending_order();
-      rows = rows->permuted(order);
-      order = sent_to(all.q_NHK.device(), order);
-      for (at::Tensor* x : {&all.q_NHK, &all.k_NGK, &all.v_NGK}) *x = x->index_select(0, order);
-    }
-    count_evicted(*rows, context);
-    const at::Tensor out = attend(all, rows);
-    return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out,
-                    heads.v_NGK.size(2));
+    const AscendingRows by(context.at.rows);
+    count_evicted(*by.rows, context);
+    return narrowed(by.as_given(attend(ordered_heads(all, by), by.rows)), heads.v_NGK.size(2));
   }
 
   void count_evicted(const Rows& rows, const LayerContext& context) const {

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "baselines/rope/settings.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace dynamic_ntk_rope_scaling {
@@ -55,7 +56,7 @@ class DynamicNtk : public FrequencyRope {
  private:
   /// frequencies() of n tokens [], a number that stays where it is: nobody waits for it.
   at::Tensor grown(const at::Tensor& n, const at::TensorOptions& like) const {
-    const auto wide = like.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+    const auto wide = wide_type(like);
     const double s = config_.s(), d = static_cast<double>(context_.head_dim);
     const at::Tensor raised =
         (n.to(at::kDouble) * s / config_.len() - (s - 1)).clamp_min(1).pow(d / (d - 2));

@@ -10,6 +10,7 @@
 #include "models/kernels/device.h"
 #include "models/kernels/grain.h"
 #include "models/kernels/tile_lanes.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace cache_attention_kernel {
@@ -112,7 +113,7 @@ at::Tensor cache_attention_naive(const at::Tensor& q, const at::Tensor& row,
                                  const at::Tensor& memory, const at::Tensor& lengths,
                                  double scale) {
   const int64_t n = q.size(0), heads = q.size(1), kv_heads = memory.size(2);
-  const auto wide = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto wide = wide_type(q);
   const auto tokens = [&](int64_t which) {  // [M, G, C, K]
     return memory.select(0, which).index_select(0, row).to(wide);
   };

@@ -8,6 +8,7 @@
 #include "models/kernels/lanes.h"
 #include "models/kernels/rms_norm_body.h"
 #include "models/kernels/vector_math.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace rms_norm_kernel {
@@ -164,7 +165,7 @@ class FusedAdd : public torch::autograd::Function<FusedAdd> {
 }  // namespace rms_norm_kernel
 
 at::Tensor rms_norm_naive(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  const auto wide = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto wide = wide_type(x);
   const at::Tensor x_wide = x.to(wide);
   const at::Tensor scale = (x_wide.square().mean(-1, true) + epsilon).rsqrt();
   return weight * (x_wide * scale).to(x.scalar_type());

@@ -24,20 +24,11 @@ class Full : public KvPolicy {
   at::Tensor step(const AttentionHeads& heads, const LayerContext& context) const override {
     auto& cache = static_cast<FullKvCache&>(*context.cache);
     if (context.at.fixed) return fixed_step(heads, context, cache);
-    RowsPtr rows = context.at.rows;
-    AttentionHeads turned = logit_heads(heads, context);
-    at::Tensor order;  // the cache takes tokens by ascending ordinal
-    if (!rows->ascending()) {
-      order = rows->ascending_order();
-      rows = rows->permuted(order);
-      order = sent_to(turned.q_NHK.device(), order);
-      for (at::Tensor* x : {&turned.q_NHK, &turned.k_NGK, &turned.v_NGK})
-        *x = x->index_select(0, order);
-    }
-    cache.append(turned.k_NGK, turned.v_NGK, *rows);
-    const at::Tensor out = attended(turned, cache, *rows, context);
-    return narrowed(order.defined() ? out.index_select(0, inverse_permutation(order)) : out,
-                    heads.v_NGK.size(2));
+    const AscendingRows by(context.at.rows);  // as the cache takes tokens
+    const AttentionHeads turned = ordered_heads(logit_heads(heads, context), by);
+    cache.append(turned.k_NGK, turned.v_NGK, *by.rows);
+    const at::Tensor out = attended(turned, cache, *by.rows, context);
+    return narrowed(by.as_given(out), heads.v_NGK.size(2));
   }
 
   std::unique_ptr<KvCache> new_cache(const KvCacheShape& shape) const override {

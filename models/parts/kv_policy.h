@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "models/ascending_rows.h"
 #include "models/parts/attention.h"
 #include "models/parts/kv_cache.h"
 #include "models/parts/rope.h"
@@ -61,6 +62,11 @@ struct LayerContext {
 struct AttentionHeads {
   at::Tensor q_NHK, k_NGK, v_NGK;
 };
+
+/// The heads of the same tokens in the order of `rows`.
+inline AttentionHeads ordered_heads(const AttentionHeads& heads, const AscendingRows& rows) {
+  return {rows.ordered(heads.q_NHK), rows.ordered(heads.k_NGK), rows.ordered(heads.v_NGK)};
+}
 
 /// What attention over one row costs.
 struct AttentionCost {

@@ -13,14 +13,12 @@
 #include <cmath>
 #include <limits>
 
+#include "models/wide_type.h"
+
 namespace sublab {
 namespace partial_attention {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-at::ScalarType wide_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
 
 AttentionPartial nothing(const at::Tensor& q) {
   const auto options = q.options().dtype(wide_type(q));

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "models/wide_type.h"
 
 namespace sublab {
 namespace rope_frequency {
@@ -41,7 +42,7 @@ std::unique_ptr<Rope> plain_rope(int64_t head_dim, double base) {
 
 RopeAngles FrequencyRope::angles(const at::Tensor& positions, int64_t declared_length,
                                  const at::TensorOptions& like) const {
-  const auto wide = like.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto wide = wide_type(like);
   return turned(positions, made(length_of(declared_length), positions.options().dtype(wide)), like);
 }
 

@@ -55,6 +55,32 @@ TEST_CASE("stretched positions: steps are whole rows, and prefixes are theirs",
   CHECK(ropes.size() == 6);
 }
 
+TEST_CASE("policies that evict rotate by what the request declared", "[contract][context]") {
+  constexpr int64_t kDeclared = 250;
+  at::manual_seed(5);
+  const Batch batch = random_batch({90});
+  const std::vector<json> policies = {{{"type", "streaming_llm"}, {"sinks", 2}, {"window", 20}},
+                                      {{"type", "h2o"}, {"heavy", 10}, {"recent", 12}}};
+  std::set<std::string> ropes;
+  for (const ModelCase& each : stretched()) {
+    if (each.config.at("architecture") != "llama" || grows(each)) continue;
+    for (const json& policy : policies) {
+      INFO(each.name << " " << policy.dump());
+      ropes.insert(each.config.at("rope").at("type").get<std::string>());
+      json config = small_llama(each.config.at("rope"));
+      config["kv_policy"] = policy;
+      const auto model = small_model(config, at::kDouble);
+      const at::Tensor whole = whole_rows(*model, batch, kDeclared);
+      CHECK(max_difference(in_steps(*model, batch, {10, 1, 1, 53, 1, 24}, kDeclared), whole) <
+            1e-9);
+      CHECK(max_difference(in_steps(*model, batch, std::vector<int64_t>(90, 1), kDeclared), whole) <
+            1e-9);
+    }
+  }
+  CHECK(ropes.contains("dynamic_ntk"));
+  CHECK(ropes.contains("yarn"));
+}
+
 TEST_CASE("a stretched rope is another function", "[contract][context]") {
   at::manual_seed(4);
   const Batch batch = random_batch({90});
