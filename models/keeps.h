@@ -11,6 +11,8 @@ namespace sublab {
 struct SelectionSite {
   int64_t level = 1;     ///< that the kept tokens enter: 1 for an outermost site
   double retention = 1;  ///< kept / parent tokens that the model is configured for
+  /// Whether evaluation keeps those whose score is above 0, as a guess at whom training chooses.
+  bool foretold = false;
 };
 
 /// Decides instead of a selector whether a site keeps the token at `ordinal` of the level it

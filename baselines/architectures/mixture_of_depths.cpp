@@ -83,7 +83,9 @@ class MixtureOfDepths : public LanguageModel {
   std::vector<SelectionSite> selection_sites() const override {
     std::vector<SelectionSite> out;
     for (const Routed& each : routed_)
-      out.push_back({.level = 1, .retention = each.router.retention()});
+      out.push_back({.level = 1,
+                     .retention = each.router.retention(),
+                     .foretold = each.router.decides_by_threshold()});
     return out;
   }
   void prepare(const std::vector<Batch>& batches) override {

@@ -44,6 +44,7 @@ const std::vector<std::pair<std::string, ClaimKind>> kMetrics = {
     {metric::kPerplexity, ClaimKind::value},
     {metric::kBitsPerByte, ClaimKind::value},
     {metric::kSelectionGapNats, ClaimKind::value},
+    {metric::kChoicesForetold, ClaimKind::value},
     {"train_loss_nats", ClaimKind::value},
     {"word_perplexity", ClaimKind::value},
     {"bits_per_character", ClaimKind::value},

@@ -89,6 +89,15 @@ std::vector<MetricInfo> of_answers() {
   return {accuracy_gap, in_row, empty, tokens, whole, role_kept, last_points_spread()};
 }
 
+MetricInfo choices_foretold() {
+  MetricInfo out = of_text(metric::kChoicesForetold, "choices foretold", "",
+                           "share of the tokens of which a score above 0 tells whether training, "
+                           "which sees later tokens, would choose them, on the same stream",
+                           4);
+  out.better = Better::higher, out.high = 1, out.of_loss = false;
+  return out;
+}
+
 /// Of held-out documents.
 std::vector<MetricInfo> of_losses() {
   using namespace metric;
@@ -208,6 +217,7 @@ std::vector<MetricInfo> all() {
                      "of the models that what shortens prompts asks, over all questions"));
   out.push_back(kept_fraction());
   out.push_back(active_fraction());
+  out.push_back(choices_foretold());
   return out;
 }
 

@@ -75,6 +75,7 @@ inline constexpr const char* kTrigramLossNats = "trigram_loss_nats";
 inline constexpr const char* kRandomKeepsLossNats = "random_keeps_loss_nats";
 inline constexpr const char* kChoiceHelps = "choice_helps_fraction";
 inline constexpr const char* kSelectionGapNats = "selection_gap_nats";
+inline constexpr const char* kChoicesForetold = "choices_foretold_fraction";
 
 // Of a task with questions.
 inline constexpr const char* kAccuracyGap = "accuracy_selection_gap";

@@ -9,6 +9,7 @@
 
 #include "analysis/inspection/kept_histogram.h"
 #include "core/schema/metrics.h"
+#include "experiments/observe/foretold_choices.h"
 #include "experiments/observe/kept_tokens.h"
 #include "experiments/tasks/held_out.h"
 #include "experiments/text/text_data.h"
@@ -113,7 +114,7 @@ void add_kept_tokens(const PerplexityResult& result,
 
 void add_metrics(const PerplexityConfig& config, const TaskContext& context,
                  const PerplexityResult& result, const PerplexityResult& training_selection,
-                 double trigram, Evaluation& out) {
+                 std::optional<double> foretold, double trigram, Evaluation& out) {
   const json counts = {{"documents", result.documents.size()}, {"tokens", result.n_tokens}};
   const auto add = [&](const std::string& name, std::optional<double> value,
                        const std::string& note = "") { out.add(name, value, counts, note); };
@@ -137,6 +138,7 @@ void add_metrics(const PerplexityConfig& config, const TaskContext& context,
   add(metric::kTrigramLossNats, trigram);
   if (result.kept_fraction.empty()) return;
   add(metric::kSelectionGapNats, training_selection.loss_sum / training_selection.n_tokens - loss);
+  if (foretold) add(metric::kChoicesForetold, foretold);
   const auto sites = context.model.selection_sites();
   for (size_t m = 0; m < result.kept_fraction.size(); ++m)
     out.add(metric::at_level(metric::kKeptFraction, sites[m].level), result.kept_fraction[m],
@@ -184,6 +186,7 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
     result.documents[i].key = shard.key(chosen[i]);
   }
   PerplexityResult training_selection;
+  ForetoldChoices foretold(context.model);
   if (subsamples) {
     add_kept_tokens(result, documents, context, config.window, out);
     if (config.random_keeps)
@@ -193,11 +196,13 @@ void evaluate(const json& resolved, const TaskContext& context, Evaluation& out)
                        out);
     run.mode = Mode::train;  // coins stay off
     run.activity = nullptr;
+    run.observer = &foretold;
     training_selection =
         measure_perplexity(context.model, documents, boundary, config.window, config.stride, run);
   }
   add_arrays(result, out);
-  add_metrics(config, context, result, training_selection, trigram_loss(context, documents), out);
+  add_metrics(config, context, result, training_selection, foretold.accuracy(),
+              trigram_loss(context, documents), out);
 }
 
 }  // namespace perplexity

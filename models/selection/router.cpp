@@ -116,6 +116,7 @@ Router::Router(const RouterConfig& config, ScorerContext context, const Selectio
       find_entry(parts.selectors, "selector", chosen_type(config.evaluate_selector), "");
   causal_ = scorer.causal && evaluates.causal;
   const bool natural_zero = scorer.natural_zero || config.others_decide;
+  decides_by_threshold_ = evaluates.uses_threshold && context_.retention < 1;
   needs_calibration_ = !natural_zero && evaluates.uses_threshold;
 }
 
@@ -187,14 +188,8 @@ Selection Router::select(const at::Tensor& scores, const at::Tensor& deciding,
     const SelectorInput input{selecting, weights, level.rows, retention, context_.site, run, own};
     out = selector.select(input);
     if (training && run.coins) {  // without coins, nothing trains
-      const SelectorInput seen{config_.others_decide ? deciding : selecting,
-                               weights,
-                               level.rows,
-                               retention,
-                               context_.site,
-                               run,
-                               own};
-      evaluate_selector_->learn(seen);
+      evaluate_selector_->learn(
+          {deciding, weights, level.rows, retention, context_.site, run, own});
     }
   }
   if (!out.weights.defined()) out.weights = weights.index_select(0, out.index);

@@ -112,6 +112,8 @@ class Router {
 
   double retention() const { return context_.retention; }
   bool has_scorer() const { return scorer_ != nullptr; }
+  /// Whether evaluation keeps the tokens whose score is above 0.
+  bool decides_by_threshold() const { return decides_by_threshold_; }
   bool needs_attention() const { return needs_.attention; }
   bool needs_readout() const { return needs_.head; }
   /// Tokens that a whole row of `length` keeps in training.
@@ -149,7 +151,7 @@ class Router {
   ScorerContext context_;
   ScorerNeeds needs_;
   bool causal_ = true, needs_calibration_ = false, gate_reads_scores_ = false;
-  bool one_at_one_ = false;
+  bool one_at_one_ = false, decides_by_threshold_ = false;
   std::unique_ptr<Scorer> scorer_;        // null at retention 1
   std::unique_ptr<Scorer> train_scorer_;  // null unless another one selects in training
   std::unique_ptr<Gate> gate_;

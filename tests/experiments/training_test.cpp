@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "experiments/checkpoint/checkpoint.h"
+#include "experiments/observe/foretold_choices.h"
 #include "experiments/train/train.h"
 #include "tests/models/small_models.h"
 #include "tests/temporary_folder.h"
@@ -62,6 +63,37 @@ TEST_CASE("every architecture overfits one batch", "[learning]") {
     REQUIRE(result.outcome == "ok");
     CHECK(result.curve.front().loss_nats > 3.5);
     CHECK(result.curve.back().loss_nats < 0.1);
+  }
+}
+
+TEST_CASE("what decides in Mixture-of-Depths comes to foretell whom training chooses",
+          "[learning]") {
+  const Cycle cycle(4);
+  std::vector<int64_t> tokens;
+  for (int64_t row = 0; row < 4; ++row) {
+    const TokenRow made = cycle.row(row);
+    tokens.insert(tokens.end(), made.tokens.begin(), made.tokens.end());
+  }
+  const Batch batch{at::tensor(tokens, at::kLong), Rows::contiguous({24, 24, 24, 24})};
+  for (const char* decision : {"auxiliary_loss", "predictor", "scores"}) {
+    INFO(decision);
+    const auto model = small_model({{"architecture", "mixture_of_depths"},
+                                    {"retention", 0.25},
+                                    {"n_layers", 4},
+                                    {"decision", decision}});
+    const auto foretold = [&] {
+      at::NoGradGuard no_grad;
+      ForetoldChoices choices(*model);
+      Run run;
+      run.mode = Mode::train;
+      run.observer = &choices;
+      run_model(*model, batch, nullptr, run);
+      return choices.accuracy().value();
+    };
+    const double before = foretold();
+    REQUIRE(train(*model, cycle, steps(300, 1e-2), 1, {}).outcome == "ok");
+    CHECK(before < 0.75);  // that nobody is chosen is right of three in four
+    CHECK(foretold() > 0.95);
   }
 }
 

@@ -1,4 +1,5 @@
 // A threshold that follows training: what it learns, and what it then keeps.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -92,6 +93,31 @@ TEST_CASE("a router that trains by a threshold evaluates by the same one", "[uni
   look.recorded = &evaluated;
   run_model(*model, batch, nullptr, look);
   CHECK(trained.decided == evaluated.decided);
+}
+
+TEST_CASE("the cut is that of the scores that evaluation uses, whoever selects in training",
+          "[unit]") {
+  at::NoGradGuard no_grad;
+  at::manual_seed(5);
+  const auto model = small_model({{"architecture", "subllm"},
+                                  {"structure", "T(T)T"},
+                                  {"retention", 0.3},
+                                  {"scorer", {{"type", "learned"}, {"init_std", 0.5}}},
+                                  {"train_scorer", "recency"}},
+                                 at::kDouble);
+  const Batch batch = random_batch({400, 400});
+  const Coins coins(1, 0);
+  Run run;
+  run.mode = Mode::train;
+  run.coins = &coins;
+  for (int i = 0; i < 800; ++i) run_model(*model, batch, nullptr, run);
+  RecordedKeeps keeps;
+  Run look;
+  look.recorded = &keeps;
+  run_model(*model, batch, nullptr, look);
+  double kept = 0;
+  for (const auto& row : keeps.decided.at(0)) kept += std::count(row.begin(), row.end(), 1);
+  CHECK(kept / 800 == Approx(0.3).margin(0.01));
 }
 
 TEST_CASE("calibration of a scorer without a zero sets the cut that the selector follows",

@@ -82,6 +82,7 @@ ScorerEntry attention_scorer() {
   entry.causal = false;
   entry.natural_zero = false;
   entry.needs.attention = true;
+  entry.numerics_version = 2;
   return entry;
 }
 

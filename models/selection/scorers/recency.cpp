@@ -24,6 +24,7 @@ ScorerEntry recency_scorer() {
       "recency", "keeps the last tokens of a row (control)", "control");
   entry.causal = false;
   entry.natural_zero = false;
+  entry.numerics_version = 2;
   return entry;
 }
 
