@@ -233,10 +233,14 @@ std::string machine_fact(const json& environment) {
 void add_code_fact(const StudyData& data, Report& report) {
   std::set<std::string> commits;
   for (const VariantData& variant : data.variants)
-    for (const Record& record : variant.records)
-      if (record.provenance.contains("commit"))
-        commits.insert(record.provenance.value("commit", "").substr(0, 10) +
-                       (record.provenance.value("dirty", false) ? " + changes" : ""));
+    for (const Record& record : variant.records) {
+      const json& made = record.provenance;
+      if (made.contains("commit"))
+        commits.insert(made.value("commit", "").substr(0, 10) +
+                       (made.value("dirty", false) ? " + changes" : ""));
+      if (made.contains("trained_by_commit"))
+        commits.insert(made.value("trained_by_commit", "").substr(0, 10));
+    }
   if (!commits.empty())
     report.facts.push_back((commits.size() > 1 ? "Code: several versions, " : "Code: ") +
                            join(std::vector<std::string>(commits.begin(), commits.end())) + ".");

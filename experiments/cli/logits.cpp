@@ -30,6 +30,8 @@ void write_product(const std::string& out, const at::Tensor& hidden, const at::T
       at::mm(hidden, head.t()).to(c10::CppTypeToScalarType<T>::value).contiguous().cpu();
   const T* data = logits.const_data_ptr<T>();
   write_npy(out, std::vector<T>(data, data + logits.numel()), logits.sizes().vec());
+  if (!logits.isfinite().all().item<bool>())
+    std::cerr << "sublab: some logits are not finite numbers\n";
 }
 
 void write_logits(const Arguments& arguments, CommandContext& context) {

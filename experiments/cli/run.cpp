@@ -62,6 +62,8 @@ std::string command_to_go_on(const RunOptions& options, const RunArguments& argu
   if (options.only != "*") command += " --only " + shell_word(options.only);
   if (options.jobs != 1) command += " --jobs " + std::to_string(options.jobs);
   if (options.by_seed) command += " --by-seed";
+  for (const fs::path& lender : options.lenders)
+    command += " --trained-in " + shell_word(lender.string());
   if (options.n_shards != 1) command += " --shard " + arguments.shard;
   return command + (arguments.as_json ? " --json" : "");
 }
@@ -208,6 +210,11 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
       "--by-seed", arguments.options.by_seed,
       "every variant of a seed before the next seed, so that an interrupt leaves whole "
       "comparisons");
+  command
+      .add_option("--trained-in", arguments.options.lenders,
+                  "results folder of another study: what it trained alike (the same train_id) is "
+                  "copied from there, not trained again; may be given several times")
+      ->take_all();
   add_study_threads_option(command, arguments);
   add_study_device_option(command, arguments.assignments);
   add_replan_option(command, arguments);

@@ -40,6 +40,7 @@ void keep_training(const fs::path& checkpoint, const NpyMembers& arrays, const R
                   {"config_hash", kept_training::hash_of(checkpoint / kept_training::kConfig)},
                   {"curves_hash", kept_training::hash_of(checkpoint / kept_training::kCurves)}};
   if (record.provenance.contains("from")) written["from"] = record.provenance["from"];
+  if (record.provenance.contains("commit")) written["commit"] = record.provenance["commit"];
   written["digest"] = digest_of(written);
   write_file_durably(checkpoint / kept_training::kFile, written.dump(1) + "\n");
 }
@@ -77,6 +78,8 @@ void recall_training(const fs::path& checkpoint, NpyMembers& arrays, Record& rec
     if (name.starts_with("train_")) record.times[name] = value;
   for (const char* key : {"from", "weights_hash"})
     if (read.contains(key)) record.provenance[key] = read[key];
+  if (read.contains("commit") && read["commit"] != record.provenance.value("commit", json()))
+    record.provenance["trained_by_commit"] = read["commit"];
   if (fs::exists(checkpoint / kept_training::kCurves))
     arrays = read_npz(checkpoint / kept_training::kCurves);
 }

@@ -18,6 +18,8 @@ struct RunOptions {
   bool dry_run = false;
   bool replan = false;  ///< see PlanOptions
   bool quiet = false;   ///< no progress
+  /// Results folders of other studies, whose trainings of the same train_id are not done again.
+  std::vector<fs::path> lenders = {};
 };
 
 struct RunSummary {

@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/schema/metrics.h"
 #include "experiments/measure/measure_study.h"
+#include "experiments/run/lent_trainings.h"
 #include "experiments/run/runner.h"
 #include "experiments/run/study_folder.h"
 
@@ -116,7 +117,12 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
   if (options.dry_run)
     return list_trials(preview_plan(resolved, options.out, catalog, planning), options);
   const ActiveRun active(options.out);
-  Plan plan = settle_plan(resolved, options.out, catalog, active, planning);
+  const auto settle = [&] {
+    Plan plan = settle_plan(resolved, options.out, catalog, active, planning);
+    for (const fs::path& lender : options.lenders) take_trainings(plan, options.out, lender);
+    return plan;
+  };
+  Plan plan = settle();
   at::set_num_threads(static_cast<int>(plan.threads));
   watch_interrupts();
   const IgnoreBrokenPipes pipes;
@@ -127,8 +133,7 @@ RunSummary run_study(const ResolvedStudy& resolved, const RunOptions& options,
     if (total.interrupted) return total;
   }
   // The tuned rates are known now: the plan is completed with the main trials.
-  if (!resolved.study.tune.key.empty())
-    plan = settle_plan(resolved, options.out, catalog, active, planning);
+  if (!resolved.study.tune.key.empty()) plan = settle();
   total.without_rate = without_rate(plan, options);
   add_to(total, run_trials(plan, chosen(plan, options, kMainStage), options, progress));
   if (total.interrupted || total.matched == 0 || options.only != "*" || options.n_shards > 1)

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/schema/arrays.h"
+#include "core/schema/metrics.h"
 #include "core/schema/plan.h"
 #include "core/schema/record.h"
 #include "tests/experiments/hinted.h"
@@ -55,6 +56,45 @@ TEST_CASE("a plan from before threads were kept goes on with those of its record
   CHECK_THAT(place.run("run tiny.json", "OMP_NUM_THREADS=2").err,
              Contains("0 trials run, 2 done before"));
   CHECK(read_plan(place.path(kFolder)).threads == 1);
+}
+
+TEST_CASE("what another study has trained alike is taken from it and evaluated here",
+          "[end_to_end]") {
+  const Workplace place;
+  place.write("tiny.json", place.study().dump());
+  REQUIRE(place.run("run tiny.json --threads 1").code == 0);
+  json other = place.study();
+  other["study"] = "other";
+  other["variants"]["third"] = {{"model.n_layers", 1}};
+  place.write("other.json", other.dump());
+  const Ran taken = place.run("run other.json --threads 1 --trained-in results/tiny --out other");
+  INFO(taken.err);
+  REQUIRE(taken.code == 0);
+  CHECK_THAT(taken.err, Contains("2 trainings taken from results/tiny"));
+  CHECK_THAT(taken.err, Contains("3 trials run"));
+  CHECK(place.run("verify other").code == 0);
+  const auto theirs = read_records(place.path(kFolder)), ours = read_records(place.path("other"));
+  REQUIRE(ours.size() == 3);
+  int64_t n_shared = 0;
+  for (const Record& mine : ours)
+    for (const Record& record : theirs) {
+      if (record.train_id != mine.train_id) continue;
+      ++n_shared;
+      CHECK(mine.study == "other");
+      CHECK(mine.times.at("train_seconds") == record.times.at("train_seconds"));
+      CHECK(mine.find(metric::kLossNats)->value == record.find(metric::kLossNats)->value);
+    }
+  CHECK(n_shared == 2);
+
+  const fs::path weights =
+      place.path(kFolder / checkpoint_folder(theirs.front().train_id) / "model.safetensors");
+  std::string bytes = read_file(weights);
+  bytes.back() ^= 1;
+  write_file_durably(weights, bytes);
+  const Ran damaged = place.run("run other.json --threads 1 --trained-in results/tiny --out again");
+  CHECK(damaged.code == 2);
+  CHECK_THAT(damaged.err, Contains("other weights"));
+  CHECK(place.run("run other.json --trained-in nowhere --out again").code == 2);
 }
 
 TEST_CASE("the line that an interrupted run prints goes on with it", "[end_to_end]") {
