@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/json_text.h"
 #include "core/schema/metrics.h"
@@ -10,13 +11,31 @@
 namespace sublab {
 namespace {
 
-/// Conditions in which metrics of one name and evaluation differ.
-json apart_from(const Metric& metric, const std::vector<const Metric*>& all) {
-  json out = json::object();
-  for (const auto& [key, value] : metric.conditions.items())
-    for (const Metric* other : all)
-      if (!condition::is_count(key) && other->conditions.value(key, json()) != value)
-        out[key] = value;
+/// Metrics of one name in one evaluation.
+std::vector<const Metric*> metrics_of(const Record& record, const std::string& evaluation,
+                                      const std::string& name) {
+  std::vector<const Metric*> out;
+  for (const Metric* metric : record.find_all(name))
+    if (metric->evaluation == evaluation) out.push_back(metric);
+  return out;
+}
+
+/// By name, the conditions in which metrics of that name differ within any record: one that has a
+/// single metric of the name is told apart by them, too.
+std::map<std::string, std::set<std::string>> keys_apart(const std::vector<const Record*>& records,
+                                                        const EvaluationOf& of) {
+  std::map<std::string, std::set<std::string>> out;
+  for (const Record* record : records) {
+    const std::string evaluation = of(*record);
+    for (const Metric& metric : record->metrics) {
+      if (evaluation.empty() || metric.evaluation != evaluation) continue;
+      std::set<std::string>& keys = out[metric.name];
+      for (const Metric* other : metrics_of(*record, evaluation, metric.name))
+        for (const auto& [key, value] : metric.conditions.items())
+          if (!condition::is_count(key) && other->conditions.value(key, json()) != value)
+            keys.insert(key);
+    }
+  }
   return out;
 }
 
@@ -46,18 +65,23 @@ std::vector<const Metric*> by_module(const Record& record, const std::string& na
 }  // namespace
 
 const Metric* Slot::of(const Record& record, const std::string& evaluation) const {
-  return record.find_in(evaluation, name, apart);
+  try {
+    return record.find_in(evaluation, name, apart);
+  } catch (const AmbiguousMetric&) {
+    return nullptr;  // this record tells apart what the slot's records do not
+  }
 }
 
 std::vector<Slot> slots_of(const std::vector<const Record*>& records, const EvaluationOf& of) {
   std::vector<Slot> out;
+  const auto keys = keys_apart(records, of);
   for (const Record* record : records) {
     const std::string evaluation = of(*record);
     for (const Metric& metric : record->metrics) {
       if (evaluation.empty() || metric.evaluation != evaluation) continue;
-      auto all = record->find_all(metric.name);
-      std::erase_if(all, [&](const Metric* each) { return each->evaluation != evaluation; });
-      const json apart = apart_from(metric, all);
+      json apart = json::object();
+      for (const std::string& key : keys.at(metric.name))
+        if (metric.conditions.contains(key)) apart[key] = metric.conditions[key];
       if (std::any_of(out.begin(), out.end(), [&](const Slot& slot) {
             return slot.name == metric.name && slot.apart == apart;
           }))

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "analysis/statistics/student.h"
+#include "analysis/study/slots.h"
 #include "core/random.h"
 
 using namespace sublab;
@@ -47,4 +48,31 @@ TEST_CASE("without differences the test errs as often as its level says", "[unit
   }
   CHECK(found > kTrials * 0.035);
   CHECK(found < kTrials * 0.065);
+}
+
+TEST_CASE("a record with one metric of a name has it where others have several", "[unit]") {
+  const auto reached = [](int64_t level, double value) {
+    Metric metric;
+    metric.name = "recall_by_reached_accuracy";
+    metric.value = value;
+    metric.conditions = {{"reached", level}, {"n", 40.0 + level}};
+    metric.evaluation = "e";
+    return metric;
+  };
+  Record whole, kept;
+  whole.metrics = {reached(0, 1)};
+  kept.metrics = {reached(0, 0.5), reached(1, 0.75)};
+  const EvaluationOf of = [](const Record&) { return std::string("e"); };
+  for (const auto& records :
+       std::vector<std::vector<const Record*>>{{&whole, &kept}, {&kept, &whole}}) {
+    const std::vector<Slot> slots = slots_of(records, of);
+    REQUIRE(slots.size() == 2);
+    CHECK(slots[0].of(whole, "e")->value == 1);
+    CHECK(slots[0].of(kept, "e")->value == 0.5);
+    CHECK(slots[1].of(whole, "e") == nullptr);
+    CHECK(slots[1].of(kept, "e")->value == 0.75);
+  }
+  const Slot unaware = slots_of({&whole}, of).at(0);
+  CHECK(unaware.of(whole, "e")->value == 1);
+  CHECK(unaware.of(kept, "e") == nullptr);
 }
