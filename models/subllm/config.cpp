@@ -70,6 +70,9 @@ void check_effects(const Config& config, const std::string& path, size_t n_modul
   const std::string gate = chosen_type(config.gate);
   if (!find_entry(parts.gates, "gate", gate, path).reads_scores)
     effects.none({"attention_log_weight"}, "with gate " + gate);
+  if (config.attention_log_weight && gate == "raw")
+    throw UserError(path + "/attention_log_weight",
+                    "takes the logarithm of weights, which gate raw lets be negative");
   if (config.schedule == "paper_steps")
     effects.none({"balancer_ramp", "bypass_ramp"}, "with schedule paper_steps");
   if (config.bypass_probability == 0)

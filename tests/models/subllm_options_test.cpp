@@ -225,6 +225,7 @@ TEST_CASE("options without effect are refused", "[unit]") {
   refuses({{"balancer", "loss"}}, "has no effect with balancer_strength 0");
   refuses({{"balancer_min_abs", 0.5}}, "has no effect with balancer_strength 0");
   refuses({{"scorer", "stride"}, {"attention_log_weight", true}}, "has no effect with gate one");
+  refuses({{"gate", "raw"}, {"attention_log_weight", true}}, "which gate raw lets be negative");
   refuses({{"schedule", "paper_steps"}, {"bypass_ramp", 0.1}}, "has no effect with schedule");
   refuses({{"structure", "TT"}, {"retention", 0.5}}, "has no effect in a structure without '('");
   refuses({{"train_scorer", "random"}, {"train_selector", "top_k_discard"}}, "no train_scorer");
