@@ -21,8 +21,8 @@ struct AscendingRows {
   at::Tensor as_given(const at::Tensor& x) const;
 
   RowsPtr rows;  ///< ascending
-  at::Tensor
-      order;  ///< [N] int64 on the CPU: which given token stands where; undefined if as given
+  /// [N] int64 on the CPU: which given token stands where; undefined where they stood so.
+  at::Tensor order;
 };
 
 }  // namespace sublab

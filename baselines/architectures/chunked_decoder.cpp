@@ -1,7 +1,6 @@
 // Ends, the loop over layers, rows in any order, state.
 #include "baselines/architectures/chunked_decoder.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "models/ascending_rows.h"
